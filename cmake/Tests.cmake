@@ -1,0 +1,68 @@
+# The two GoogleTest suites. Every *_test.cpp of a directory is taken: a test file that nobody listed
+# would pass by not running.
+
+find_package(GTest QUIET)
+if(NOT TARGET GTest::gtest)
+    message(FATAL_ERROR
+        "GoogleTest was not found. Install it with\n"
+        "    Debian, Ubuntu:  apt-get install libgtest-dev\n"
+        "    Fedora:          dnf install gtest-devel\n"
+        "    macOS:           brew install googletest\n"
+        "    vcpkg:           vcpkg install gtest")
+endif()
+include(GoogleTest)
+enable_language(C)  # a test of the C table is written in C
+
+# Tests are listed when they are run (PRE_TEST): a sanitizer's run-time may need settings by then
+# which the build does not have.
+function(scheduler_discover_tests target label)
+    gtest_discover_tests(${target}
+        DISCOVERY_MODE PRE_TEST
+        TEST_LIST ${target}_names
+        PROPERTIES LABELS ${label} TIMEOUT 120
+    )
+endfunction()
+
+# Without Python.
+function(scheduler_add_core_tests)
+    file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/core/*_test.cpp")
+    add_executable(core_tests ${sources})
+    target_include_directories(core_tests PRIVATE tests/core)
+    target_link_libraries(core_tests PRIVATE scheduler_core scheduler_options GTest::gtest_main)
+    scheduler_discover_tests(core_tests core)
+endfunction()
+
+# With the interpreter embedded in the test program.
+function(scheduler_add_capi_tests)
+    find_package(Python 3.11 COMPONENTS Interpreter Development.Module Development.Embed)
+    if(NOT Python_Development.Embed_FOUND)
+        message(FATAL_ERROR
+            "${Python_EXECUTABLE} has no library to embed (libpython), which tests/capi need. "
+            "Debian, Ubuntu: apt-get install python3-dev. Built from source: configure it with "
+            "--enable-shared (pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared).")
+    endif()
+
+    file(GLOB sources CONFIGURE_DEPENDS
+        "${PROJECT_SOURCE_DIR}/tests/capi/*.cpp" "${PROJECT_SOURCE_DIR}/tests/capi/*.c")
+    add_executable(capi_tests ${sources})
+    target_compile_features(capi_tests PRIVATE c_std_11)
+    target_include_directories(capi_tests PRIVATE include tests/capi)
+    target_link_libraries(capi_tests PRIVATE scheduler_options Python::Python GTest::gtest)
+    # When libpython is static, modules find the interpreter's functions in the program.
+    set_target_properties(capi_tests PROPERTIES ENABLE_EXPORTS ON C_EXTENSIONS OFF)
+    add_dependencies(capi_tests _scheduler)
+    scheduler_discover_tests(capi_tests capi)
+
+    # The embedded interpreter would look for its home beside the first `python3` on PATH, which may
+    # be another one. It imports the module and the package of this build.
+    execute_process(
+        COMMAND "${Python_EXECUTABLE}" -c "import sys; print(sys.base_prefix)"
+        OUTPUT_VARIABLE home OUTPUT_STRIP_TRAILING_WHITESPACE)
+    set(environment
+        "PYTHONHOME=${home}"
+        "PYTHONPATH=$<TARGET_FILE_DIR:_scheduler>:${PROJECT_SOURCE_DIR}/python")
+    file(GENERATE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/capi_environment.cmake"
+        CONTENT "set_tests_properties(\${capi_tests_names} PROPERTIES ENVIRONMENT \"${environment}\")\n")
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES
+        "${CMAKE_CURRENT_BINARY_DIR}/capi_environment.cmake")
+endfunction()

@@ -1,0 +1,106 @@
+// A channel: where a sender and a receiver meet, on one thread or on two.
+//
+// The line holds tasklets that wait, first come first served, all senders or all receivers. A
+// transfer moves a parcel between two tasklets under the channel's lock; the channel never jumps,
+// waits or touches a runnables queue. A waiting tasklet of this thread comes back to the caller, who
+// queues it; one of another thread is posted to the inbox of its manager before the lock is
+// released, so that a thread which has withdrawn its tasklets and then drained its inbox has missed
+// nothing.
+//
+// The line owns one reference to each waiting tasklet; it goes along with a tasklet that leaves.
+#pragma once
+
+#include <cstdint>
+
+#include "lock.h"
+#include "tasklet.h"
+
+namespace scheduler::core {
+
+enum class Direction : std::int8_t { kReceive = -1, kSend = 1 };
+
+// What came of a send or receive.
+enum class Meeting : std::uint8_t {
+    kMet,         // transfer complete; the partner waits to be queued by the caller
+    kMetAbroad,   // transfer complete; the partner was posted to its own thread
+    kJoined,      // nobody there: the caller is in the line now and must suspend
+    kMustWait,    // nobody there, and the caller may not wait: nothing has happened
+    kClosing,     // nobody there and the channel is closing: nothing has happened
+};
+
+struct Match {
+    Meeting meeting;
+    Tasklet* partner;  // kMet only
+};
+
+class Channel {
+  public:
+    // Favours the receiver, neither, or the sender.
+    static constexpr int kPreferReceiver = -1;
+    static constexpr int kPreferNeither = 0;
+    static constexpr int kPreferSender = 1;
+
+    Channel() = default;
+    Channel(const Channel&) = delete;
+    Channel& operator=(const Channel&) = delete;
+
+    // Sends or receives for `self`, the calling thread's current tasklet. A sender's parcel goes
+    // to its partner, or stays in `self.parcel` while it waits; a receiver's comes in `self.parcel`.
+    // With `may_join` false a caller that would have to wait is refused instead.
+    Match meet(Direction direction, Tasklet& self, bool may_join) SCHED_EXCLUDES(lock_);
+
+    // Takes a waiting tasklet out of the line; it becomes kReady. False: it is not (or no longer)
+    // waiting here. The parcel stays with it.
+    bool withdraw(Tasklet& tasklet) SCHED_EXCLUDES(lock_);
+
+    // The same for a tasklet of another thread: it is kInTransit, and its thread is told to wake it
+    // and what else `bits` says.
+    bool evict(Tasklet& tasklet, std::uint32_t bits) SCHED_EXCLUDES(lock_);
+
+    // +n: n senders wait; -n: n receivers.
+    int balance() const SCHED_EXCLUDES(lock_);
+    // Would `direction` have to wait right now?
+    bool would_block(Direction direction) const {
+        return balance() * static_cast<int>(direction) >= 0;
+    }
+    // Calls `visit(Tasklet&)` for all who wait, in line order, until it returns false. It runs under
+    // the lock: it may count, compare and add references, and nothing else.
+    template <typename Visit>
+    void visit_waiting(Visit visit) const SCHED_EXCLUDES(lock_) {
+        LockGuard guard(lock_);
+        for (Tasklet* t = waiting_.front(); t != nullptr && visit(*t); t = waiting_.after(t)) {
+        }
+    }
+
+    int preference() const { return preference_.load(std::memory_order_relaxed); }
+    void set_preference(int value) { preference_.store(value, std::memory_order_relaxed); }
+    // Does the partner of a completed transfer go first, with the caller requeued behind all?
+    bool caller_yields(Direction caller) const {
+        return preference() == -static_cast<int>(caller);
+    }
+
+    // Refuse all that would have to wait from now on; closed once nobody waits any more.
+    void close() SCHED_EXCLUDES(lock_);
+    void open() SCHED_EXCLUDES(lock_);
+    bool closing() const SCHED_EXCLUDES(lock_);
+    bool closed() const SCHED_EXCLUDES(lock_);
+
+  private:
+    bool unlink_locked(Tasklet& tasklet) SCHED_REQUIRES(lock_);
+    void update_closed_locked() SCHED_REQUIRES(lock_) {
+        if (closing_ && waiting_.empty()) closed_ = true;
+    }
+    int balance_locked() const SCHED_REQUIRES(lock_) {
+        const int waiting = static_cast<int>(waiting_.size());
+        return senders_ ? waiting : -waiting;
+    }
+
+    mutable Lock lock_;
+    TaskletList waiting_ SCHED_GUARDED_BY(lock_);
+    bool senders_ SCHED_GUARDED_BY(lock_) = false;  // those who wait are senders
+    bool closing_ SCHED_GUARDED_BY(lock_) = false;
+    bool closed_ SCHED_GUARDED_BY(lock_) = false;
+    std::atomic<int> preference_{kPreferReceiver};
+};
+
+}  // namespace scheduler::core

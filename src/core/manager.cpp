@@ -1,0 +1,228 @@
+#include "manager.h"
+
+#include <utility>
+
+#include "channel.h"
+
+namespace scheduler::core {
+
+ScheduleManager::ScheduleManager(const Host& host, Tasklet& main, std::size_t stack_bytes)
+    : host_(host), main_(main), current_(&main), stacks_(new StackPool(stack_bytes)) {
+    main.is_main = true;
+    main.manager = this;
+    main.set_state(State::kRunning);
+}
+
+std::int64_t ScheduleManager::now() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+               RunLimit::Clock::now().time_since_epoch())
+        .count();
+}
+
+// ---- mail --------------------------------------------------------------------------------------
+
+bool ScheduleManager::post(Tasklet& tasklet, std::uint32_t bits) {
+    if (finished()) return false;
+    std::uint32_t cleared = 0;
+    if ((bits & mail::kInsert) != 0) cleared = mail::kRemove;
+    if ((bits & mail::kRemove) != 0) cleared = mail::kInsert;
+    std::uint32_t old = tasklet.get_mail();
+    while (!tasklet.mail.compare_exchange_weak(old, (old & ~cleared) | bits | mail::kPosted,
+                                               std::memory_order_acq_rel)) {
+    }
+    if ((old & mail::kPosted) != 0) return true;
+    host_.retain(tasklet);
+    // A closed inbox keeps the reference: its thread is at its end and has no tasklet alive.
+    return inbox_.push(tasklet);
+}
+
+Mail ScheduleManager::take_mail() {
+    if (unread_ == nullptr) unread_ = inbox_.take_all();
+    if (unread_ == nullptr) return {nullptr, 0, 0};
+    Tasklet& tasklet = *unread_;
+    unread_ = tasklet.mail_next;
+    Mail letter{&tasklet, tasklet.mail.exchange(0, std::memory_order_acq_rel), 1};
+
+    if (tasklet.get_state() == State::kInTransit) {
+        welcome(tasklet, (letter.bits & mail::kWakeFirst) != 0);
+    }
+    if ((letter.bits & mail::kRemove) != 0 && !tasklet.has_turn() && take_out(tasklet)) {
+        tasklet.paused = true;
+        ++letter.references;
+    }
+    if ((letter.bits & mail::kInsert) != 0 && tasklet.alive() && !tasklet.blocked() &&
+        insert(tasklet)) {
+        host_.retain(tasklet);
+    }
+    return letter;
+}
+
+// ---- roster ------------------------------------------------------------------------------------
+
+void ScheduleManager::join_roster(Tasklet& tasklet) {
+    LockGuard guard(roster_lock_);
+    tasklet.roster_prev = nullptr;
+    tasklet.roster_next = roster_;
+    if (roster_ != nullptr) roster_->roster_prev = &tasklet;
+    roster_ = &tasklet;
+}
+
+void ScheduleManager::leave_roster(Tasklet& tasklet) {
+    LockGuard guard(roster_lock_);
+    if (tasklet.roster_prev != nullptr) {
+        tasklet.roster_prev->roster_next = tasklet.roster_next;
+    } else {
+        SCHED_CHECK(roster_ == &tasklet, "a tasklet leaves a roster that it is not in");
+        roster_ = tasklet.roster_next;
+    }
+    if (tasklet.roster_next != nullptr) tasklet.roster_next->roster_prev = tasklet.roster_prev;
+    tasklet.roster_prev = tasklet.roster_next = nullptr;
+}
+
+Tasklet* ScheduleManager::any_live_tasklet() {
+    LockGuard guard(roster_lock_);
+    if (roster_ != nullptr) host_.retain(*roster_);
+    return roster_;
+}
+
+// ---- queue -------------------------------------------------------------------------------------
+
+std::size_t ScheduleManager::count_runnables() const {
+    std::size_t count = 1;
+    for (Tasklet* t = runnables_.front(); t != nullptr; t = runnables_.after(t)) ++count;
+    return count;
+}
+
+Tasklet* ScheduleManager::next_in_queue(const Tasklet& tasklet) const {
+    if (tasklet.is_main) return runnables_.front();
+    return tasklet.queued() ? runnables_.after(&tasklet) : nullptr;
+}
+
+Tasklet* ScheduleManager::previous_in_queue(const Tasklet& tasklet) const {
+    if (tasklet.is_main || !tasklet.queued()) return nullptr;
+    return tasklet.prev == runnables_.head() ? &main_ : static_cast<Tasklet*>(tasklet.prev);
+}
+
+bool ScheduleManager::insert(Tasklet& tasklet) {
+    if (tasklet.is_main) return false;
+    if (tasklet.has_turn()) {
+        tasklet.insert_again = true;
+        return false;
+    }
+    if (tasklet.queued()) return false;
+    tasklet.paused = false;
+    runnables_.push_back(tasklet);
+    return true;
+}
+
+void ScheduleManager::welcome(Tasklet& partner, bool first) {
+    if (partner.is_main) {
+        partner.set_state(State::kRunning);
+        return;
+    }
+    partner.set_state(State::kReady);
+    if (first) {
+        runnables_.insert_after(*place_of_current(), partner);
+    } else {
+        runnables_.push_back(partner);
+    }
+}
+
+bool ScheduleManager::insert_behind(Tasklet& place, Tasklet& tasklet) {
+    if (tasklet.queued()) return false;
+    runnables_.insert_after(place.queued() ? *node(place) : *runnables_.head()->prev, tasklet);
+    return true;
+}
+
+bool ScheduleManager::insert_behind_current(Tasklet& tasklet) {
+    const bool was_queued = take_out(tasklet);
+    runnables_.insert_after(*place_of_current(), tasklet);
+    return !was_queued;
+}
+
+bool ScheduleManager::take_out(Tasklet& tasklet) {
+    if (tasklet.is_main || !tasklet.queued()) return false;
+    runnables_.remove(tasklet);
+    return true;
+}
+
+void ScheduleManager::leave_queue_to_wait(Tasklet& tasklet) {
+    if (!tasklet.is_main) runnables_.remove(tasklet);
+}
+
+// ---- run loops ---------------------------------------------------------------------------------
+
+void ScheduleManager::mark(Links* anchor, Tasklet* last, std::uint32_t change) {
+    if (anchor != nullptr && anchor != runnables_.head()) {
+        static_cast<Tasklet*>(anchor)->loop_marks += change;
+    }
+    if (last != nullptr) last->loop_marks += change;
+}
+
+void ScheduleManager::open_loop(RunLoop& loop, Tasklet* first) {
+    loop.driver = current_;
+    loop.anchor = first != nullptr ? first->prev : node(*current_);
+    loop.last = first != nullptr ? runnables_.back() : nullptr;
+    loop.waking = current_ == &main_ && main_.blocked();
+    loop.outer = std::exchange(loop_, &loop);
+    ++current_->driving;
+    mark(loop.anchor, loop.last, 1);
+}
+
+void ScheduleManager::open_unwinding(RunLoop& loop, Tasklet& victim) {
+    loop.driver = current_;
+    loop.unwinding = &victim;
+    loop.outer = std::exchange(loop_, &loop);
+    ++current_->driving;
+}
+
+void ScheduleManager::close_loop(RunLoop& loop) {
+    SCHED_CHECK(loop_ == &loop && current_ == loop.driver, "run loops do not nest");
+    mark(loop.anchor, loop.last, static_cast<std::uint32_t>(-1));
+    --current_->driving;
+    loop_ = loop.outer;
+}
+
+EndOfTurn ScheduleManager::die_unborn(Tasklet& tasklet, bool silently) {
+    runnables_.remove(tasklet);
+    tasklet.set_state(State::kDead);
+    tasklet.insert_again = false;
+    if (loop_->driver == &main_) limit_.charge_turn();
+    if (silently) ++completed_;
+    return {!ends_loop(tasklet), &tasklet};
+}
+
+void ScheduleManager::forget(Tasklet& tasklet) {
+    for (RunLoop* loop = loop_; tasklet.loop_marks != 0 && loop != nullptr; loop = loop->outer) {
+        if (loop->anchor == &tasklet) {
+            loop->anchor = nullptr;
+            --tasklet.loop_marks;
+        }
+        if (loop->last == &tasklet) {
+            loop->last = nullptr;
+            --tasklet.loop_marks;
+        }
+    }
+}
+
+void ScheduleManager::finish() {
+    finished_.store(true, std::memory_order_release);
+    Tasklet* rest = inbox_.close();
+    if (unread_ == nullptr) {
+        unread_ = rest;
+        return;
+    }
+    Tasklet* last = unread_;
+    while (last->mail_next != nullptr) last = last->mail_next;
+    last->mail_next = rest;
+}
+
+void ScheduleManager::free_stacks() {
+    if (stacks_->stats().in_use == 0) {
+        stacks_.reset();
+    } else {
+        static_cast<void>(stacks_.release());
+    }
+}
+
+}  // namespace scheduler::core

@@ -1,0 +1,287 @@
+// The schedule manager: the scheduling state of one thread.
+//
+// It decides and keeps the books; the host acts. A decision is a small value (who gets the next
+// turn, does the loop go on), and the host runs callbacks, swaps its own state and jumps. No
+// function here calls the host back, but for Host::retain, which only counts.
+//
+// Invariants
+//  1. Every tasklet in the runnables queue is kNew, kReady or kRunning, and the queue owns one
+//     reference to it. Main is never linked: the queue's head stands for it.
+//  2. The current tasklet has its turn in the innermost run loop; the driver of that loop has its
+//     turn in the loop around it, and so on out to main, which is in no loop.
+//  3. A tasklet that is in no queue and no line is kept alive by its users alone.
+//
+// Threads: a manager belongs to the thread that made it. Other threads may call what is marked "any
+// thread"; everything else is for the owner thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "inbox.h"
+#include "lock.h"
+#include "run_loop.h"
+#include "stack_pool.h"
+#include "tasklet.h"
+#include "tasklet_list.h"
+
+namespace scheduler::core {
+
+// What the core needs of whoever embeds it.
+struct Host {
+    // Adds a reference to a tasklet. Called with locks held: it must only count.
+    void (*retain)(Tasklet& tasklet);
+    // The last reference to a manager is gone: free it.
+    void (*destroy)(ScheduleManager& manager);
+};
+
+// How a turn ended.
+enum class Ending : std::uint8_t {
+    kRequeue,            // to the end of the queue
+    kRequeueBehindNext,  // behind the one that goes next (flat mode)
+    kLeave,              // out of the queue, paused
+    kBlock,              // in the line of a channel already
+    kReturn,             // dead, silently
+    kFail,               // dead, of an exception that goes to the driver
+};
+
+struct EndOfTurn {
+    bool loop_goes_on;
+    Tasklet* left;  // left the queue for good; the caller owns the queue's reference now
+};
+
+struct Turn {
+    enum class Kind : std::uint8_t {
+        kGive,       // give `tasklet` its turn
+        kLoopEnds,   // nothing more to do: back to the driver
+        kIsAncestor, // the next entry is itself waiting for this loop to end
+        kTrapped,    // a switch trap is set
+    };
+    Kind kind;
+    Tasklet* tasklet;
+};
+
+struct Mail {
+    Tasklet* tasklet;    // nullptr: no mail
+    std::uint32_t bits;  // mail::kError and mail::kUnwind are for the caller to act on
+    int references;      // how many references to the tasklet the caller must drop afterwards
+};
+
+class ScheduleManager {
+  public:
+    // `main` must outlive the manager.
+    ScheduleManager(const Host& host, Tasklet& main, std::size_t stack_bytes);
+    ScheduleManager(const ScheduleManager&) = delete;
+    ScheduleManager& operator=(const ScheduleManager&) = delete;
+
+    // ---- any thread
+    void add_reference() { references_.fetch_add(1, std::memory_order_relaxed); }
+    void drop_reference() {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) host_.destroy(*this);
+    }
+    // Asks something of a tasklet of this thread. False: the thread has ended.
+    bool post(Tasklet& tasklet, std::uint32_t bits);
+    bool finished() const { return finished_.load(std::memory_order_acquire); }
+    bool has_mail() const { return unread_ != nullptr || !inbox_.empty(); }
+
+    // The roster names every live tasklet, so that a thread which ends finds them all.
+    void join_roster(Tasklet& tasklet) SCHED_EXCLUDES(roster_lock_);
+    void leave_roster(Tasklet& tasklet) SCHED_EXCLUDES(roster_lock_);
+    // Any live tasklet other than main, with a reference added; nullptr: none is left.
+    Tasklet* any_live_tasklet() SCHED_EXCLUDES(roster_lock_);
+
+    // ---- state
+    Tasklet& main() const { return main_; }
+    Tasklet& current() const { return *current_; }
+    bool current_is_main() const { return current_ == &main_; }
+    RunLoop* loop() const { return loop_; }
+    StackPool& stacks() { return *stacks_; }
+    RunLimit& limit() { return limit_; }
+    // Main counts as an entry.
+    std::size_t run_count() const { return runnables_.size() + 1; }
+    // The same, by walking the queue.
+    std::size_t count_runnables() const;
+    bool queue_empty() const { return runnables_.empty(); }
+    // Neighbours in the queue, main being its first entry; nullptr at the ends and outside.
+    Tasklet* next_in_queue(const Tasklet& tasklet) const;
+    Tasklet* previous_in_queue(const Tasklet& tasklet) const;
+
+    int trap_level() const { return trap_level_; }
+    void set_trap_level(int level) { trap_level_ = level; }
+
+    // How often a tasklet has left the queue at the end of a turn, and current has changed.
+    std::uint64_t completed() const { return completed_; }
+    std::uint64_t switched() const { return switched_; }
+
+    // ---- mail from other threads
+    // Reads one piece of mail and does what it asks of the queue.
+    Mail take_mail();
+
+    // ---- the queue; a true result takes over one reference from the caller
+    bool insert(Tasklet& tasklet);
+    // Queues the partner of a transfer that has just been completed, with the line's reference.
+    void welcome(Tasklet& partner, bool first);
+    // Queues it behind `place`, or at the end if that has left the queue. The result as above.
+    bool insert_behind(Tasklet& place, Tasklet& tasklet);
+    // Flat mode: to the place behind the current tasklet, from wherever it is. The result as above.
+    bool insert_behind_current(Tasklet& tasklet);
+    // True: it was queued, and the caller owns the queue's reference now.
+    bool take_out(Tasklet& tasklet);
+    // For Channel: the current tasklet goes from the queue to a line, reference and all.
+    void leave_queue_to_wait(Tasklet& tasklet);
+
+    // ---- run loops
+    // A loop over the queue with the current tasklet as driver, starting at `first` and ending with
+    // the last entry as of now; without `first`, over all that stands behind the driver.
+    void open_loop(RunLoop& loop, Tasklet* first);
+    // A loop that gives turns to `victim` alone until it is dead.
+    void open_unwinding(RunLoop& loop, Tasklet& victim);
+    void close_loop(RunLoop& loop);
+
+    // The driver of the innermost loop is current: who is next?
+    Turn next_turn() const;
+    // Makes `tasklet` current. Its first turn needs its stack to be there.
+    void begin_turn(Tasklet& tasklet);
+    // The current tasklet's turn is over; the driver of the innermost loop becomes current.
+    EndOfTurn end_turn(Ending how);
+    // A tasklet that never ran dies at the place where its turn was due. See end_turn.
+    EndOfTurn die_unborn(Tasklet& tasklet, bool silently);
+
+    // A tasklet is destroyed: no loop may name it any more.
+    void forget(Tasklet& tasklet);
+
+    // The thread ends: refuses mail from now on. What is left in the inbox is read by take_mail.
+    void finish();
+    // Any entry of the queue but main, or nullptr.
+    Tasklet* first_runnable() const { return runnables_.front(); }
+    // Gives the memory of all stacks back, unless one was abandoned in the middle of its work:
+    // frames on it may still be looked at.
+    void free_stacks();
+
+    // Nanoseconds of the monotonic clock, as tasklets report their start and end.
+    static std::int64_t now();
+
+  private:
+    Links* node(Tasklet& tasklet) {
+        return tasklet.is_main ? runnables_.head() : static_cast<Links*>(&tasklet);
+    }
+    // Behind what an entry goes that shall be next: the current tasklet, or the front of the queue
+    // when that is main or is being unwound outside the queue.
+    Links* place_of_current() {
+        return current_->is_main || !current_->queued() ? runnables_.head()
+                                                         : static_cast<Links*>(current_);
+    }
+    bool ends_loop(const Tasklet& tasklet) const {
+        return &tasklet == loop_->last || loop_->unwinding != nullptr ||
+               (loop_->waking && !loop_->driver->blocked());
+    }
+    void mark(Links* anchor, Tasklet* last, std::uint32_t change);
+
+    // Constant.
+    const Host host_;
+    Tasklet& main_;
+
+    // Any thread.
+    std::atomic<long> references_{1};
+    std::atomic<bool> finished_{false};
+    Inbox inbox_;
+    Lock roster_lock_;
+    Tasklet* roster_ SCHED_GUARDED_BY(roster_lock_) = nullptr;
+
+    // Owner thread.
+    TaskletList runnables_;
+    Tasklet* current_;
+    RunLoop* loop_ = nullptr;
+    Tasklet* unread_ = nullptr;  // taken from the inbox, oldest first
+    int trap_level_ = 0;
+    RunLimit limit_;
+    std::uint64_t completed_ = 0;
+    std::uint64_t switched_ = 0;
+    std::unique_ptr<StackPool> stacks_;
+};
+
+// ---- the path of a yield, inline ---------------------------------------------------------------
+
+inline Turn ScheduleManager::next_turn() const {
+    const RunLoop& loop = *loop_;
+    const Links* anchor = loop.anchor;
+    const bool from_main = anchor == runnables_.head();
+    if (anchor == nullptr || loop.unwinding != nullptr ||
+        (!from_main && !static_cast<const Tasklet*>(anchor)->queued())) {
+        return {Turn::Kind::kLoopEnds, nullptr};
+    }
+    Tasklet* next = runnables_.after(anchor);
+    if (next == nullptr || next == loop.driver ||
+        (loop.driver == &main_ && limit_.has_run_out())) {
+        return {Turn::Kind::kLoopEnds, nullptr};
+    }
+    if (next->driving != 0) return {Turn::Kind::kIsAncestor, next};
+    if (trap_level_ != 0) return {Turn::Kind::kTrapped, next};
+    return {Turn::Kind::kGive, next};
+}
+
+inline void ScheduleManager::begin_turn(Tasklet& tasklet) {
+    if (loop_->unwinding == nullptr) {
+        if (loop_->driver == &main_) limit_.charge_turn();
+        ++tasklet.times_switched_to;
+    }
+    if (tasklet.get_state() == State::kNew) tasklet.start_time = now();
+    ++switched_;
+    tasklet.paused = false;
+    tasklet.set_state(State::kRunning);
+    current_ = &tasklet;
+}
+
+inline EndOfTurn ScheduleManager::end_turn(Ending how) {
+    Tasklet& tasklet = *current_;
+    Tasklet& driver = *loop_->driver;
+    const bool again = tasklet.insert_again;
+    tasklet.insert_again = false;
+    current_ = &driver;
+    ++switched_;
+    Tasklet* left = nullptr;
+    switch (how) {
+        case Ending::kRequeue:
+            tasklet.set_state(State::kReady);
+            runnables_.move_to_back(tasklet);
+            break;
+        case Ending::kRequeueBehindNext: {
+            tasklet.set_state(State::kReady);
+            runnables_.remove(tasklet);
+            Links* place = node(driver);
+            if (place->next != runnables_.head()) place = place->next;
+            runnables_.insert_after(*place, tasklet);
+            break;
+        }
+        case Ending::kLeave:
+            tasklet.set_state(State::kReady);
+            if (again) {
+                tasklet.paused = false;
+                runnables_.move_to_back(tasklet);
+            } else {
+                runnables_.remove(tasklet);
+                tasklet.paused = true;
+                left = &tasklet;
+            }
+            break;
+        case Ending::kBlock:  // perhaps even served and queued again, by mail of another thread
+            break;
+        case Ending::kReturn:
+        case Ending::kFail:
+            tasklet.set_state(State::kDead);
+            if (tasklet.linked()) {  // not when it is unwound
+                runnables_.remove(tasklet);
+                left = &tasklet;
+            }
+            break;
+    }
+    if (how < Ending::kReturn) {
+        ++driver.times_switched_to;
+        driver.paused = false;
+    }
+    if (how != Ending::kFail) ++completed_;
+    return {!ends_loop(tasklet), left};
+}
+
+}  // namespace scheduler::core

@@ -1,0 +1,250 @@
+#include "stack_pool.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+namespace scheduler::core {
+namespace {
+
+// Frame memory above the shared page: as much as a chunk of CPython's own.
+constexpr std::size_t kFrameBytes = std::size_t{16} << 10;
+
+// How much of the shared page belongs to the C stack: this and up to 15 cache lines more. To block
+// in a channel one call deep takes over a kilobyte of it and less than half as much in frames.
+constexpr std::size_t kSharedStackBytes = 2048;
+constexpr std::size_t kCacheLine = 64;
+constexpr std::size_t kColours = 16;
+
+// The free lists' table in stack_pool.h.
+constexpr std::size_t kHotStacks = 64;
+constexpr std::size_t kHotBytes = std::size_t{64} << 10;
+constexpr std::size_t kWarmStacks = 16384 - kHotStacks;
+constexpr std::size_t kWarmBytes = std::size_t{16} << 10;
+
+constexpr std::size_t kFirstSlabStacks = 16;
+constexpr std::size_t kMaxSlabStacks = 16384;
+
+constexpr int kMadvGuardInstall = 102;  // MADV_GUARD_INSTALL, younger than many C libraries
+
+std::size_t page_bytes() noexcept {
+    static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    return bytes;
+}
+
+// Masks instead of divisions: a page is a power of two that the compiler does not know.
+std::size_t round_up_to_pages(std::size_t bytes) noexcept {
+    return (bytes + page_bytes() - 1) & ~(page_bytes() - 1);
+}
+
+std::byte* page_of(std::byte* address) noexcept {
+    return address - (reinterpret_cast<std::uintptr_t>(address) & (page_bytes() - 1));
+}
+
+// Whole pages, such that a slot (one guard page more) is an odd number of them.
+std::size_t fitting_stack_bytes(std::size_t wanted) noexcept {
+    const std::size_t page = page_bytes();
+    const std::size_t bytes = round_up_to_pages(std::clamp(wanted, kMinStackBytes, kMaxStackBytes));
+    return bytes / page % 2 == 0 ? bytes : bytes + page;
+}
+
+// The first number in /proc/sys/vm/max_map_count: how many mappings this process may have.
+long max_map_count() noexcept {
+    constexpr long kLinuxDefault = 65530;
+    const int file = ::open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return kLinuxDefault;
+    }
+    char text[32] = {};
+    const ssize_t length = ::read(file, text, sizeof(text) - 1);
+    ::close(file);
+    const long count = length > 0 ? std::strtol(text, nullptr, 10) : 0;
+    return count > 0 ? count : kLinuxDefault;
+}
+
+// How many more guard pages of their own mapping the process may make. Each costs two of its
+// mappings, so all of them together cost half: the rest is for libraries, threads and malloc.
+std::atomic<long>& guard_mapping_budget() noexcept {
+    static std::atomic<long> budget{max_map_count() / 4};
+    return budget;
+}
+
+// A guard that is a mark in the page table and no mapping of its own.
+bool install_guard(std::byte* page) noexcept {
+    static std::atomic<bool> is_unknown_to_kernel{false};
+    if (is_unknown_to_kernel.load(std::memory_order_relaxed)) {
+        return false;
+    }
+    if (::madvise(page, page_bytes(), kMadvGuardInstall) == 0) {
+        return true;
+    }
+    if (errno == EINVAL) {
+        is_unknown_to_kernel.store(true, std::memory_order_relaxed);
+    }
+    return false;
+}
+
+bool map_guard(std::byte* page) noexcept {
+    std::atomic<long>& budget = guard_mapping_budget();
+    if (budget.fetch_sub(1, std::memory_order_relaxed) > 0 &&
+        ::mprotect(page, page_bytes(), PROT_NONE) == 0) {
+        return true;
+    }
+    budget.fetch_add(1, std::memory_order_relaxed);
+    return false;
+}
+
+// Whether more than `depth` bytes of C stack were used: see "How deep" in stack_pool.h. The stride
+// between the words is no power of two, as alignment gaps in frames are.
+SCHED_NO_ASAN bool was_used_below(const StackSpan& stack, std::size_t depth) noexcept {
+    constexpr std::size_t kWords = 8;
+    constexpr std::size_t kStride = 520;
+    static_assert((kWords - 1) * kStride + sizeof(std::uint64_t) <= 4096);
+    const std::byte* const page = page_of(stack.split) - round_up_to_pages(depth);
+    if (page < stack.bottom) {
+        return false;
+    }
+    sanitizer::allow_reading(page, page_bytes());
+    std::uint64_t seen = 0;
+    for (std::size_t word = 0; word < kWords; ++word) {
+        seen |= *reinterpret_cast<const volatile std::uint64_t*>(page + word * kStride);
+    }
+    return seen != 0;
+}
+
+void give_back(std::byte* begin, std::byte* end) noexcept {
+    if (begin < end) {
+        // A refusal (locked memory) leaves the pages as they are, which is correct too.
+        ::madvise(begin, static_cast<std::size_t>(end - begin), MADV_DONTNEED);
+    }
+}
+
+}  // namespace
+
+// The head of one mapping; after it the records of its stacks, then, from a page boundary, the
+// slots.
+struct alignas(kCacheLine) StackPool::Slab {
+    Slab* next;
+    std::size_t bytes;     // of the mapping
+    std::size_t capacity;  // stacks it has room for
+    std::size_t used;      // stacks handed out at least once: records [0, used) exist
+    std::byte* slots;
+
+    Stack* record(std::size_t index) noexcept { return reinterpret_cast<Stack*>(this + 1) + index; }
+};
+
+StackPool::StackPool(std::size_t stack_bytes) noexcept
+    : stack_bytes_(fitting_stack_bytes(stack_bytes)), next_slab_stacks_(kFirstSlabStacks) {}
+
+StackPool::~StackPool() {
+    while (slabs_ != nullptr) {
+        Slab* const slab = slabs_;
+        slabs_ = slab->next;
+        ::munmap(slab, slab->bytes);
+    }
+    guard_mapping_budget().fetch_add(guard_mappings_, std::memory_order_relaxed);
+}
+
+StackStats StackPool::stats() const noexcept {
+    return {.reserved = reserved_,
+            .in_use = in_use_,
+            .pooled = hot_.count + warm_.count + empty_.count,
+            .guarded = guarded_,
+            .slab_count = slab_count_,
+            .stack_bytes = stack_bytes_};
+}
+
+Stack* StackPool::acquire_other() noexcept {
+    if (warm_.first != nullptr) {
+        return warm_.pop();
+    }
+    Stack* const stack = empty_.first != nullptr ? empty_.pop() : acquire_new();
+    if (stack == nullptr) {
+        --in_use_;
+    }
+    return stack;
+}
+
+Stack* StackPool::acquire_new() noexcept {
+    if ((slabs_ == nullptr || slabs_->used == slabs_->capacity) && !add_slab()) {
+        return nullptr;
+    }
+    const std::size_t index = slabs_->used++;
+    std::byte* const slot = slabs_->slots + index * (page_bytes() + stack_bytes_);
+    add_guard(slot);
+    auto* const stack = std::construct_at(slabs_->record(index));
+    static_cast<StackSpan&>(*stack) = span_of(slot, index);
+    stack->next_free = stack;
+    return stack;
+}
+
+// Slabs double up to a bound: a program of few tasklets reserves little, one of many makes few
+// mappings. Where the system refuses that much, half of it may do.
+bool StackPool::add_slab() noexcept {
+    for (std::size_t count = next_slab_stacks_; count > 0; count /= 2) {
+        const std::size_t head = round_up_to_pages(sizeof(Slab) + count * sizeof(Stack));
+        const std::size_t bytes = head + count * (page_bytes() + stack_bytes_);
+        void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+        if (memory == MAP_FAILED) {
+            continue;
+        }
+        // A huge page would commit 2 MiB for one touched byte. Kernels without huge pages refuse.
+        ::madvise(memory, bytes, MADV_NOHUGEPAGE);
+        slabs_ = ::new (memory) Slab{.next = slabs_,
+                                     .bytes = bytes,
+                                     .capacity = count,
+                                     .used = 0,
+                                     .slots = static_cast<std::byte*>(memory) + head};
+        next_slab_stacks_ = std::min(count * 2, kMaxSlabStacks);
+        reserved_ += count;
+        ++slab_count_;
+        return true;
+    }
+    next_slab_stacks_ = 1;
+    return false;
+}
+
+StackSpan StackPool::span_of(std::byte* slot, std::size_t index) const noexcept {
+    const std::size_t page = page_bytes();
+    std::byte* const bottom = slot + page;
+    std::byte* const top = bottom + stack_bytes_;
+    std::byte* const shared_page = top - (kFrameBytes & ~(page - 1)) - page;
+    const std::size_t colour = index % kColours;
+    return {.bottom = bottom,
+            .split = shared_page + kSharedStackBytes + colour * kCacheLine,
+            .top = top};
+}
+
+void StackPool::add_guard(std::byte* page) noexcept {
+    if (install_guard(page)) {
+        ++guarded_;
+    } else if (map_guard(page)) {
+        ++guarded_;
+        ++guard_mappings_;
+    }
+}
+
+StackPool::FreeList& StackPool::choose_list(const Stack& stack) noexcept {
+    const bool is_hot = hot_.count < kHotStacks;
+    if (!is_hot && warm_.count >= kWarmStacks) {
+        give_back(stack.bottom, stack.top);
+        return empty_;
+    }
+    if (was_used_below(stack, is_hot ? kHotBytes : kWarmBytes)) {
+        std::byte* const shared_page = page_of(stack.split);
+        give_back(stack.bottom, shared_page);
+        give_back(shared_page + page_bytes(), stack.top);
+    }
+    return is_hot ? hot_ : warm_;
+}
+
+}  // namespace scheduler::core

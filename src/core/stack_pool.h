@@ -1,0 +1,134 @@
+// The stacks of one thread's tasklets: reserved in slabs, committed by the page, recycled.
+//
+// One slot of a slab, low addresses to the left; P is a page:
+//
+//     | guard P | C stack ............ <-[ split ]-> frames ... 16 KiB |
+//               bottom                  shared page                   top
+//
+//  * Address space is reserved generously; memory is committed by the first touch. `split` lies in
+//    the middle of a page, so that a tasklet blocked a few calls deep dirties that one page only:
+//    its lower part ends the C stack, its upper part begins the interpreter's frame memory.
+//  * `split` moves by a cache line from stack to stack, and a slot is an odd number of pages.
+//    Stacks at equal offsets would compete for the same few sets of the first-level cache, and
+//    stacks a power of two apart for the same sets of the TLB: slower switches among many.
+//  * The guard page turns an overflow into SIGSEGV. It is made at a stack's first use by
+//    MADV_GUARD_INSTALL (Linux 6.13), which does not split the mapping. Older kernels: mprotect(),
+//    which costs two mappings each, for as many stacks as a quarter of vm.max_map_count; then none.
+//  * The stacks' records, the free lists among them, lie at the head of a slab and not in the
+//    stacks: a free stack keeps no page alive, and a slab is one mapping.
+//
+// A stack that comes back goes to the first of three lists that has room, and is taken again from
+// the first that has one, last in, first out:
+//
+//     list    room     keeps the stack's memory
+//     hot     64       unless more than 64 KiB of C stack was used: then the shared page only
+//     warm    16,320   unless more than 16 KiB of C stack was used: then the shared page only
+//     empty   any      never
+//
+// So a thread that starts and ends a few tasklets at a time finds warm memory whatever it did
+// before, and one that ran a crowd keeps little of it.
+//
+// How deep a stack was used is told by a few words of the page at that depth: they are zero unless
+// somebody wrote there, for what is given back is zero afterwards. Reading them maps the system's
+// zero page once, which takes no memory; from then on it is a matter of nanoseconds, where asking
+// the system (mincore) is a slow call each time. A frame that spans the page without writing to
+// those words goes unnoticed; the stack then keeps its memory until it is used deep again.
+//
+// Threads: one pool per thread; no function may be called by two threads at a time.
+// fork(): the memory is private and plain; the child's copy is as good as the parent's.
+#pragma once
+
+#include <cstddef>
+
+#include "context.h"
+
+namespace scheduler::core {
+
+// Bytes of a stack, C stack and frame memory together. CPython's parser limits its recursion by a
+// count of its own, too generous for much smaller stacks: source text alone could overflow them.
+inline constexpr std::size_t kDefaultStackBytes = std::size_t{1} << 20;
+inline constexpr std::size_t kMinStackBytes = std::size_t{64} << 10;
+inline constexpr std::size_t kMaxStackBytes = std::size_t{1} << 32;
+
+// One stack. Its record outlives its use; the pool owns it.
+struct Stack : StackSpan {
+    Stack* next_free = nullptr;  // the pool's own; a stack in use links to itself
+};
+
+struct StackStats {
+    std::size_t reserved = 0;     // stacks that the slabs have room for
+    std::size_t in_use = 0;       // acquired and not released
+    std::size_t pooled = 0;       // released and waiting in the free list
+    std::size_t guarded = 0;      // stacks, in use or pooled, that have a guard page
+    std::size_t slab_count = 0;   // calls of mmap() that were needed
+    std::size_t stack_bytes = 0;  // of one stack, bottom to top
+};
+
+class StackPool {
+  public:
+    // `stack_bytes`: size of one stack, taken to the nearer bound if out of the two above, rounded
+    // up to whole pages and by one more where the layout needs it. Nothing is reserved yet.
+    explicit StackPool(std::size_t stack_bytes = kDefaultStackBytes) noexcept;
+    // Unmaps every stack, those in use as well: the caller is not on one, nobody goes on there, and
+    // their Contexts were retired.
+    ~StackPool();
+    StackPool(const StackPool&) = delete;
+    StackPool& operator=(const StackPool&) = delete;
+
+    // A stack, its contents undefined; nullptr when the system has no memory for one.
+    Stack* acquire() noexcept {
+        ++in_use_;
+        return hot_.first != nullptr ? hot_.pop() : acquire_other();
+    }
+
+    // Takes back a stack of this pool on which nobody will run again. The caller is on another one.
+    void release(Stack* stack) noexcept {
+        SCHED_CHECK(stack->next_free == stack, "release of a stack that is not in use");
+        --in_use_;
+        choose_list(*stack).push(stack);
+    }
+
+    StackStats stats() const noexcept;
+
+  private:
+    struct Slab;
+
+    struct FreeList {
+        Stack* first = nullptr;
+        std::size_t count = 0;
+
+        Stack* pop() noexcept {
+            Stack* const stack = first;
+            first = stack->next_free;
+            stack->next_free = stack;
+            --count;
+            return stack;
+        }
+        void push(Stack* stack) noexcept {
+            stack->next_free = first;
+            first = stack;
+            ++count;
+        }
+    };
+
+    Stack* acquire_other() noexcept;
+    Stack* acquire_new() noexcept;
+    bool add_slab() noexcept;
+    StackSpan span_of(std::byte* slot, std::size_t index) const noexcept;
+    void add_guard(std::byte* page) noexcept;
+    FreeList& choose_list(const Stack& stack) noexcept;
+
+    const std::size_t stack_bytes_;  // of one stack
+    FreeList hot_;
+    FreeList warm_;
+    FreeList empty_;
+    std::size_t in_use_ = 0;
+    std::size_t guarded_ = 0;
+    long guard_mappings_ = 0;  // of those, how many count against the process's budget
+    std::size_t reserved_ = 0;
+    std::size_t slab_count_ = 0;
+    std::size_t next_slab_stacks_;  // how many stacks to ask for next
+    Slab* slabs_ = nullptr;         // newest first; only that one has stacks that were never used
+};
+
+}  // namespace scheduler::core

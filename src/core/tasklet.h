@@ -1,0 +1,112 @@
+// A tasklet: something that runs on a stack of its own and gives control back of its own accord.
+//
+//              prepare                begin_turn              end_turn
+//     kDead ------------> kNew ---------------------> kRunning --------> kReady (queued or paused)
+//       ^                                               |   ^              |
+//       |                                               |   +--------------+ begin_turn
+//       |  finish, kill                                 | join
+//       +------------- any state                        v      matched on its own thread
+//                                                   kBlocked --------------------------> kReady
+//                                                       |  matched by another thread
+//                                                       +----------> kInTransit -------> kReady
+//                                                                               take_mail
+//
+// A tasklet that has its turn (the current one and every driver of a run loop) stays in the
+// runnables queue, at its place, until the turn ends.
+//
+// Threads: only the owner thread writes the state, with one exception: whoever holds the lock of the
+// channel where the tasklet waits makes it kReady or kInTransit. `mail` is written by any thread.
+// All other fields belong to the owner thread, or to the channel's lock where that is said.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "context.h"
+#include "parcel.h"
+#include "stack_pool.h"
+#include "tasklet_list.h"
+
+namespace scheduler::core {
+
+class Channel;
+class ScheduleManager;
+
+enum class State : std::uint8_t {
+    kDead,       // no incarnation: never bound, ended, killed or unbound
+    kNew,        // knows its arguments, has no stack yet
+    kReady,      // started and suspended, waiting for a turn or paused
+    kRunning,    // has its turn: current, or the driver of a run loop
+    kBlocked,    // in the line of `channel`
+    kInTransit,  // left the line by the hand of another thread; its mail is on the way
+};
+
+// What other threads ask of a tasklet, as bits of Tasklet::mail. A tasklet with any bit set is in
+// its manager's inbox exactly once and owns a reference given by the one who posted it first.
+namespace mail {
+inline constexpr std::uint32_t kPosted = 1;      // is in the inbox
+inline constexpr std::uint32_t kInsert = 2;      // queue it (excludes kRemove)
+inline constexpr std::uint32_t kRemove = 4;      // take it out of the queue (excludes kInsert)
+inline constexpr std::uint32_t kWake = 8;        // its transfer is complete: queue it at the end
+inline constexpr std::uint32_t kWakeFirst = 16;  // the same, behind the current tasklet
+inline constexpr std::uint32_t kError = 32;      // the host has an exception for it
+inline constexpr std::uint32_t kUnwind = 64;     // its last reference went away elsewhere
+}  // namespace mail
+
+struct Tasklet : Links {
+    explicit Tasklet(ScheduleManager* owner = nullptr) : manager(owner) {}
+    Tasklet(const Tasklet&) = delete;
+    Tasklet& operator=(const Tasklet&) = delete;
+
+    // Any thread.
+    std::atomic<State> state{State::kDead};
+    std::atomic<std::uint32_t> mail{0};
+    Tasklet* mail_next = nullptr;  // owned by the inbox while mail::kPosted is set
+
+    // Constant once the tasklet has a manager, until its thread ends.
+    bool is_main = false;
+    ScheduleManager* manager = nullptr;
+
+    // Channel's lock while kBlocked, else owner thread.
+    Parcel parcel;               // what a sender offers, and what a receiver has been given
+    Channel* channel = nullptr;  // where it waits
+
+    // The manager's roster lock.
+    Tasklet* roster_prev = nullptr;
+    Tasklet* roster_next = nullptr;
+
+    // Owner thread.
+    bool paused = false;
+    bool insert_again = false;  // insert() came during its turn: requeue if it would leave the queue
+    std::uint32_t driving = 0;  // run loops that it is the driver of
+    std::uint32_t loop_marks = 0;  // run loops that name it as anchor or as last
+    std::uint64_t times_switched_to = 0;
+    std::int64_t start_time = 0;  // nanoseconds of the monotonic clock, 0 before
+    std::int64_t end_time = 0;
+    Stack* stack = nullptr;
+    Context context;
+
+    State get_state() const { return state.load(std::memory_order_acquire); }
+    void set_state(State value) { state.store(value, std::memory_order_release); }
+    std::uint32_t get_mail() const { return mail.load(std::memory_order_acquire); }
+
+    bool alive() const { return get_state() != State::kDead; }
+    bool blocked() const { return get_state() == State::kBlocked; }
+    bool started() const { return alive() && get_state() != State::kNew; }
+    bool has_turn() const { return get_state() == State::kRunning || driving != 0; }
+    // Linked in the runnables queue. Main is always in it, as its head.
+    bool queued() const { return is_main || (linked() && !blocked()); }
+    // The same as any thread sees it, with mail that the owner has not read yet.
+    bool scheduled() const {
+        const std::uint32_t bits = get_mail();
+        if ((bits & mail::kRemove) != 0) return false;
+        return queued() || (alive() && !blocked() &&
+                            (bits & (mail::kInsert | mail::kWake | mail::kWakeFirst | mail::kError)) != 0);
+    }
+};
+
+inline Tasklet* TaskletList::at(Links* node) const {
+    return node == &head_ ? nullptr : static_cast<Tasklet*>(node);
+}
+
+}  // namespace scheduler::core
