@@ -1,0 +1,322 @@
+// Scheduler.h: the C function table of the `scheduler` module. Reads as C11 and as C++11 or later.
+//
+//     SchedulerCAPI* api = SchedulerAPI();                      // NULL: Python error set
+//     PyTaskletObject* t = api->PyTasklet_New(api->PyTaskletType, args);
+//
+// The module publishes one table in the capsule `scheduler._C_API`; SchedulerAPI(), at the end of
+// this file, imports the package and fetches it. The table is statically allocated and stays valid
+// for the life of the process. Members are never reordered and new ones are only added at the end.
+// Define SCHEDULER_MODULE before including this file to leave SchedulerAPI() out.
+//
+// What holds for every function of the table:
+//
+// References. Object arguments are borrowed: the caller keeps its references, the function takes
+// its own if it needs to. "new" results must be released by the caller, "borrowed" ones must not.
+//
+// Arguments. NULL is allowed only where the member says so. NULL elsewhere, an object of the wrong
+// type, or a tasklet or channel whose subclass skipped the base `__init__`, makes the call fail
+// (TypeError; RuntimeError for the skipped `__init__`); nothing is changed.
+//
+// Failure. A Python error is set and the failure value is returned: NULL for pointers, -1 for `int`
+// and `long`, nothing for `void`. Where -1 is an ordinary value too, ask PyErr_Occurred(). The two
+// exceptions are PyTasklet_Kill, which always returns 0, and the two `_Check` functions, which
+// never fail. Do not call with a Python error already set.
+//
+// Threads. Any thread may call with or without the GIL: a function that finds its thread detached
+// attaches it for the time of the call, as PyGILState_Ensure() does (hence the main interpreter
+// only). A thread that Python has never seen gets a thread state for that one call: an error set by
+// the call, and a schedule manager created by it, end with it. Bracket several calls by
+// PyGILState_Ensure() and PyGILState_Release() to keep both. "This thread" below is the calling
+// one; its schedule manager is created by the first call that needs it. No call may be made before
+// the interpreter has been started or after it has ended.
+//
+// Switching. Members marked "may switch" can run other tasklets, so any Python code, before they
+// return; they return on the thread that called them, on the same C stack, with all C frames
+// between intact. Hold no lock across them that another tasklet of the thread could want, and let
+// no C++ exception leave a C function that Python calls. Other members may run Python code only
+// through callbacks, through `__init__` of a subclass, or through `__del__` when a reference is
+// dropped.
+
+#pragma once
+
+#include <Python.h>
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+#include <type_traits>
+#endif
+
+// A tasklet and a channel: ordinary Python objects, cast from and to PyObject* freely. What lies
+// behind the object head is private.
+typedef struct PyTaskletObject PyTaskletObject;
+typedef struct PyChannelObject PyChannelObject;
+
+// The native schedule hook, see PyScheduler_SetScheduleFastCallback. Its result is ignored.
+typedef int(schedule_hook_func)(PyTaskletObject* from, PyTaskletObject* to);
+
+// One function of the table: the member NAME and, in C++, the name of its type, `NAME_Routine`
+// inside SchedulerCAPI. C has no nested names, so there the member stands alone.
+#ifdef __cplusplus
+#define SCHEDULER_ROUTINE(result, name, parameters)                   \
+    using name##_Routine = std::add_pointer<result parameters>::type; \
+    name##_Routine name
+#else
+#define SCHEDULER_ROUTINE(result, name, parameters) result(*name) parameters
+#endif
+
+// clang-format off
+typedef struct SchedulerCAPI {
+    // ---- tasklets ------------------------------------------------------------------------------
+
+    // Calls `type(*args)`. `type`: PyTaskletType or a type derived from it. `args`: a tuple,
+    // normally of one callable, or NULL for none. The new tasklet belongs to this thread and is not
+    // queued. Returns: new; NULL on failure.
+    SCHEDULER_ROUTINE(PyTaskletObject*, PyTasklet_New, (PyTypeObject* type, PyObject* args));
+
+    // As `t(*args, **kwds)`: gives the bound callable its arguments and puts the tasklet at the end
+    // of this thread's runnables queue, which then holds one reference to it. `args`: a tuple.
+    // `kwds`: a dict or NULL. Returns 0; -1 on failure, e.g. RuntimeError when no callable is bound
+    // (a second call without a new bind), or from another thread than the tasklet's.
+    SCHEDULER_ROUTINE(int, PyTasklet_Setup,
+                      (PyTaskletObject* tasklet, PyObject* args, PyObject* kwds));
+
+    // Puts an alive, unblocked tasklet at the end of the runnables queue of its own thread, waking
+    // that thread if it waits; may be called from any thread. No effect if it is queued already.
+    // Returns 0; -1 on failure: RuntimeError when the tasklet is blocked or dead.
+    SCHEDULER_ROUTINE(int, PyTasklet_Insert, (PyTaskletObject* tasklet));
+
+    // Reads `block_trap`. Returns 1 or 0; -1 on failure.
+    SCHEDULER_ROUTINE(int, PyTasklet_GetBlockTrap, (PyTaskletObject* tasklet));
+
+    // Sets `block_trap` to `value != 0`. On failure only the error tells.
+    SCHEDULER_ROUTINE(void, PyTasklet_SetBlockTrap, (PyTaskletObject* tasklet, int value));
+
+    // Is it the main tasklet of its thread? Returns 1 or 0; -1 on failure.
+    SCHEDULER_ROUTINE(int, PyTasklet_IsMain, (PyTaskletObject* tasklet));
+
+    // Is `object` a tasklet, or of a type derived from it? NULL is allowed and none. Returns 1 or
+    // 0; never fails.
+    SCHEDULER_ROUTINE(int, PyTasklet_Check, (PyObject* object));
+
+    // Has it been given arguments and not yet ended? Returns 1 or 0; -1 on failure.
+    SCHEDULER_ROUTINE(int, PyTasklet_Alive, (PyTaskletObject* tasklet));
+
+    // As `tasklet.kill()`: raises TaskletExit inside the tasklet now and runs it. May switch.
+    // Returns 0 always: ask PyErr_Occurred(). RuntimeError from another thread than the tasklet's;
+    // any error that leaves the tasklet instead of TaskletExit. When the tasklet is the current
+    // one, the error is TaskletExit itself and must be passed on.
+    SCHEDULER_ROUTINE(int, PyTasklet_Kill, (PyTaskletObject* tasklet));
+
+    // ---- channels ------------------------------------------------------------------------------
+
+    // Calls `type()`. `type`: PyChannelType or a type derived from it; NULL stands for
+    // PyChannelType. Returns: new; NULL on failure.
+    SCHEDULER_ROUTINE(PyChannelObject*, PyChannel_New, (PyTypeObject* type));
+
+    // As `channel.send(value)`: hands `value` to the first waiting receiver, else waits for one.
+    // `value` may be any object. May switch. Returns 0; -1 on failure: TaskletExit when killed
+    // while waiting, ValueError on a closing channel, RuntimeError for a trap or a deadlock.
+    SCHEDULER_ROUTINE(int, PyChannel_Send, (PyChannelObject* channel, PyObject* value));
+
+    // As `channel.receive()`: takes what the first waiting sender brings, else waits for one. May
+    // switch. Returns: new; NULL on failure as PyChannel_Send, or with the exception that was sent.
+    SCHEDULER_ROUTINE(PyObject*, PyChannel_Receive, (PyChannelObject* channel));
+
+    // As `channel.send_exception(klass, value)`: a send that raises in the receiver. `klass`: an
+    // exception class or instance. `value`: NULL for none, a tuple for several arguments, else the
+    // one argument; NULL with an instance. May switch. Returns 0; -1 on failure: RuntimeError when
+    // `klass` is NULL or no exception, else as PyChannel_Send.
+    SCHEDULER_ROUTINE(int, PyChannel_SendException,
+                      (PyChannelObject* channel, PyObject* klass, PyObject* value));
+
+    // The tasklet that has waited longest on the channel. Returns: new; NULL without an error when
+    // nobody waits; NULL with one on failure.
+    SCHEDULER_ROUTINE(PyObject*, PyChannel_GetQueue, (PyChannelObject* channel));
+
+    // Who goes on after a transfer: -1 the receiver (the default), 1 the sender, 0 neither is
+    // favoured. Returns that; -1 on failure, so ask PyErr_Occurred() if the argument is in doubt.
+    SCHEDULER_ROUTINE(int, PyChannel_GetPreference, (PyChannelObject* channel));
+
+    // Sets the preference. Values below -1 count as -1, above 1 as 1. On failure only the error
+    // tells.
+    SCHEDULER_ROUTINE(void, PyChannel_SetPreference, (PyChannelObject* channel, int value));
+
+    // Number of waiting senders, or minus the number of waiting receivers. Returns that; -1 on
+    // failure, so ask PyErr_Occurred() if the argument is in doubt.
+    SCHEDULER_ROUTINE(int, PyChannel_GetBalance, (PyChannelObject* channel));
+
+    // Is `object` a channel, or of a type derived from it? NULL is allowed and none. Returns 1 or
+    // 0; never fails.
+    SCHEDULER_ROUTINE(int, PyChannel_Check, (PyObject* object));
+
+    // As `channel.send_throw(exc, val, tb)`, deprecated in favour of PyChannel_SendException.
+    // `exc`: an exception class or instance. `val`: NULL or None for none. `tb`: a traceback, NULL
+    // or None. May switch. Returns 0; -1 on failure: RuntimeError when `exc` is NULL or no
+    // exception, TypeError when `tb` is no traceback, else as PyChannel_Send.
+    SCHEDULER_ROUTINE(int, PyChannel_SendThrow,
+                      (PyChannelObject* channel, PyObject* exc, PyObject* val, PyObject* tb));
+
+    // ---- schedule manager of this thread -------------------------------------------------------
+
+    // The schedule manager object of this thread. While somebody holds it, the clean-up at the end
+    // of the thread is put off. Returns: new; NULL on failure.
+    SCHEDULER_ROUTINE(PyObject*, PyScheduler_GetScheduler, (void));
+
+    // Gives up the turn: `schedule()` when `remove` is 0; else `schedule_remove()`, which leaves
+    // the tasklet out of the runnables queue until somebody inserts or runs it. `retval` is ignored
+    // and may be NULL. May switch. Returns: new, None; NULL on failure.
+    SCHEDULER_ROUTINE(PyObject*, PyScheduler_Schedule, (PyObject* retval, int remove));
+
+    // Length of the runnables queue plus one for the main tasklet. Returns that; -1 on failure.
+    SCHEDULER_ROUTINE(int, PyScheduler_GetRunCount, (void));
+
+    // The tasklet whose code is running, the main tasklet included. Returns: new; NULL on failure.
+    SCHEDULER_ROUTINE(PyObject*, PyScheduler_GetCurrent, (void));
+
+    // Runs the queue until it is empty or `timeout_ns` nanoseconds have passed: at least one
+    // tasklet gets a turn, none is started after the limit. Only turns handed out by the main
+    // tasklet are limited. May switch. Returns: new, None; NULL on failure, with what a tasklet did
+    // not catch.
+    SCHEDULER_ROUTINE(PyObject*, PyScheduler_RunWithTimeout, (long long timeout_ns));
+
+    // Runs the queue for at most `number` turns. May switch. Returns: new, None; NULL on failure:
+    // RuntimeError when `number` is not positive, else what a tasklet did not catch.
+    SCHEDULER_ROUTINE(PyObject*, PyScheduler_RunNTasklets, (int number));
+
+    // ---- callbacks, for all threads ------------------------------------------------------------
+
+    // As `set_channel_callback(callable)`; shares its slot. `callable` is called with (channel,
+    // tasklet, sending, will_block) at the start of each channel operation. NULL removes. Returns
+    // 0; -1 on failure: TypeError when it is not callable, which None is not.
+    SCHEDULER_ROUTINE(int, PyScheduler_SetChannelCallback, (PyObject* callable));
+
+    // Returns: borrowed, the channel callback, None without one; NULL on failure.
+    SCHEDULER_ROUTINE(PyObject*, PyScheduler_GetChannelCallback, (void));
+
+    // As `set_schedule_callback(callable)`; shares its slot. `callable` is called with (previous,
+    // next) before each change of the current tasklet. NULL removes. Returns 0; -1 on failure:
+    // TypeError when it is not callable, which None is not.
+    SCHEDULER_ROUTINE(int, PyScheduler_SetScheduleCallback, (PyObject* callable));
+
+    // Sets the native schedule hook of the process; NULL removes it. Called after the Python
+    // schedule callback at each change of a thread's current tasklet, on that thread, attached,
+    // with borrowed tasklets; it must not switch tasklets, and must clear any Python error it
+    // causes.
+    SCHEDULER_ROUTINE(void, PyScheduler_SetScheduleFastCallback, (schedule_hook_func func));
+
+    // ---- counters, for all threads -------------------------------------------------------------
+
+    // Schedule managers that exist. Returns that; -1 on failure.
+    SCHEDULER_ROUTINE(int, PyScheduler_GetNumberOfActiveScheduleManagers, (void));
+
+    // Channels that exist. Returns that; -1 on failure.
+    SCHEDULER_ROUTINE(int, PyScheduler_GetNumberOfActiveChannels, (void));
+
+    // Tasklets ever constructed, main tasklets included; never falls. Returns that; -1 on failure.
+    SCHEDULER_ROUTINE(int, PyScheduler_GetAllTimeTaskletCount, (void));
+
+    // Tasklets that exist, dead or alive, main tasklets included. Returns that; -1 on failure.
+    SCHEDULER_ROUTINE(int, PyScheduler_GetActiveTaskletCount, (void));
+
+    // Turns that ended in the last PyScheduler_RunWithTimeout. Returns that; -1 on failure.
+    SCHEDULER_ROUTINE(int, PyScheduler_GetTaskletsCompletedLastRunWithTimeout, (void));
+
+    // Changes of the current tasklet in the last PyScheduler_RunWithTimeout. Returns that; -1 on
+    // failure.
+    SCHEDULER_ROUTINE(int, PyScheduler_GetTaskletsSwitchedLastRunWithTimeout, (void));
+
+    // ---- types and the exit exception: borrowed, as long as the module lives -------------------
+
+    // The type of `scheduler.tasklet`.
+    PyTypeObject* PyTaskletType;
+
+    // The type of `scheduler.channel`.
+    PyTypeObject* PyChannelType;
+
+    // Address of the variable that holds the class `scheduler.TaskletExit`: dereference once.
+    PyObject** TaskletExit;
+
+    // ---- added later ---------------------------------------------------------------------------
+
+    // Turns given to the tasklet since it was last bound. Returns that; -1 on failure.
+    SCHEDULER_ROUTINE(long, PyTasklet_GetTimesSwitchedTo, (PyTaskletObject* tasklet));
+
+    // The attribute `context` as UTF-8, NUL-terminated. Owned by the tasklet: do not free it. Valid
+    // until the attribute is set again or the tasklet is destroyed. NULL on failure.
+    SCHEDULER_ROUTINE(const char*, PyTasklet_GetContext, (PyTaskletObject* tasklet));
+} SchedulerCAPI;
+// clang-format on
+
+// The layout is part of the binary interface: 40 pointers without padding, in this order.
+#ifdef __cplusplus
+#define SCHEDULER_SLOT(index, name) \
+    static_assert(offsetof(SchedulerCAPI, name) == (index) * sizeof(void*), "moved: " #name)
+static_assert(sizeof(SchedulerCAPI) == 40 * sizeof(void*), "the table has 40 members");
+#else
+#define SCHEDULER_SLOT(index, name) \
+    _Static_assert(offsetof(SchedulerCAPI, name) == (index) * sizeof(void*), "moved: " #name)
+_Static_assert(sizeof(SchedulerCAPI) == 40 * sizeof(void*), "the table has 40 members");
+#endif
+
+SCHEDULER_SLOT(0, PyTasklet_New);
+SCHEDULER_SLOT(1, PyTasklet_Setup);
+SCHEDULER_SLOT(2, PyTasklet_Insert);
+SCHEDULER_SLOT(3, PyTasklet_GetBlockTrap);
+SCHEDULER_SLOT(4, PyTasklet_SetBlockTrap);
+SCHEDULER_SLOT(5, PyTasklet_IsMain);
+SCHEDULER_SLOT(6, PyTasklet_Check);
+SCHEDULER_SLOT(7, PyTasklet_Alive);
+SCHEDULER_SLOT(8, PyTasklet_Kill);
+SCHEDULER_SLOT(9, PyChannel_New);
+SCHEDULER_SLOT(10, PyChannel_Send);
+SCHEDULER_SLOT(11, PyChannel_Receive);
+SCHEDULER_SLOT(12, PyChannel_SendException);
+SCHEDULER_SLOT(13, PyChannel_GetQueue);
+SCHEDULER_SLOT(14, PyChannel_GetPreference);
+SCHEDULER_SLOT(15, PyChannel_SetPreference);
+SCHEDULER_SLOT(16, PyChannel_GetBalance);
+SCHEDULER_SLOT(17, PyChannel_Check);
+SCHEDULER_SLOT(18, PyChannel_SendThrow);
+SCHEDULER_SLOT(19, PyScheduler_GetScheduler);
+SCHEDULER_SLOT(20, PyScheduler_Schedule);
+SCHEDULER_SLOT(21, PyScheduler_GetRunCount);
+SCHEDULER_SLOT(22, PyScheduler_GetCurrent);
+SCHEDULER_SLOT(23, PyScheduler_RunWithTimeout);
+SCHEDULER_SLOT(24, PyScheduler_RunNTasklets);
+SCHEDULER_SLOT(25, PyScheduler_SetChannelCallback);
+SCHEDULER_SLOT(26, PyScheduler_GetChannelCallback);
+SCHEDULER_SLOT(27, PyScheduler_SetScheduleCallback);
+SCHEDULER_SLOT(28, PyScheduler_SetScheduleFastCallback);
+SCHEDULER_SLOT(29, PyScheduler_GetNumberOfActiveScheduleManagers);
+SCHEDULER_SLOT(30, PyScheduler_GetNumberOfActiveChannels);
+SCHEDULER_SLOT(31, PyScheduler_GetAllTimeTaskletCount);
+SCHEDULER_SLOT(32, PyScheduler_GetActiveTaskletCount);
+SCHEDULER_SLOT(33, PyScheduler_GetTaskletsCompletedLastRunWithTimeout);
+SCHEDULER_SLOT(34, PyScheduler_GetTaskletsSwitchedLastRunWithTimeout);
+SCHEDULER_SLOT(35, PyTaskletType);
+SCHEDULER_SLOT(36, PyChannelType);
+SCHEDULER_SLOT(37, TaskletExit);
+SCHEDULER_SLOT(38, PyTasklet_GetTimesSwitchedTo);
+SCHEDULER_SLOT(39, PyTasklet_GetContext);
+
+#undef SCHEDULER_SLOT
+#undef SCHEDULER_ROUTINE
+
+#ifndef SCHEDULER_MODULE
+// The table. The first call in a translation unit imports the package `scheduler` (attached thread
+// needed, i.e. the GIL held; may run Python) and remembers the pointer; later calls only read it
+// and may come from any thread, attached or not, that knows the first one to be over. Returns: the
+// table, never to be freed; NULL with a Python error set when the import fails.
+static inline SchedulerCAPI* SchedulerAPI(void) {
+    static SchedulerCAPI* table = NULL;
+    if (table == NULL) {
+        // Imported by itself first: PyCapsule_Import would hide why the import failed.
+        PyObject* package = PyImport_ImportModule("scheduler");
+        if (package == NULL) return NULL;
+        table = (SchedulerCAPI*)PyCapsule_Import("scheduler._C_API", 0);
+        Py_DECREF(package);
+    }
+    return table;
+}
+#endif

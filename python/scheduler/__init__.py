@@ -1,0 +1,54 @@
+"""Tasklets, channels and schedule managers: Stackless-style concurrency for stock Python.
+
+    import scheduler
+
+    def greet(channel):
+        print("hello,", channel.receive())
+
+    channel = scheduler.channel()
+    scheduler.tasklet(greet)(channel)
+    scheduler.tasklet(channel.send)("world")
+    scheduler.run()
+
+Everything but QueueChannel, block_trap and get_include comes from the extension module
+`_scheduler`.
+"""
+
+import _scheduler
+
+# Whatever is registered under the name `_scheduler` is re-exported, private names included, but
+# what describes the extension itself (its `__doc__`, `__spec__`, ...) stays there.
+globals().update(
+    (name, getattr(_scheduler, name))
+    for name in dir(_scheduler)
+    if not (name.startswith("__") and name.endswith("__"))
+)
+
+from ._helpers import block_trap, get_include  # noqa: E402
+from .queue_channel import QueueChannel  # noqa: E402
+
+__all__ = sorted(
+    {name for name in dir(_scheduler) if not name.startswith("_")}
+    | {"QueueChannel", "block_trap", "get_include"}
+)
+
+del _scheduler
+
+
+def __getattr__(name: str) -> str:
+    # The version is looked up when asked for: importlib.metadata takes longer to import than all
+    # the rest.
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("scheduler")
+    except PackageNotFoundError:  # copied into an application, without its metadata
+        return "0+unknown"
+
+
+def __dir__() -> list[str]:
+    # Without the submodules: they are where things are defined, not names to use.
+    special = {name for name in globals() if name.startswith("__") and name.endswith("__")}
+    return sorted(special - {"__getattr__", "__dir__"} | {"__version__", "_C_API"} | set(__all__))

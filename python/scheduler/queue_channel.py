@@ -1,0 +1,151 @@
+"""QueueChannel: a channel whose senders never wait.
+
+Any number of threads may send and receive at once. What keeps that right is one invariant:
+
+    while a receiver waits in the line, nothing is queued.
+
+It holds because each of the two steps that could break it looks and acts in one go, inside the
+extension, where neither another thread nor other Python code (a callback, `__del__`, a signal
+handler) can come between:
+
+* `_send_or_queue` appends only where it finds nobody waiting;
+* `_receive_unless` joins the line only where it finds nothing queued.
+
+So nothing is lost, no receiver sleeps beside a queued item, and an item handed over directly never
+overtakes a queued one. A lock of our own could not do this: a sender or receiver has to run the
+channel callback, which is foreign code, between taking the lock and joining the line.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self
+
+from _scheduler import channel
+
+
+class QueueChannel(channel):
+    """A channel that queues what nobody waits for, so that `send` never blocks.
+
+    `data_queue` is the deque of queued items, oldest first: pairs `(ok, data)`, where `data` is the
+    value sent, or with `ok` false the triple `(type, exception, traceback)` of an exception.
+
+    Attributes and methods not described here are those of `channel`. `closed` and `closing` tell
+    about the line of waiting tasklets only: what is queued can be received after close().
+    """
+
+    __module__ = "scheduler"
+
+    data_queue: deque[tuple[bool, Any]]
+
+    # Made here rather than in __init__, so that a subclass which forgets to call that gets the
+    # extension's RuntimeError, as with any channel.
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls)
+        self.data_queue = deque()
+        return self
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.preference = 1
+
+    def __len__(self) -> int:
+        """Number of queued items."""
+        return len(self.data_queue)
+
+    @property
+    def balance(self) -> int:
+        """Number of queued items if there are any, else the balance of the line."""
+        return len(self.data_queue) or super().balance
+
+    def send(self, data: Any) -> None:
+        """Hands `data` to the first waiting receiver, or queues it if nobody waits.
+
+        Raises ValueError when the channel is closing and nobody waits.
+        """
+        self._send_or_queue(self.data_queue, (True, data))
+
+    def send_exception(self, *exc_and_args: Any) -> None:
+        """`send_exception(exc, *args)`: as send, but the receiver gets an exception raised.
+
+        `exc` is an exception class, called with `args`, or an instance, then without `args`.
+        Raises RuntimeError when it is neither, TypeError for an instance with `args`.
+        """
+        if not exc_and_args or not _is_exception(exc_and_args[0]):
+            raise RuntimeError("send_exception() needs an exception class or instance to send")
+        exc, *args = exc_and_args
+        value: Any = args[0] if len(args) == 1 else tuple(args) or None
+        ready = isinstance(exc, type) and isinstance(value, exc)
+        self._send_error(value if ready else _make_exception(exc, value))
+
+    def send_throw(self, exc: Any, value: Any = None, tb: Any = None) -> None:
+        """As send, but the receiver gets an exception raised, with the traceback `tb` if given.
+
+        `send_throw(*sys.exc_info())` passes on the exception being handled. Raises TypeError when
+        `exc` is neither an exception class nor an instance, or `tb` is no traceback.
+        """
+        if not _is_exception(exc):
+            raise TypeError("send_throw() needs an exception class or instance to send")
+        if tb is not None and not isinstance(tb, TracebackType):
+            raise TypeError(f"tb must be a traceback or None, not {type(tb).__name__}")
+        error = value if type(value) is exc else _make_exception(exc, value)
+        if tb is not None:
+            error = error.with_traceback(tb)
+        self._send_error(error)
+
+    def _send_error(self, error: BaseException) -> None:
+        triple = (type(error), error, error.__traceback__)
+        self._send_or_queue(self.data_queue, (False, triple))
+
+    def send_sequence(self, iterable: Iterable[Any]) -> None:
+        """Sends each item of `iterable`."""
+        for item in iterable:
+            self.send(item)
+
+    def receive(self) -> Any:
+        """Takes the oldest queued item; with nothing queued, waits as `channel.receive` does.
+
+        Returns the value, or raises the exception that was sent.
+        """
+        while (received := self._receive_unless(self.data_queue)) is None:
+            try:
+                ok, data = self.data_queue.popleft()
+            except IndexError:  # another thread took it
+                continue
+            if ok:
+                return data
+            _, error, traceback = data
+            try:
+                raise error.with_traceback(traceback)
+            finally:  # else the traceback keeps itself alive through this frame
+                del data, error, traceback
+        return received[0]
+
+    def __next__(self) -> Any:
+        """As receive, but ends the iteration of a closed channel with nothing queued."""
+        if self.closed and not self.data_queue:
+            raise StopIteration
+        return self.receive()
+
+
+def _is_exception(exc: Any) -> bool:
+    return isinstance(exc, BaseException) or (
+        isinstance(exc, type) and issubclass(exc, BaseException)
+    )
+
+
+def _make_exception(exc: Any, value: Any) -> BaseException:
+    """The exception for a class and a value (None, a tuple of arguments, or the one argument)."""
+    if isinstance(exc, BaseException):
+        if value is not None:
+            raise TypeError("an exception instance is sent as it is: it takes no arguments")
+        return exc
+    if value is None:
+        error = exc()
+    elif isinstance(value, tuple):
+        error = exc(*value)
+    else:
+        error = exc(value)
+    if not isinstance(error, BaseException):
+        raise TypeError(f"{exc.__name__} made {type(error).__name__}, which is no exception")
+    return error

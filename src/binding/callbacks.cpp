@@ -1,0 +1,41 @@
+#include "callbacks.h"
+
+#include "errors.h"
+#include "interp_state.h"
+
+namespace scheduler::binding {
+
+void call_schedule_callbacks(ManagerBody& manager, TaskletBody& from, TaskletBody& to) {
+    ErrorStash stash;
+    const bool was_switching = std::exchange(manager.switching, true);
+    // The callback may replace itself, and drop the tasklets.
+    PyRef callback = PyRef::share(manager.state.schedule_callback);
+    PyRef from_object = PyRef::share(from.object);
+    PyRef to_object = PyRef::share(to.object);
+    if (callback) {
+        PyObject* const arguments[] = {from_object.get(), to_object.get()};
+        PyRef result = PyRef::steal(PyObject_Vectorcall(callback.get(), arguments, 2, nullptr));
+        if (!result) report_unraisable(callback.get());
+    }
+    if (FastCallback hook = manager.state.fast_callback) {
+        hook(reinterpret_cast<PyTaskletObject*>(from_object.get()),
+             reinterpret_cast<PyTaskletObject*>(to_object.get()));
+        if (PyErr_Occurred() != nullptr) report_unraisable(nullptr);
+    }
+    manager.discard(std::move(callback));
+    manager.discard(std::move(from_object));
+    manager.discard(std::move(to_object));
+    manager.switching = was_switching;
+}
+
+void call_channel_callback(State& state, PyObject* channel, PyObject* tasklet, bool sending,
+                           bool will_block) {
+    PyRef callback = PyRef::share(state.channel_callback);
+    PyRef task = PyRef::share(tasklet);
+    PyObject* const arguments[] = {channel, task.get(), sending ? Py_True : Py_False,
+                                   will_block ? Py_True : Py_False};
+    PyRef result = PyRef::steal(PyObject_Vectorcall(callback.get(), arguments, 4, nullptr));
+    if (!result) report_unraisable(callback.get());
+}
+
+}  // namespace scheduler::binding

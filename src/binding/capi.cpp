@@ -1,0 +1,368 @@
+#include "capi.h"
+
+#define SCHEDULER_MODULE
+#include "Scheduler.h"
+
+#include "channel_type.h"
+#include "errors.h"
+#include "interp_state.h"
+#include "manager_body.h"
+#include "operations.h"
+#include "tasklet_object.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+// ---- what the table's functions share ----------------------------------------------------------
+
+// The table serves the interpreter whose module was imported first; that is the one PyGILState
+// attaches threads to. Written with the GIL held, at import and at the end.
+State* table_state = nullptr;
+PyObject* table_tasklet_exit = nullptr;
+
+// Runs `function` attached. PyGILState_Release() is called by hand: a destructor would run, without
+// the GIL, when a daemon thread is ended in here.
+template <typename Function>
+auto attached(Function function) {
+    if (PyGILState_Check() != 0) return function();
+    const PyGILState_STATE gil = PyGILState_Ensure();
+    auto result = function();
+    PyGILState_Release(gil);
+    return result;
+}
+
+// "New reference to None, or NULL": from success or failure.
+PyObject* none_or_null(bool ok) { return none_if(ok); }
+int zero_or_error(bool ok) { return ok ? 0 : -1; }
+
+// An argument as an object of our type that is fit for use; nullptr with an error set.
+template <typename Object>
+PyObject* checked(void* argument, PyTypeObject* type) {
+    auto* object = static_cast<PyObject*>(argument);
+    if (object == nullptr) {
+        PyErr_Format(PyExc_TypeError, "expected a %s, not NULL", type->tp_name);
+        return nullptr;
+    }
+    if (!PyObject_TypeCheck(object, type)) {
+        PyErr_Format(PyExc_TypeError, "expected a %s, not %.200s", type->tp_name,
+                     Py_TYPE(object)->tp_name);
+        return nullptr;
+    }
+    return check_initialised<Object>(object) ? object : nullptr;
+}
+
+// Calls `function(TaskletBody&)` attached; `failure` for an argument that is no tasklet.
+template <typename Result, typename Function>
+Result with_tasklet(PyTaskletObject* tasklet, Result failure, Function function) {
+    return attached([&]() -> Result {
+        PyRef object = PyRef::share(checked<TaskletObject>(tasklet, table_state->tasklet_type));
+        return object ? function(body_of(object.get())) : failure;
+    });
+}
+
+// The same for a channel, as an object.
+template <typename Result, typename Function>
+Result with_channel(PyChannelObject* channel, Result failure, Function function) {
+    return attached([&]() -> Result {
+        PyRef object = PyRef::share(checked<ChannelObject>(channel, table_state->channel_type));
+        return object ? function(object.get()) : failure;
+    });
+}
+
+template <typename Function>
+int with_manager(Function function) {
+    return attached([&] {
+        ManagerBody* manager = enter(*table_state);
+        return manager != nullptr ? function(*manager) : -1;
+    });
+}
+
+bool check_type_argument(PyTypeObject* type, PyTypeObject* base) {
+    if (type != nullptr && PyType_Check(reinterpret_cast<PyObject*>(type)) &&
+        PyType_IsSubtype(type, base) != 0) {
+        return true;
+    }
+    PyErr_Format(PyExc_TypeError, "the type must be %s or derived from it", base->tp_name);
+    return false;
+}
+
+int is_instance(PyObject* object, PyTypeObject* State::*type) {
+    if (object == nullptr) return 0;
+    return attached([&] { return PyObject_TypeCheck(object, table_state->*type) ? 1 : 0; });
+}
+
+// ---- tasklets ----------------------------------------------------------------------------------
+
+PyTaskletObject* tasklet_new(PyTypeObject* type, PyObject* args) {
+    return attached([&]() -> PyTaskletObject* {
+        if (!check_type_argument(type, table_state->tasklet_type)) return nullptr;
+        if (args != nullptr && !PyTuple_Check(args)) {
+            refuse(Refusal::kArgsNotTuple);
+            return nullptr;
+        }
+        auto* callable = reinterpret_cast<PyObject*>(type);
+        PyObject* made = args != nullptr ? PyObject_Call(callable, args, nullptr)
+                                         : PyObject_CallNoArgs(callable);
+        return reinterpret_cast<PyTaskletObject*>(made);
+    });
+}
+
+int tasklet_setup(PyTaskletObject* tasklet, PyObject* args, PyObject* kwds) {
+    return with_tasklet(tasklet, -1, [&](TaskletBody& body) {
+        if (args == nullptr || !PyTuple_Check(args)) {
+            refuse(Refusal::kArgsNotTuple);
+            return -1;
+        }
+        if (kwds != nullptr && !PyDict_Check(kwds)) {
+            refuse(Refusal::kKwargsNotDict);
+            return -1;
+        }
+        return zero_or_error(setup(body, args, kwds));
+    });
+}
+
+int tasklet_insert(PyTaskletObject* tasklet) {
+    return with_tasklet(tasklet, -1,
+                        [](TaskletBody& body) { return zero_or_error(insert(body)); });
+}
+
+int tasklet_get_block_trap(PyTaskletObject* tasklet) {
+    return with_tasklet(tasklet, -1, [](TaskletBody& body) { return body.block_trap ? 1 : 0; });
+}
+
+void tasklet_set_block_trap(PyTaskletObject* tasklet, int value) {
+    with_tasklet(tasklet, -1, [value](TaskletBody& body) {
+        body.block_trap = value != 0;
+        return 0;
+    });
+}
+
+int tasklet_is_main(PyTaskletObject* tasklet) {
+    return with_tasklet(tasklet, -1, [](TaskletBody& body) { return body.is_main ? 1 : 0; });
+}
+
+int tasklet_check(PyObject* object) { return is_instance(object, &State::tasklet_type); }
+
+int tasklet_alive(PyTaskletObject* tasklet) {
+    return with_tasklet(tasklet, -1, [](TaskletBody& body) { return body.alive() ? 1 : 0; });
+}
+
+int tasklet_kill(PyTaskletObject* tasklet) {
+    return with_tasklet(tasklet, 0, [](TaskletBody& body) {
+        static_cast<void>(kill(body, false));
+        return 0;
+    });
+}
+
+long tasklet_get_times_switched_to(PyTaskletObject* tasklet) {
+    return with_tasklet(tasklet, -1L, [](TaskletBody& body) {
+        return static_cast<long>(body.times_switched_to);
+    });
+}
+
+const char* tasklet_get_context(PyTaskletObject* tasklet) {
+    return with_tasklet(tasklet, static_cast<const char*>(nullptr), [](TaskletBody& body) {
+        if (!body.notes || !body.notes->context_text) return "";
+        return PyUnicode_AsUTF8(body.notes->context_text.get());
+    });
+}
+
+// ---- channels ----------------------------------------------------------------------------------
+
+PyChannelObject* channel_new(PyTypeObject* type) {
+    return attached([&]() -> PyChannelObject* {
+        if (type == nullptr) type = table_state->channel_type;
+        if (!check_type_argument(type, table_state->channel_type)) return nullptr;
+        return reinterpret_cast<PyChannelObject*>(
+            PyObject_CallNoArgs(reinterpret_cast<PyObject*>(type)));
+    });
+}
+
+int channel_send(PyChannelObject* channel, PyObject* value) {
+    return with_channel(channel, -1, [value](PyObject* object) {
+        if (value != nullptr) return zero_or_error(send_value(object, value));
+        PyErr_SetString(PyExc_TypeError, "the value to send must not be NULL");
+        return -1;
+    });
+}
+
+PyObject* channel_receive(PyChannelObject* channel) {
+    return with_channel(channel, static_cast<PyObject*>(nullptr), receive);
+}
+
+int send_made(PyChannelObject* channel, PyObject* exc, PyObject* val, PyObject* tb,
+              ReadyInstance ready) {
+    return with_channel(channel, -1, [&](PyObject* object) {
+        PyObject* error = make_exception(exc, val, tb, PyExc_RuntimeError, ready);
+        return error != nullptr ? zero_or_error(send_error(object, error)) : -1;
+    });
+}
+
+int channel_send_throw(PyChannelObject* channel, PyObject* exc, PyObject* val, PyObject* tb) {
+    return send_made(channel, exc, val, tb, ReadyInstance::kOfExactClass);
+}
+
+int channel_send_exception(PyChannelObject* channel, PyObject* klass, PyObject* value) {
+    return send_made(channel, klass, value, nullptr, ReadyInstance::kOfClass);
+}
+
+PyObject* channel_get_queue(PyChannelObject* channel) {
+    return with_channel(channel, static_cast<PyObject*>(nullptr), first_waiting);
+}
+
+int channel_get_preference(PyChannelObject* channel) {
+    return with_channel(channel, -1,
+                        [](PyObject* object) { return channel_of(object).channel.preference(); });
+}
+
+void channel_set_preference(PyChannelObject* channel, int value) {
+    with_channel(channel, -1, [value](PyObject* object) {
+        channel_of(object).channel.set_preference(value < -1 ? -1 : value > 1 ? 1 : value);
+        return 0;
+    });
+}
+
+int channel_get_balance(PyChannelObject* channel) {
+    return with_channel(channel, -1,
+                        [](PyObject* object) { return channel_of(object).channel.balance(); });
+}
+
+int channel_check(PyObject* object) { return is_instance(object, &State::channel_type); }
+
+// ---- the calling thread's manager --------------------------------------------------------------
+
+PyObject* get_scheduler() {
+    return attached([]() -> PyObject* {
+        ManagerBody* manager = enter(*table_state);
+        if (manager == nullptr) return nullptr;
+        return manager->object != nullptr ? Py_NewRef(manager->object)
+                                          : refuse(Refusal::kThreadEnding);
+    });
+}
+
+PyObject* schedule_current(PyObject*, int remove) {
+    return attached([remove] { return none_or_null(schedule(*table_state, remove != 0)); });
+}
+
+int get_run_count() {
+    return with_manager([](ManagerBody& manager) { return static_cast<int>(manager.run_count()); });
+}
+
+PyObject* get_current() {
+    return attached([]() -> PyObject* {
+        ManagerBody* manager = enter(*table_state);
+        return manager != nullptr ? Py_NewRef(manager->current_body().object) : nullptr;
+    });
+}
+
+PyObject* run_with_timeout(long long timeout_ns) {
+    return attached([timeout_ns] { return none_or_null(run_for(*table_state, timeout_ns)); });
+}
+
+PyObject* run_n_tasklets(int number) {
+    return attached([number] { return none_or_null(run_turns(*table_state, number)); });
+}
+
+// ---- callbacks ---------------------------------------------------------------------------------
+
+int set_callback(PyObject* State::*slot, PyObject* callable) {
+    return attached([&] {
+        if (callable != nullptr && (callable == Py_None || PyCallable_Check(callable) == 0)) {
+            PyErr_SetString(PyExc_TypeError, "the callback must be callable, or NULL for none");
+            return -1;
+        }
+        PyRef previous = PyRef::steal(table_state->*slot);
+        table_state->*slot = Py_XNewRef(callable);
+        return 0;
+    });
+}
+
+int set_channel_callback(PyObject* callable) {
+    return set_callback(&State::channel_callback, callable);
+}
+int set_schedule_callback(PyObject* callable) {
+    return set_callback(&State::schedule_callback, callable);
+}
+PyObject* get_channel_callback() {
+    return attached([] {
+        PyObject* callback = table_state->channel_callback;
+        return callback != nullptr ? callback : Py_None;
+    });
+}
+void set_fast_callback(schedule_hook_func func) {
+    attached([func] {
+        table_state->fast_callback = func;
+        return 0;
+    });
+}
+
+// ---- counters ----------------------------------------------------------------------------------
+
+template <std::atomic<int> State::*Number>
+int counter() {
+    return (table_state->*Number).load();
+}
+
+SchedulerCAPI table = {
+    tasklet_new,
+    tasklet_setup,
+    tasklet_insert,
+    tasklet_get_block_trap,
+    tasklet_set_block_trap,
+    tasklet_is_main,
+    tasklet_check,
+    tasklet_alive,
+    tasklet_kill,
+    channel_new,
+    channel_send,
+    channel_receive,
+    channel_send_exception,
+    channel_get_queue,
+    channel_get_preference,
+    channel_set_preference,
+    channel_get_balance,
+    channel_check,
+    channel_send_throw,
+    get_scheduler,
+    schedule_current,
+    get_run_count,
+    get_current,
+    run_with_timeout,
+    run_n_tasklets,
+    set_channel_callback,
+    get_channel_callback,
+    set_schedule_callback,
+    set_fast_callback,
+    counter<&State::managers>,
+    counter<&State::channels>,
+    counter<&State::tasklets_ever>,
+    counter<&State::tasklets>,
+    counter<&State::last_run_completed>,
+    counter<&State::last_run_switched>,
+    nullptr,  // PyTaskletType, PyChannelType, TaskletExit: see publish_table()
+    nullptr,
+    nullptr,
+    tasklet_get_times_switched_to,
+    tasklet_get_context,
+};
+
+}  // namespace
+
+bool publish_table(PyObject* module, State& state) {
+    if (table_state == nullptr) {
+        table_state = &state;
+        table_tasklet_exit = state.tasklet_exit;
+        table.PyTaskletType = state.tasklet_type;
+        table.PyChannelType = state.channel_type;
+        table.TaskletExit = &table_tasklet_exit;
+    }
+    PyRef capsule = PyRef::steal(PyCapsule_New(&table, "scheduler._C_API", nullptr));
+    return capsule && PyModule_AddObjectRef(module, "_C_API", capsule.get()) == 0;
+}
+
+void forget_state(State& state) {
+    if (table_state == &state) table_state = nullptr;
+}
+
+}  // namespace scheduler::binding

@@ -1,0 +1,308 @@
+// Docstrings of scheduler.Channel, its methods and its attributes. A method's text starts with the
+// signature that inspect.signature() reads, up to the line of two dashes; the type's needs the last
+// part of its tp_name there. The inline namespace is explained in tasklet_docs.h.
+#pragma once
+
+namespace scheduler::binding::docs::inline channel_docs {
+
+// ---- the type ----------------------------------------------------------------------------------
+
+inline constexpr char channel[] = R"doc(Channel()
+--
+
+A place where tasklets meet to pass objects from a sender to a receiver.
+
+A channel stores nothing: whoever comes first waits in line, first come first
+served, until a partner comes. Sender and receiver may belong to different threads.
+preference says which of them goes on first. Constructor arguments are accepted and
+ignored.
+
+A channel is its own iterator: next() receives, and ends the iteration when the
+channel is closed. A for loop over a closing channel thus takes what the waiting
+senders have, and stops.
+
+Raises:
+    RuntimeError: from every method and attribute of an instance whose subclass
+        did not call the base class's __init__.
+
+Threads:
+    Any thread may make and use a channel.
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> for number in range(3):
+    ...     task = scheduler.tasklet(channel.send)(number)
+    >>> scheduler.run()
+    >>> channel.balance
+    3
+    >>> channel.close()
+    >>> list(channel)
+    [0, 1, 2]
+    >>> scheduler.run())doc";
+
+// ---- transfers ---------------------------------------------------------------------------------
+
+inline constexpr char send[] = R"doc(send($self, value, /)
+--
+
+Pass a value to a receiver; wait for one if nobody receives.
+
+If a receiver waits it gets the value at once and is queued on its own thread. By
+preference it goes on first (-1: it gets the next place, and the caller goes to the
+end of the queue; a main tasklet as the caller runs its queue until it is empty), or
+the caller does (0 and 1: the receiver is appended to its queue).
+
+Parameters:
+    value: any object, passed by reference.
+
+Returns:
+    None, once a receiver has the value.
+
+Raises:
+    RuntimeError: nobody receives, and block_trap is set on the current tasklet; or
+        it is a main tasklet with nothing to run that could receive ("Deadlock"). A
+        switch trap is set, or the call comes from a schedule callback, and the
+        caller would wait or give way.
+    ValueError: nobody receives, and the channel is closing.
+    Exception: what somebody throws at the waiting caller (TaskletExit for kill()),
+        and for a main tasklet whatever leaves a tasklet that it runs meanwhile.
+        A caller that was waiting has left the line then; a value that a receiver
+        has already taken stays with it.
+
+Threads:
+    Any thread. The current tasklet of the calling thread is the sender. A receiver
+    of another thread goes on when that thread next runs its tasklets.
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> task = scheduler.tasklet(lambda: print("got", channel.receive()))()
+    >>> scheduler.run()
+    >>> channel.send("news")
+    got news)doc";
+
+inline constexpr char receive[] = R"doc(receive($self, /)
+--
+
+Take a value from a sender; wait for one if nobody sends.
+
+If a sender waits its value is taken at once and the sender is queued on its own
+thread. By preference the caller goes on first (-1 and 0: the sender is appended to
+its queue), or the sender does (1: it gets the next place, and the caller goes to
+the end of the queue; a main tasklet as the caller runs its queue until it is
+empty).
+
+Returns:
+    The value that was sent.
+
+Raises:
+    Exception: the exception that was sent by send_exception() or send_throw(); what
+        somebody throws at the waiting caller (TaskletExit for kill()); for a main
+        tasklet whatever leaves a tasklet that it runs meanwhile. A caller that was
+        waiting has left the line then; a value that it had taken is dropped.
+    RuntimeError: nobody sends, and block_trap is set on the current tasklet; or it
+        is a main tasklet with nothing to run that could send ("Deadlock"). A switch
+        trap is set, or the call comes from a schedule callback, and the caller
+        would wait or give way.
+    ValueError: nobody sends, and the channel is closing.
+
+Threads:
+    Any thread. The current tasklet of the calling thread is the receiver. A sender
+    of another thread goes on when that thread next runs its tasklets.
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> task = scheduler.tasklet(channel.send)("news")
+    >>> channel.receive()
+    'news'
+    >>> scheduler.run())doc";
+
+inline constexpr char send_exception[] = R"doc(send_exception($self, exc, /, *args)
+--
+
+Send an exception: receive() raises it in the receiver.
+
+Waiting, preference and errors are those of send().
+
+Parameters:
+    exc: an exception class, or an instance, which is raised as it is.
+    args: for a class, what it is called with. A single argument that is None means
+        no argument, a tuple gives the arguments, and an instance of the class is
+        raised itself. Must be empty with an instance.
+
+Returns:
+    None, once a receiver has the exception.
+
+Raises:
+    RuntimeError: exc is missing or no exception; as for send().
+    TypeError: an instance comes with further arguments.
+    ValueError: as for send().
+    Exception: as for send().
+
+Threads:
+    Any thread, as for send().
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> task = scheduler.tasklet(channel.send_exception)(ValueError, "no news")
+    >>> channel.receive()
+    Traceback (most recent call last):
+        ...
+    ValueError: no news
+    >>> scheduler.run())doc";
+
+inline constexpr char send_throw[] = R"doc(send_throw($self, /, exc, val=None, tb=None)
+--
+
+Send an exception with its traceback: receive() raises it in the receiver.
+
+send_throw(*sys.exc_info()) passes on the exception that is being handled, and the
+receiver's traceback ends where it arose. Waiting, preference and errors are those
+of send().
+
+Parameters:
+    exc: an exception class, or an instance, which is raised as it is.
+    val: for a class: None calls it without arguments, a tuple gives the arguments,
+        an instance of the class is raised itself, and anything else is the only
+        argument. Must be None with an instance.
+    tb: a traceback for the exception, or None to leave it as it is.
+
+Returns:
+    None, once a receiver has the exception.
+
+Raises:
+    TypeError: exc is missing or no exception; an instance comes with a val; tb is
+        neither a traceback nor None.
+    RuntimeError: as for send().
+    ValueError: as for send().
+    Exception: as for send().
+
+Threads:
+    Any thread, as for send().
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> task = scheduler.tasklet(channel.send_throw)(KeyError, "name")
+    >>> channel.receive()
+    Traceback (most recent call last):
+        ...
+    KeyError: 'name'
+    >>> scheduler.run())doc";
+
+// ---- the channel as a whole --------------------------------------------------------------------
+
+inline constexpr char clear[] = R"doc(clear($self, /)
+--
+
+Kill the tasklets that wait on the channel, in the order of the line.
+
+TaskletExit is raised in each of them, as by kill(): after a victim, what stands
+behind it in the runnables queue has a turn as well. Only those that wait at the
+time of the call are killed: one that catches TaskletExit and waits again stays. A
+main tasklet is skipped and stays in line.
+
+Returns:
+    None.
+
+Raises:
+    RuntimeError: a switch trap is set, or the call comes from a schedule callback,
+        while a tasklet of the calling thread waits; nothing has changed then.
+    Exception: whatever leaves a tasklet run by this call, TaskletExit excepted.
+        The rest of the line stays.
+
+Threads:
+    Any thread. Tasklets of the calling thread are killed at once. Those of other
+    threads leave the line at once, and TaskletExit is raised in them when their own
+    thread next runs them.
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> task = scheduler.tasklet(channel.receive)()
+    >>> scheduler.run()
+    >>> channel.balance
+    -1
+    >>> channel.clear()
+    >>> channel.balance, task.alive
+    (0, False))doc";
+
+inline constexpr char close[] = R"doc(close($self, /)
+--
+
+Let nobody wait on the channel any more.
+
+closing becomes true: operations that would have to wait raise ValueError. Tasklets
+that wait already can still be served; when nobody is left in line, which may be at
+once, closed becomes true as well.
+
+Returns:
+    None.
+
+Threads:
+    Any thread.
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> task = scheduler.tasklet(channel.send)("last")
+    >>> scheduler.run()
+    >>> channel.close()
+    >>> channel.closing, channel.closed
+    (True, False)
+    >>> channel.receive()
+    'last'
+    >>> channel.closed
+    True
+    >>> scheduler.run())doc";
+
+inline constexpr char open[] = R"doc(open($self, /)
+--
+
+Make a closed or closing channel usable again.
+
+closing and closed become false.
+
+Returns:
+    None.
+
+Threads:
+    Any thread.
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> channel.close()
+    >>> channel.open()
+    >>> channel.closing, channel.closed
+    (False, False))doc";
+
+// ---- attributes --------------------------------------------------------------------------------
+
+inline constexpr char balance[] =
+    R"doc(int, read-only: how many tasklets wait on the channel.
+
+Positive for senders, negative for receivers, 0 if nobody waits.)doc";
+
+inline constexpr char queue[] =
+    R"doc(Tasklet or None, read-only: the first in line; None if nobody waits.)doc";
+
+inline constexpr char preference[] =
+    R"doc(int, writable, -1 by default: who goes on first after a transfer.
+
+-1 favours the receiver, 1 the sender, 0 neither: the caller goes on and its partner
+is appended to its queue. Other ints are ignored. Raises TypeError for something else
+than an int, and when deleted.)doc";
+
+inline constexpr char closing[] =
+    R"doc(bool, read-only: close() has been called, and open() has not been called since.)doc";
+
+inline constexpr char closed[] =
+    R"doc(bool, read-only: the channel is closing, and nobody has been waiting on it since.
+
+Becomes true when the balance gets to 0 on a closing channel; open() makes it false.)doc";
+
+}  // namespace scheduler::binding::docs::inline channel_docs

@@ -1,0 +1,58 @@
+// A channel as Python sees it, and its transfers.
+#pragma once
+
+#include <Python.h>
+
+#include "core/channel.h"
+#include "manager_body.h"
+
+namespace scheduler::binding {
+
+struct ChannelObject {
+    PyObject ob_base;
+    PyObject* weak_references;
+    core::Channel channel;
+    State* state;  // not to be asked of the type, which may be torn down first
+    bool initialised;
+    // Links of State::registry, under its lock.
+    ChannelObject* next;
+    ChannelObject* previous;
+};
+
+inline ChannelObject& channel_of(PyObject* object) {
+    return *reinterpret_cast<ChannelObject*>(object);
+}
+
+// ---- transfers by the calling thread's current tasklet; they may run Python and switch.
+// False / nullptr: an error is set, and nothing has been transferred, unless the transfer was complete
+// and the error came while the caller gave way to its partner.
+
+// `value` is borrowed.
+bool send_value(PyObject* channel, PyObject* value);
+// `error` (an exception instance, stolen) is raised in the receiver.
+bool send_error(PyObject* channel, PyObject* error);
+// A new reference.
+PyObject* receive(PyObject* channel);
+
+// ---- for QueueChannel: a deque of items (ok, data) beside the line; `data` is the value, or with
+// `ok` false (type, exception, traceback). No other code comes between the look at one of the two
+// and the step that depends on it.
+
+// Sends like send_value() or send_error() if a receiver waits, else appends `item` to `deque`. False
+// with an error set, ValueError for a closing channel.
+bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item);
+// None if something is in `deque`; else receives, and returns the value in a tuple.
+PyObject* receive_unless(PyObject* channel, PyObject* deque);
+
+// ---- closing
+// Kills all who wait, in line order; see Channel.clear().
+bool clear_channel(PyObject* channel);
+// Clears every channel with somebody waiting: how many there were, or -1 with an error set.
+int clear_all_channels(State& state);
+// The first in line: a new reference, or nullptr (no error) if nobody waits.
+PyObject* first_waiting(PyObject* channel);
+
+// What a tasklet has sent or been given, and will not deliver or take any more, goes to the trash.
+void drop_parcel(ManagerBody& manager, TaskletBody& tasklet);
+
+}  // namespace scheduler::binding

@@ -1,0 +1,611 @@
+// Docstrings of the extension module, its functions and TaskletExit. A function's text starts with
+// the signature that inspect.signature() reads, up to the line of two dashes. The inline namespace
+// is explained in tasklet_docs.h.
+#pragma once
+
+namespace scheduler::binding::docs::inline function_docs {
+
+// ---- the module --------------------------------------------------------------------------------
+
+inline constexpr char module_[] =
+    R"doc(Tasklets, channels and schedule managers for stock Python.
+
+A tasklet is a piece of code with a C stack of its own; it gives up control
+voluntarily, from any depth of calls. Tasklets meet in channels to pass objects. Each
+thread has a schedule manager, made when first needed, with a runnables queue; run()
+gives its tasklets their turns. The code of a thread outside any other tasklet is its
+main tasklet.
+
+Programs import the package `scheduler`, which has all names of this module.
+
+Example:
+    >>> import scheduler
+    >>> def greet(channel):
+    ...     print("hello,", channel.receive())
+    >>> channel = scheduler.channel()
+    >>> reader = scheduler.tasklet(greet)(channel)
+    >>> writer = scheduler.tasklet(channel.send)("world")
+    >>> scheduler.run()
+    hello, world)doc";
+
+inline constexpr char tasklet_exit[] = R"doc(Ends a tasklet silently when it leaves its callable.
+
+kill() and clear() raise it, and so does the destruction of a suspended tasklet. Code
+of a tasklet may raise it as well. It derives from SystemExit, so `except Exception`
+does not catch it; whoever catches it should clean up and raise it again. Raised on a
+main tasklet it is an ordinary exception.
+
+Example:
+    >>> import scheduler
+    >>> def work():
+    ...     raise scheduler.TaskletExit
+    >>> task = scheduler.tasklet(work)()
+    >>> scheduler.run()
+    >>> task.alive
+    False)doc";
+
+// ---- tasklets of the thread --------------------------------------------------------------------
+
+inline constexpr char getcurrent[] = R"doc(getcurrent($module, /)
+--
+
+Return the tasklet whose code is running on this thread.
+
+Returns:
+    The current tasklet; outside any other tasklet, the thread's main tasklet.
+
+Threads:
+    Any thread; the answer is for the calling thread.
+
+Example:
+    >>> import scheduler
+    >>> task = scheduler.tasklet(lambda: print(scheduler.getcurrent() is task))()
+    >>> scheduler.run()
+    True
+    >>> scheduler.getcurrent().is_main
+    True)doc";
+
+inline constexpr char getmain[] = R"doc(getmain($module, /)
+--
+
+Return the main tasklet of this thread.
+
+Returns:
+    The tasklet that stands for the thread's code outside any other tasklet.
+
+Threads:
+    Any thread; the answer is for the calling thread.
+
+Example:
+    >>> import scheduler
+    >>> scheduler.getmain().is_main
+    True)doc";
+
+inline constexpr char getruncount[] = R"doc(getruncount($module, /)
+--
+
+Return the number of tasklets in this thread's runnables queue.
+
+The main tasklet always counts, and so does every tasklet that is having its turn.
+Blocked and paused tasklets do not.
+
+Returns:
+    An int of at least 1: 1 means that nothing is queued.
+
+Threads:
+    Any thread; the answer is for the calling thread.
+
+Example:
+    >>> import scheduler
+    >>> task = scheduler.tasklet(print)("done")
+    >>> scheduler.getruncount()
+    2
+    >>> scheduler.run()
+    done
+    >>> scheduler.getruncount()
+    1)doc";
+
+inline constexpr char calculateruncount[] = R"doc(calculateruncount($module, /)
+--
+
+Count the tasklets in this thread's runnables queue by walking it.
+
+A check for tests and debuggers; the time it takes grows with the queue.
+
+Returns:
+    The same int as getruncount().
+
+Threads:
+    Any thread; the answer is for the calling thread.
+
+Example:
+    >>> import scheduler
+    >>> scheduler.calculateruncount() == scheduler.getruncount()
+    True)doc";
+
+inline constexpr char get_thread_info[] = R"doc(get_thread_info($module, /, *ignored)
+--
+
+Return the main tasklet, the current tasklet and the run count of this thread.
+
+Parameters:
+    ignored: anything; older programs pass an argument.
+
+Returns:
+    The tuple (getmain(), getcurrent(), getruncount()).
+
+Threads:
+    Any thread; the answer is for the calling thread.
+
+Example:
+    >>> import scheduler
+    >>> main, current, count = scheduler.get_thread_info()
+    >>> main is current, count == scheduler.getruncount()
+    (True, True))doc";
+
+inline constexpr char get_schedule_manager[] = R"doc(get_schedule_manager($module, /)
+--
+
+Return the schedule manager of this thread, making it if there is none yet.
+
+Returns:
+    The manager, always the same object on a thread. It has no public attributes.
+
+Raises:
+    RuntimeError: the thread is ending.
+
+Threads:
+    Any thread; the answer is for the calling thread.
+
+Example:
+    >>> import scheduler
+    >>> manager = scheduler.get_schedule_manager()
+    >>> manager is scheduler.get_schedule_manager()
+    True)doc";
+
+// ---- running -----------------------------------------------------------------------------------
+
+inline constexpr char run[] = R"doc(run($module, /)
+--
+
+Run the tasklets of this thread until the runnables queue is empty.
+
+Tasklets that are queued meanwhile, or go back to the end of the queue, are run as
+well. Called inside a tasklet, it runs what stands behind that tasklet until nothing
+is behind it.
+
+Returns:
+    None.
+
+Raises:
+    Exception: whatever leaves a tasklet, TaskletExit excepted. That tasklet is dead;
+        those that have not had their turn by then stay queued.
+    RuntimeError: a switch trap is set while something is queued, or the call comes
+        from a schedule callback.
+    ValueError: inside a tasklet: the next one to run is itself waiting for this one
+        to give control back ("cyclic parent chain").
+
+Threads:
+    Any thread; it runs the tasklets of the calling thread.
+
+Example:
+    >>> import scheduler
+    >>> tasks = [scheduler.tasklet(print)(name) for name in ("a", "b")]
+    >>> scheduler.run()
+    a
+    b)doc";
+
+inline constexpr char run_n_tasklets[] = R"doc(run_n_tasklets($module, n, /)
+--
+
+Run the tasklets of this thread, giving out a limited number of turns.
+
+Each turn counts, also a further one of the same tasklet. Turns that tasklets give to
+others by a run of their own do not count. Called inside a tasklet it is not limited:
+it does what run() does there, and ends the limit of a limited run around it.
+
+Parameters:
+    n: the greatest number of turns, an int of at least 1, as large as you like.
+
+Returns:
+    None; what has not had its turn stays queued.
+
+Raises:
+    TypeError: n is not an int.
+    RuntimeError: n is less than 1; as for run().
+    ValueError: as for run().
+    Exception: as for run().
+
+Threads:
+    Any thread; it runs the tasklets of the calling thread.
+
+Example:
+    >>> import scheduler
+    >>> tasks = [scheduler.tasklet(print)(name) for name in ("a", "b", "c")]
+    >>> scheduler.run_n_tasklets(2)
+    a
+    b
+    >>> scheduler.run()
+    c)doc";
+
+inline constexpr char schedule[] = R"doc(schedule($module, /)
+--
+
+Let the other tasklets run; the current one goes to the end of the queue.
+
+On a main tasklet it runs the queue until it is empty, as run() does.
+
+Returns:
+    None, when the tasklet has its next turn.
+
+Raises:
+    RuntimeError: a switch trap is set and there is something to switch to, or the
+        call comes from a schedule callback.
+    Exception: what somebody throws at the tasklet meanwhile (TaskletExit for
+        kill()); on a main tasklet, whatever leaves a tasklet, TaskletExit excepted.
+
+Threads:
+    Any thread; it acts on the current tasklet of the calling thread.
+
+Example:
+    >>> import scheduler
+    >>> def count(name):
+    ...     print(name, 1)
+    ...     scheduler.schedule()
+    ...     print(name, 2)
+    >>> tasks = [scheduler.tasklet(count)(name) for name in ("a", "b")]
+    >>> scheduler.run()
+    a 1
+    b 1
+    a 2
+    b 2)doc";
+
+inline constexpr char schedule_remove[] = R"doc(schedule_remove($module, /)
+--
+
+Let the other tasklets run; the current one leaves the queue and is paused.
+
+It stays alive until insert(), run() or switch() brings it back. If nobody holds a
+reference to it, it is destroyed: TaskletExit is raised inside it. On a main tasklet
+it does what schedule() does.
+
+Returns:
+    None, when the tasklet has its next turn.
+
+Raises:
+    RuntimeError: a switch trap is set and there is something to switch to, or the
+        call comes from a schedule callback.
+    Exception: what somebody throws at the tasklet meanwhile (TaskletExit for
+        kill()); on a main tasklet, whatever leaves a tasklet, TaskletExit excepted.
+
+Threads:
+    Any thread; it acts on the current tasklet of the calling thread.
+
+Example:
+    >>> import scheduler
+    >>> def work():
+    ...     scheduler.schedule_remove()
+    ...     print("back")
+    >>> task = scheduler.tasklet(work)()
+    >>> scheduler.run()
+    >>> task.paused
+    True
+    >>> task.run()
+    back)doc";
+
+inline constexpr char switch_trap[] = R"doc(switch_trap($module, delta, /)
+--
+
+Change this thread's switch trap level, and so forbid or allow switching.
+
+While the level is not 0, every operation that would switch tasklets raises
+RuntimeError and changes nothing. What switches nothing still works: insert(),
+remove(), bind(), setup(), pending kill() and throw(), transfers after which the
+caller goes on, and running an empty queue.
+
+Parameters:
+    delta: int to add to the level: 1 to set a trap, -1 to lift it, 0 to ask.
+
+Returns:
+    The previous level, an int.
+
+Raises:
+    TypeError: delta is missing or not an int.
+    OverflowError: delta does not fit into a C int.
+
+Threads:
+    Any thread; each has a level of its own.
+
+Example:
+    >>> import scheduler
+    >>> scheduler.switch_trap(1)
+    0
+    >>> scheduler.switch_trap(-1)
+    1)doc";
+
+inline constexpr char set_use_nested_tasklets[] = R"doc(set_use_nested_tasklets($module, flag, /)
+--
+
+Choose between nested and flat scheduling.
+
+Nested, the default: run(), kill(), throw() and raise_exception() on another tasklet
+run it inside the call, so exceptions that leave it come out of the call. Flat: the
+other tasklet goes right behind the current one in the runnables queue and the caller
+behind that, and the caller suspends; the run loop that gave the caller its turn goes
+on with both.
+
+Parameters:
+    flag: a bool, or an int from 0 to 255: 0 for flat, anything else for nested.
+
+Returns:
+    None.
+
+Raises:
+    TypeError: flag is not an int.
+    OverflowError: flag is out of range.
+
+Threads:
+    Any thread; the choice holds for all threads.
+
+Example:
+    >>> import scheduler
+    >>> scheduler.set_use_nested_tasklets(False)
+    >>> tasks = [scheduler.tasklet(print)(name) for name in ("a", "b", "c")]
+    >>> tasks[1].run()
+    b
+    a
+    c
+    >>> scheduler.set_use_nested_tasklets(True))doc";
+
+inline constexpr char get_use_nested_tasklets[] = R"doc(get_use_nested_tasklets($module, /)
+--
+
+Tell whether scheduling is nested: see set_use_nested_tasklets().
+
+Returns:
+    True for nested scheduling, the default, False for flat.
+
+Threads:
+    Any thread; the choice holds for all threads.
+
+Example:
+    >>> import scheduler
+    >>> scheduler.get_use_nested_tasklets()
+    True)doc";
+
+inline constexpr char enable_softswitch[] = R"doc(enable_softswitch($module, value, /)
+--
+
+Tell that there is no soft switching: every switch keeps the C stack.
+
+It exists for programs written for Stackless Python.
+
+Parameters:
+    value: None.
+
+Returns:
+    False.
+
+Raises:
+    RuntimeError: value is not None.
+
+Threads:
+    Any thread.
+
+Example:
+    >>> import scheduler
+    >>> scheduler.enable_softswitch(None)
+    False)doc";
+
+// ---- callbacks ---------------------------------------------------------------------------------
+
+inline constexpr char set_channel_callback[] = R"doc(set_channel_callback($module, callback, /)
+--
+
+Install a callable that is told of every send and receive on any channel.
+
+It is called as callback(channel, tasklet, is_sending, will_block) at the very start
+of the operation, before any check or change. tasklet is the current one; is_sending
+and will_block are bools, and will_block is true if nobody waits at the other end.
+What it returns is ignored. What it raises goes to sys.unraisablehook, and the
+operation goes on.
+
+Parameters:
+    callback: a callable, or None to remove the present one.
+
+Returns:
+    The previous callback, or None.
+
+Raises:
+    TypeError: callback is neither callable nor None.
+
+Threads:
+    Any thread; one callback serves all threads and is called on the thread of the
+    operation.
+
+Example:
+    >>> import scheduler
+    >>> def note(channel, tasklet, is_sending, will_block):
+    ...     print("send" if is_sending else "receive", will_block)
+    >>> scheduler.set_channel_callback(note)
+    >>> channel = scheduler.channel()
+    >>> task = scheduler.tasklet(channel.send)("news")
+    >>> scheduler.run()
+    send True
+    >>> channel.receive()
+    receive False
+    'news'
+    >>> scheduler.set_channel_callback(None) is note
+    True
+    >>> scheduler.run())doc";
+
+inline constexpr char get_channel_callback[] = R"doc(get_channel_callback($module, /, *ignored)
+--
+
+Return the channel callback.
+
+Parameters:
+    ignored: anything; older programs pass an argument.
+
+Returns:
+    What set_channel_callback() has installed, or None.
+
+Threads:
+    Any thread; one callback serves all threads.
+
+Example:
+    >>> import scheduler
+    >>> print(scheduler.get_channel_callback())
+    None)doc";
+
+inline constexpr char set_schedule_callback[] = R"doc(set_schedule_callback($module, callback, /)
+--
+
+Install a callable that is told of every switch from one tasklet to another.
+
+It is called as callback(previous, next) just before the switch: getcurrent() is
+still `previous`. It runs in the middle of a switch, so switching tasklets inside it
+raises RuntimeError. What it returns is ignored. What it raises goes to
+sys.unraisablehook, and scheduling goes on. It is not called while a tasklet is being
+destroyed or unbound.
+
+Parameters:
+    callback: a callable, or None to remove the present one.
+
+Returns:
+    The previous callback, or None.
+
+Raises:
+    TypeError: callback is neither callable nor None.
+
+Threads:
+    Any thread; one callback serves all threads and is called on the thread that
+    switches.
+
+Example:
+    >>> import scheduler
+    >>> def note(previous, next):
+    ...     print(previous.method_name or "main", "->", next.method_name or "main")
+    >>> scheduler.set_schedule_callback(note)
+    >>> scheduler.tasklet(print)("hello").run()
+    main -> print
+    hello
+    print -> main
+    >>> scheduler.set_schedule_callback(None) is note
+    True)doc";
+
+inline constexpr char get_schedule_callback[] = R"doc(get_schedule_callback($module, /)
+--
+
+Return the schedule callback.
+
+Returns:
+    What set_schedule_callback() has installed, or None.
+
+Threads:
+    Any thread; one callback serves all threads.
+
+Example:
+    >>> import scheduler
+    >>> print(scheduler.get_schedule_callback())
+    None)doc";
+
+// ---- everything at once ------------------------------------------------------------------------
+
+inline constexpr char unblock_all_channels[] = R"doc(unblock_all_channels($module, /)
+--
+
+Clear every channel on which a tasklet waits: see Channel.clear().
+
+It also finds channels that nothing but their waiting tasklets refers to.
+
+Returns:
+    How many channels that were, an int.
+
+Raises:
+    RuntimeError: as for Channel.clear(); some channels may have been cleared.
+    Exception: as for Channel.clear(); some channels may have been cleared.
+
+Threads:
+    Any thread; it acts on the channels of all threads, as Channel.clear() does.
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> task = scheduler.tasklet(channel.receive)()
+    >>> scheduler.run()
+    >>> scheduler.unblock_all_channels() > 0
+    True
+    >>> task.alive, channel.balance
+    (False, 0))doc";
+
+inline constexpr char get_number_of_active_schedule_managers[] =
+    R"doc(get_number_of_active_schedule_managers($module, /)
+--
+
+Return the number of schedule managers that exist now.
+
+Returns:
+    An int: one for each live thread that has used tasklets, 0 before the first use.
+
+Threads:
+    Any thread; it counts those of all threads.)doc";
+
+inline constexpr char get_number_of_active_channels[] =
+    R"doc(get_number_of_active_channels($module, /)
+--
+
+Return the number of channel objects that exist now.
+
+Returns:
+    An int, instances of subclasses included.
+
+Threads:
+    Any thread; it counts all channels.
+
+Example:
+    >>> import scheduler
+    >>> before = scheduler.get_number_of_active_channels()
+    >>> channel = scheduler.channel()
+    >>> scheduler.get_number_of_active_channels() - before
+    1)doc";
+
+inline constexpr char get_all_time_tasklet_count[] = R"doc(get_all_time_tasklet_count($module, /)
+--
+
+Return the number of tasklets that have ever been made.
+
+Returns:
+    An int that never decreases, main tasklets included.
+
+Threads:
+    Any thread; it counts those of all threads.
+
+Example:
+    >>> import scheduler
+    >>> main = scheduler.getmain()
+    >>> before = scheduler.get_all_time_tasklet_count()
+    >>> task = scheduler.tasklet()
+    >>> scheduler.get_all_time_tasklet_count() - before
+    1)doc";
+
+inline constexpr char get_active_tasklet_count[] = R"doc(get_active_tasklet_count($module, /)
+--
+
+Return the number of tasklet objects that exist now, dead or alive.
+
+Returns:
+    An int, main tasklets included.
+
+Threads:
+    Any thread; it counts those of all threads.
+
+Example:
+    >>> import scheduler
+    >>> main = scheduler.getmain()
+    >>> before = scheduler.get_active_tasklet_count()
+    >>> task = scheduler.tasklet()
+    >>> scheduler.get_active_tasklet_count() - before
+    1)doc";
+
+}  // namespace scheduler::binding::docs::inline function_docs

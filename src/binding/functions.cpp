@@ -1,0 +1,211 @@
+#include "functions.h"
+
+#include "channel_object.h"
+#include "errors.h"
+#include "function_docs.h"
+#include "manager_body.h"
+#include "methods.h"
+#include "module.h"
+#include "operations.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+// A function without parameters. `Function` is PyObject* (*)(State&).
+template <PyObject* (*Function)(State&), const char* Name>
+PyObject* no_parameters(PyObject* module, PyObject* const*, Py_ssize_t count) {
+    if (!check_count(Name, count, 0, 0)) return nullptr;
+    return guard_memory([module] { return Function(state_of_module(module)); });
+}
+
+// A function with one parameter. `Function` is PyObject* (*)(State&, PyObject*).
+template <PyObject* (*Function)(State&, PyObject*)>
+PyObject* one_parameter(PyObject* module, PyObject* argument) {
+    return guard_memory([&] { return Function(state_of_module(module), argument); });
+}
+
+// A function that ignores what it is given.
+template <PyObject* (*Function)(State&)>
+PyObject* any_parameters(PyObject* module, PyObject* const*, Py_ssize_t) {
+    return Function(state_of_module(module));
+}
+
+// ---- tasklets and the queue --------------------------------------------------------------------
+
+PyObject* getcurrent(State& state) {
+    ManagerBody* manager = manager_of_this_thread(state);
+    return manager != nullptr ? Py_NewRef(manager->current_body().object) : nullptr;
+}
+PyObject* getmain(State& state) {
+    ManagerBody* manager = manager_of_this_thread(state);
+    return manager != nullptr ? Py_NewRef(manager->main_body().object) : nullptr;
+}
+PyObject* getruncount(State& state) {
+    ManagerBody* manager = enter(state);
+    return manager != nullptr ? PyLong_FromSize_t(manager->run_count()) : nullptr;
+}
+PyObject* calculateruncount(State& state) {
+    ManagerBody* manager = enter(state);
+    return manager != nullptr ? PyLong_FromSize_t(manager->count_runnables()) : nullptr;
+}
+PyObject* run_function(State& state) { return none_if(run_all(state)); }
+PyObject* schedule_function(State& state) { return none_if(schedule(state, false)); }
+PyObject* schedule_remove(State& state) { return none_if(schedule(state, true)); }
+
+PyObject* run_n_tasklets(State& state, PyObject* argument) {
+    PyRef number = PyRef::steal(PyNumber_Index(argument));
+    if (!number) return nullptr;
+    int overflow = 0;
+    long long turns = PyLong_AsLongLongAndOverflow(number.get(), &overflow);
+    if (overflow != 0) turns = overflow > 0 ? PY_LLONG_MAX : PY_LLONG_MIN;
+    return none_if(run_turns(state, turns));
+}
+
+PyObject* switch_trap(State& state, PyObject* argument) {
+    const int delta = int_argument(argument);
+    if (delta == -1 && PyErr_Occurred() != nullptr) return nullptr;
+    ManagerBody* manager = manager_of_this_thread(state);
+    if (manager == nullptr) return nullptr;
+    const int level = manager->trap_level();
+    manager->set_trap_level(level + delta);
+    return PyLong_FromLong(level);
+}
+
+PyObject* get_thread_info(State& state) {
+    ManagerBody* manager = enter(state);
+    if (manager == nullptr) return nullptr;
+    return Py_BuildValue("(OOn)", manager->main_body().object, manager->current_body().object,
+                         static_cast<Py_ssize_t>(manager->run_count()));
+}
+
+PyObject* get_schedule_manager(State& state) {
+    ManagerBody* manager = manager_of_this_thread(state);
+    if (manager == nullptr) return nullptr;
+    return manager->object != nullptr ? Py_NewRef(manager->object) : refuse(Refusal::kThreadEnding);
+}
+
+PyObject* unblock_all_channels(State& state) {
+    const int count = clear_all_channels(state);
+    return count >= 0 ? PyLong_FromLong(count) : nullptr;
+}
+
+// ---- callbacks ---------------------------------------------------------------------------------
+
+using CallbackSlot = PyObject* State::*;
+
+template <CallbackSlot Slot>
+PyObject* get_callback(State& state) {
+    return new_or_none(state.*Slot);
+}
+
+// The functions of the schedule callback are about the calling thread as well: they make its manager.
+PyObject* get_schedule_callback(State& state) {
+    if (manager_of_this_thread(state) == nullptr) return nullptr;
+    return get_callback<&State::schedule_callback>(state);
+}
+
+template <CallbackSlot Slot>
+PyObject* set_callback(State& state, PyObject* callback) {
+    if (callback != Py_None && PyCallable_Check(callback) == 0) {
+        PyErr_Format(PyExc_TypeError, "the callback must be callable or None, not %.200s",
+                     Py_TYPE(callback)->tp_name);
+        return nullptr;
+    }
+    PyObject* previous = state.*Slot;
+    state.*Slot = callback == Py_None ? nullptr : Py_NewRef(callback);
+    return previous != nullptr ? previous : Py_NewRef(Py_None);
+}
+
+PyObject* set_schedule_callback(State& state, PyObject* callback) {
+    if (manager_of_this_thread(state) == nullptr) return nullptr;
+    return set_callback<&State::schedule_callback>(state, callback);
+}
+
+// ---- mode and counters -------------------------------------------------------------------------
+
+PyObject* set_use_nested_tasklets(State& state, PyObject* argument) {
+    const int flag = int_argument(argument);
+    if (flag == -1 && PyErr_Occurred() != nullptr) return nullptr;
+    if (flag < 0 || flag > 255) {
+        PyErr_SetString(PyExc_OverflowError, "the flag must be a bool, or an int from 0 to 255");
+        return nullptr;
+    }
+    state.nested = flag != 0;
+    Py_RETURN_NONE;
+}
+PyObject* get_use_nested_tasklets(State& state) { return PyBool_FromLong(state.nested.load()); }
+
+using Counter = std::atomic<int> State::*;
+template <Counter Number>
+PyObject* counter(State& state) {
+    return PyLong_FromLong((state.*Number).load());
+}
+
+PyObject* enable_softswitch(State&, PyObject* argument) {
+    if (argument == Py_None) Py_RETURN_FALSE;
+    return refuse(Refusal::kSoftSwitch);
+}
+
+}  // namespace
+
+// One row a function without parameters; its name is needed for the message as well.
+#define SCHED_PLAIN(name, function)                                                             \
+    {                                                                                           \
+        #name, as_method(no_parameters<function, names::name>), METH_FASTCALL, docs::name       \
+    }
+#define SCHED_NAME(name) constexpr char name[] = #name
+
+namespace {
+namespace names {
+SCHED_NAME(getcurrent);
+SCHED_NAME(getmain);
+SCHED_NAME(getruncount);
+SCHED_NAME(calculateruncount);
+SCHED_NAME(run);
+SCHED_NAME(schedule);
+SCHED_NAME(schedule_remove);
+SCHED_NAME(get_schedule_callback);
+SCHED_NAME(get_schedule_manager);
+SCHED_NAME(get_use_nested_tasklets);
+SCHED_NAME(unblock_all_channels);
+SCHED_NAME(get_number_of_active_schedule_managers);
+SCHED_NAME(get_number_of_active_channels);
+SCHED_NAME(get_all_time_tasklet_count);
+SCHED_NAME(get_active_tasklet_count);
+}  // namespace names
+}  // namespace
+
+PyMethodDef module_functions[] = {
+    SCHED_PLAIN(getcurrent, getcurrent),
+    SCHED_PLAIN(getmain, getmain),
+    SCHED_PLAIN(getruncount, getruncount),
+    SCHED_PLAIN(calculateruncount, calculateruncount),
+    SCHED_PLAIN(run, run_function),
+    SCHED_PLAIN(schedule, schedule_function),
+    SCHED_PLAIN(schedule_remove, schedule_remove),
+    SCHED_PLAIN(get_schedule_callback, get_schedule_callback),
+    SCHED_PLAIN(get_schedule_manager, get_schedule_manager),
+    SCHED_PLAIN(get_use_nested_tasklets, get_use_nested_tasklets),
+    SCHED_PLAIN(unblock_all_channels, unblock_all_channels),
+    SCHED_PLAIN(get_number_of_active_schedule_managers, counter<&State::managers>),
+    SCHED_PLAIN(get_number_of_active_channels, counter<&State::channels>),
+    SCHED_PLAIN(get_all_time_tasklet_count, counter<&State::tasklets_ever>),
+    SCHED_PLAIN(get_active_tasklet_count, counter<&State::tasklets>),
+    {"get_channel_callback", as_method(any_parameters<get_callback<&State::channel_callback>>),
+     METH_FASTCALL, docs::get_channel_callback},
+    {"get_thread_info", as_method(any_parameters<get_thread_info>), METH_FASTCALL,
+     docs::get_thread_info},
+    {"run_n_tasklets", one_parameter<run_n_tasklets>, METH_O, docs::run_n_tasklets},
+    {"switch_trap", one_parameter<switch_trap>, METH_O, docs::switch_trap},
+    {"set_channel_callback", one_parameter<set_callback<&State::channel_callback>>, METH_O,
+     docs::set_channel_callback},
+    {"set_schedule_callback", one_parameter<set_schedule_callback>, METH_O,
+     docs::set_schedule_callback},
+    {"set_use_nested_tasklets", one_parameter<set_use_nested_tasklets>, METH_O,
+     docs::set_use_nested_tasklets},
+    {"enable_softswitch", one_parameter<enable_softswitch>, METH_O, docs::enable_softswitch},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace scheduler::binding

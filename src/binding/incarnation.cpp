@@ -1,0 +1,99 @@
+#include "incarnation.h"
+
+#include "interp_state.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+PyRef attribute_of_notes(const TaskletBody& tasklet, PyRef TaskletNotes::*attribute) {
+    return tasklet.notes ? PyRef::share((tasklet.notes.get()->*attribute).get()) : PyRef();
+}
+
+PyRef traceback_of(PyObject* error) { return PyRef::steal(PyException_GetTraceback(error)); }
+
+void display(PyObject* error) {
+    PyRef traceback = traceback_of(error);
+    PyErr_Display(reinterpret_cast<PyObject*>(Py_TYPE(error)), error, traceback.get());
+}
+
+// The handler sees the contained exception as the one being handled. What it raises itself is
+// printed together with that exception, and goes no further.
+void call_exception_handler(TaskletBody& tasklet, PyObject* contained) {
+    PyRef handler = attribute_of_notes(tasklet, &TaskletNotes::exception_handler);
+    if (!handler) return;
+    PyRef outer = PyRef::steal(PyErr_GetHandledException());
+    PyErr_SetHandledException(contained);
+    PyRef text;
+    if (PyRef flags = PyRef::steal(describe_flags(tasklet))) {
+        text = PyRef::steal(PyUnicode_FromFormat("Unhandled exception in %U", flags.get()));
+    }
+    PyRef result;
+    if (text) result = PyRef::steal(PyObject_CallOneArg(handler.get(), text.get()));
+    if (!result) {
+        PyRef error = PyRef::steal(take_error());
+        display(contained);
+        display(error.get());
+    }
+    PyErr_SetHandledException(outer.get());
+}
+
+bool call_exit(PyObject* context_manager, PyObject* error) {
+    PyRef exit = PyRef::steal(PyObject_GetAttrString(context_manager, "__exit__"));
+    if (!exit) return false;
+    PyRef traceback = error != nullptr ? traceback_of(error) : PyRef();
+    PyObject* type = error != nullptr ? reinterpret_cast<PyObject*>(Py_TYPE(error)) : Py_None;
+    PyObject* const triple[] = {type, error != nullptr ? error : Py_None,
+                                traceback ? traceback.get() : Py_None};
+    return static_cast<bool>(PyRef::steal(PyObject_Vectorcall(exit.get(), triple, 3, nullptr)));
+}
+
+PyRef call_target(const TaskletBody& tasklet) {
+    return PyRef::steal(
+        PyObject_Call(tasklet.target.get(), tasklet.args.get(), tasklet.kwargs.get()));
+}
+
+// The target of a tasklet with dont_raise: like a `with` statement around the call that swallows
+// every exception but TaskletExit. False with an error set: TaskletExit, or an error of the context
+// manager itself.
+bool call_contained(ManagerBody& manager, TaskletBody& tasklet) {
+    PyRef context_manager;
+    if (PyRef getter = attribute_of_notes(tasklet, &TaskletNotes::context_manager_getter)) {
+        context_manager = PyRef::steal(PyObject_CallOneArg(getter.get(), tasklet.object));
+        if (!context_manager) return false;
+        PyRef entered = PyRef::steal(PyObject_CallMethod(context_manager.get(), "__enter__", nullptr));
+        if (!entered) return false;
+    }
+    PyRef result = call_target(tasklet);
+    PyRef error = PyRef::steal(result ? nullptr : take_error());
+    const bool killed =
+        error && PyErr_GivenExceptionMatches(error.get(), manager.state.tasklet_exit) != 0;
+    if (error && !killed) call_exception_handler(tasklet, error.get());
+    if (context_manager && !call_exit(context_manager.get(), killed ? error.get() : nullptr)) {
+        return false;
+    }
+    if (killed) raise_error(error.release());
+    return !killed;
+}
+
+}  // namespace
+
+PyObject* run_incarnation(ManagerBody& manager, TaskletBody& tasklet) {
+    bool returned;
+    if (tasklet.contained) {
+        returned = call_contained(manager, tasklet);
+    } else {
+        returned = static_cast<bool>(call_target(tasklet));
+    }
+    tasklet.end_time = core::ScheduleManager::now();
+    PyRef error = PyRef::steal(returned ? nullptr : take_error());
+    if (error && PyErr_GivenExceptionMatches(error.get(), manager.state.tasklet_exit) != 0) {
+        error.reset();
+    }
+    tasklet.target.reset();
+    tasklet.args.reset();
+    tasklet.kwargs.reset();
+    return error.release();
+}
+
+}  // namespace scheduler::binding

@@ -1,0 +1,89 @@
+// What CPython keeps per C stack although it lies in the thread state, swapped at every switch.
+//
+// This pair of files is the only place that knows CPython's internals and that asks for a version.
+// Everything else sees words to save and to restore.
+#pragma once
+
+#include <Python.h>
+
+#include <cstddef>
+
+#include "core/context.h"
+
+namespace scheduler::binding {
+
+// The error indicator of the running thread, taken out and put back: it must be empty while stacks
+// are switched, and while code runs that may raise errors of its own.
+PyObject* take_error();              // new reference to the exception raised, or nullptr
+void raise_error(PyObject* stolen);  // makes it the one raised; nullptr clears
+// Raises an exception that comes from elsewhere, as `raise` does: what is being handled here becomes
+// its context.
+void raise_here(PyObject* stolen);
+
+class ErrorStash {
+  public:
+    ErrorStash() : error_(take_error()) {}
+    ErrorStash(const ErrorStash&) = delete;
+    ErrorStash& operator=(const ErrorStash&) = delete;
+    ~ErrorStash() {
+        if (error_ != nullptr) raise_error(error_);
+    }
+
+  private:
+    PyObject* error_;
+};
+
+// The calling thread's state, or nullptr without the GIL.
+PyThreadState* this_thread_state();
+
+// Does the stack that runs have a contextvars.Context yet?
+bool has_context(PyThreadState* thread);
+
+// Bytes that a tasklet's stack has by default with this CPython.
+extern const std::size_t kStackBytes;
+
+// The state of a stack that does not run. It lies on that stack, which never moves.
+class InterpState {
+  public:
+    // Nothing may run between save() on one stack and restore() or StackBase::enter() on the next.
+    void save(PyThreadState* thread);
+    void restore(PyThreadState* thread) const;
+
+    // The innermost frame of the stopped stack: a new reference, or nullptr (no error set).
+    PyObject* frame(PyThreadState* thread) const;
+    // For tp_traverse: what the frames of the stopped stack and its handled exceptions refer to. Part
+    // of it stays unseen (values that C code or an evaluation stack holds), which only makes the
+    // collector think them reachable.
+    int traverse(visitproc visit, void* arg) const;
+
+  private:
+    // A word that a version lacks stays unused there.
+    void* frames_;  // 3.11, 3.12: the C frame; later: the innermost Python frame
+    _PyErr_StackItem* exc_info_;
+    _PyStackChunk* datastack_chunk_;
+    PyObject** datastack_top_;
+    PyObject** datastack_limit_;
+    PyObject* context_;          // owned, as by the thread state
+    int depth_;                  // of Python calls, so that a new recursion limit is honoured
+    int c_recursion_remaining_;  // from 3.12
+    int trash_nesting_;          // before 3.13
+    int tracing_;
+};
+
+// The bottom of a stack of our own, as CPython wants to find it. It lies on that stack and is good
+// for one tasklet after another.
+class StackBase {
+  public:
+    // Makes `thread` run on the fresh stack, in `context` (stolen; may be nullptr).
+    void enter(PyThreadState* thread, const core::StackSpan& stack, PyObject* context);
+    // The end of what enter() began: returns the context to be dropped, or nullptr.
+    static PyObject* leave(PyThreadState* thread, const core::StackSpan& stack);
+    // The same for a stack that is left in the middle, with frames on it.
+    static PyObject* abandon(PyThreadState* thread);
+
+  private:
+    void* c_frame_[3];  // room for the C frame of 3.11 and 3.12
+    _PyErr_StackItem handled_;
+};
+
+}  // namespace scheduler::binding

@@ -1,0 +1,278 @@
+#include "manager_body.h"
+
+#include <structmember.h>
+
+#include "errors.h"
+#include "operations.h"
+#include "switcher.h"
+#include "tasklet_object.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+// The manager that this OS thread used last. It may belong to another interpreter, or to another
+// Python thread state of this OS thread: every use compares.
+[[gnu::tls_model("initial-exec")]] constinit thread_local ManagerBody* last_manager = nullptr;
+
+struct ManagerObject {
+    PyObject ob_base;
+    ManagerBody* body;
+    PyObject* weak_references;
+};
+
+// Lives in the dictionary of a Python thread state and dies with it, wherever references to the
+// manager object may still be held.
+struct ThreadGuard {
+    PyObject ob_base;
+    ManagerBody* body;
+    PyObject* manager_object;
+};
+
+void retain_tasklet(core::Tasklet& tasklet) { Py_INCREF(object_of(tasklet)); }
+void destroy_manager(core::ScheduleManager& manager) {
+    delete static_cast<ManagerBody*>(&manager);
+}
+constexpr core::Host kHost{retain_tasklet, destroy_manager};
+
+// ---- the end of a thread -----------------------------------------------------------------------
+
+// Every tasklet that is still alive dies, on its own thread, by unwinding if it has started. Nobody is
+// started any more, so code that makes new ones meanwhile does not keep this going.
+void end_tasklets(ManagerBody& manager) {
+    for (;;) {
+        read_mail(manager);
+        while (core::Tasklet* queued = manager.first_runnable()) {
+            manager.take_out(*queued);
+            manager.discard(object_of(*queued));
+        }
+        manager.settle();
+        core::Tasklet* tasklet = manager.any_live_tasklet();
+        if (tasklet == nullptr) return;
+        PyRef keep = PyRef::steal(object_of(*tasklet));
+        body_of(*tasklet).ended = true;
+        discard_incarnation(manager, body_of(*tasklet));
+        manager.settle();
+    }
+}
+
+void detach_main(ManagerBody& manager) {
+    TaskletBody& main = manager.main_body();
+    main.set_state(core::State::kDead);
+    main.ended = true;
+}
+
+// The owner thread itself, with its main tasklet current.
+void end_manager(ManagerBody& manager) {
+    manager.ending = true;
+    end_tasklets(manager);
+    manager.finish();
+    read_mail(manager);
+    end_tasklets(manager);
+    detach_main(manager);
+    manager.object = nullptr;
+    manager.free_stacks();
+    if (last_manager == &manager) last_manager = nullptr;
+    --manager.state.managers;
+    PyRef main = PyRef::steal(manager.main_body().object);
+    manager.drop_reference();
+}
+
+// Another thread drops the guard: after fork(), or when the interpreter ends below a daemon thread.
+// The tasklets' stacks cannot be run here. Their objects stay behind as they are.
+void abandon_manager(ManagerBody& manager) {
+    manager.finish();
+    manager.object = nullptr;
+    while (core::Tasklet* tasklet = manager.any_live_tasklet()) {  // the reference is never dropped
+        TaskletBody& body = body_of(*tasklet);
+        body.ended = true;
+        body.set_state(core::State::kDead);
+        manager.leave_roster(body);
+    }
+    detach_main(manager);
+    manager.free_stacks();
+    --manager.state.managers;
+}
+
+// ---- the objects -------------------------------------------------------------------------------
+
+void guard_dealloc(PyObject* self) {
+    auto* guard = reinterpret_cast<ThreadGuard*>(self);
+    PyTypeObject* type = Py_TYPE(self);
+    if (ManagerBody* body = guard->body) {
+        ErrorStash stash;
+        if (last_manager == body && body->current_is_main()) {
+            end_manager(*body);
+        } else {
+            abandon_manager(*body);
+        }
+    }
+    Py_XDECREF(guard->manager_object);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+void manager_dealloc(PyObject* self) {
+    auto* object = reinterpret_cast<ManagerObject*>(self);
+    PyTypeObject* type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (object->weak_references != nullptr) PyObject_ClearWeakRefs(self);
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+int manager_traverse(PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+PyMemberDef manager_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(ManagerObject, weak_references), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
+PyDoc_STRVAR(manager_doc,
+             "The scheduling state of one thread. get_schedule_manager() returns it; it has no public "
+             "attributes and cannot be made by a program.");
+
+PyType_Slot manager_slots[] = {
+    {Py_tp_doc, const_cast<char*>(manager_doc)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(manager_dealloc)},
+    {Py_tp_traverse, reinterpret_cast<void*>(manager_traverse)},
+    {Py_tp_members, manager_members},
+    {0, nullptr},
+};
+
+PyType_Slot thread_guard_slots[] = {
+    {Py_tp_dealloc, reinterpret_cast<void*>(guard_dealloc)},
+    {0, nullptr},
+};
+
+PyRef make_main_tasklet(State& state) {
+    return PyRef::steal(state.tasklet_type->tp_alloc(state.tasklet_type, 0));
+}
+
+// Makes the manager, its object and the guard that ends it with the thread.
+ManagerBody* make_manager(State& state, PyObject* thread_dict) {
+    PyRef guard = PyRef::steal(
+        reinterpret_cast<PyObject*>(PyObject_New(ThreadGuard, state.thread_guard_type)));
+    if (!guard) return nullptr;
+    auto* guard_object = reinterpret_cast<ThreadGuard*>(guard.get());
+    guard_object->body = nullptr;
+    guard_object->manager_object = nullptr;
+    auto* object = PyObject_GC_New(ManagerObject, state.manager_type);
+    if (object == nullptr) return nullptr;
+    object->weak_references = nullptr;
+    guard_object->manager_object = reinterpret_cast<PyObject*>(object);
+
+    PyRef main = make_main_tasklet(state);
+    if (!main) return nullptr;
+    construct_body(state, main.get());
+    auto* body = new ManagerBody(state, this_thread_state(), body_of(main.get()));
+    static_cast<void>(main.release());  // owned by the manager until end_manager()
+    body->object = guard_object->manager_object;
+    object->body = body;
+    guard_object->body = body;
+    PyObject_GC_Track(reinterpret_cast<PyObject*>(object));
+    last_manager = body;
+    ++state.managers;
+    if (PyDict_SetItem(thread_dict, state.guard_key, guard.get()) < 0) return nullptr;
+    return body;
+}
+
+PyObject* guard_in(PyObject* thread_dict, const State& state) {
+    return thread_dict != nullptr ? PyDict_GetItemWithError(thread_dict, state.guard_key) : nullptr;
+}
+
+}  // namespace
+
+PyType_Spec manager_type_spec = {
+    "scheduler.ScheduleManager", sizeof(ManagerObject), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+        Py_TPFLAGS_IMMUTABLETYPE,
+    manager_slots};
+
+PyType_Spec thread_guard_type_spec = {
+    "scheduler._ThreadGuard", sizeof(ThreadGuard), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    thread_guard_slots};
+
+ManagerBody::ManagerBody(State& module_state, PyThreadState* thread, TaskletBody& main_tasklet)
+    : core::ScheduleManager(kHost, main_tasklet, kStackBytes),
+      state(module_state),
+      thread_state(thread),
+      thread_id(PyThread_get_thread_ident()) {
+    add_reference();  // main's
+}
+
+ManagerBody::~ManagerBody() = default;
+
+void ManagerBody::settle() {
+    if (retired != nullptr) {
+        TaskletBody& tasklet = *std::exchange(retired, nullptr);
+        tasklet.context.retire();
+        stacks().release(std::exchange(tasklet.stack, nullptr));
+    }
+    while (!trash_.empty()) {
+        PyObject* object_to_drop = trash_.back();
+        trash_.pop_back();
+        Py_DECREF(object_to_drop);
+    }
+    while (!orphans_.empty()) {
+        PyRef orphan = PyRef::steal(orphans_.back());
+        orphans_.pop_back();
+        discard_incarnation(*this, body_of(orphan.get()));
+        orphan.reset();
+    }
+}
+
+ManagerBody* existing_manager_of_this_thread(State& state) {
+    ManagerBody* manager = last_manager;
+    if (manager != nullptr && manager->thread_state == this_thread_state() &&
+        &manager->state == &state) {
+        return manager;
+    }
+    PyObject* guard = guard_in(PyThreadState_GetDict(), state);
+    if (guard == nullptr) {
+        PyErr_Clear();
+        return nullptr;
+    }
+    last_manager = reinterpret_cast<ThreadGuard*>(guard)->body;
+    return last_manager;
+}
+
+ManagerBody* manager_of_this_thread(State& state) {
+    if (ManagerBody* manager = existing_manager_of_this_thread(state)) return manager;
+    PyObject* thread_dict = PyThreadState_GetDict();
+    if (thread_dict == nullptr) {
+        PyErr_SetString(PyExc_RuntimeError, "the calling thread has no Python thread state left");
+        return nullptr;
+    }
+    return make_manager(state, thread_dict);
+}
+
+void finish_manager_of_this_thread(State& state) {
+    ManagerBody* manager = existing_manager_of_this_thread(state);
+    if (manager == nullptr || !manager->current_is_main() || manager->loop() != nullptr) return;
+    PyObject* thread_dict = PyThreadState_GetDict();
+    if (thread_dict != nullptr && PyDict_DelItem(thread_dict, state.guard_key) < 0) PyErr_Clear();
+}
+
+void read_mail(ManagerBody& manager) {
+    while (manager.has_mail()) {
+        core::Mail letter = manager.take_mail();
+        if (letter.tasklet == nullptr) return;
+        TaskletBody& tasklet = body_of(*letter.tasklet);
+        if ((letter.bits & core::mail::kError) != 0) {
+            const bool kill = tasklet.posted_kill.exchange(false);
+            PyObject* error = tasklet.posted.exchange(nullptr);
+            if (error != nullptr) make_pending(manager, tasklet, PyRef::steal(error), kill);
+        }
+        if ((letter.bits & core::mail::kUnwind) != 0) {
+            manager.unwind_later(Py_NewRef(tasklet.object));
+        }
+        for (; letter.references > 0; --letter.references) manager.discard(tasklet.object);
+    }
+}
+
+}  // namespace scheduler::binding

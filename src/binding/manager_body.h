@@ -1,0 +1,78 @@
+// A schedule manager as the binding knows it: the core's manager, the thread state it belongs to, and
+// what is put aside in the middle of a switch.
+#pragma once
+
+#include <Python.h>
+
+#include <vector>
+
+#include "core/manager.h"
+#include "module.h"
+#include "tasklet_body.h"
+
+namespace scheduler::binding {
+
+struct ManagerBody : core::ScheduleManager {
+    ManagerBody(State& module_state, PyThreadState* thread, TaskletBody& main_tasklet);
+    ~ManagerBody();
+
+    State& state;
+    PyThreadState* const thread_state;  // of the owner thread; dangles when finished()
+    const unsigned long thread_id;      // threading.get_ident() of the owner thread
+    PyObject* object = nullptr;         // the ScheduleManager object: borrowed, nullptr at the end
+
+    // ---- owner thread, with the GIL
+    // Why an innermost loop failed: owned until its driver has control.
+    PyRef failure;
+    // A tasklet whose stack has ended; whoever runs next recycles it.
+    TaskletBody* retired = nullptr;
+    // In the middle of a switch: Python code that runs now must not switch.
+    bool switching = false;
+    // The thread is ending: nobody gets an ordinary turn any more.
+    bool ending = false;
+
+    TaskletBody& current_body() const { return body_of(current()); }
+    TaskletBody& main_body() const { return body_of(main()); }
+    // Is the current tasklet being unwound, so that it must not suspend?
+    bool unwinding_current() const {
+        return loop() != nullptr && loop()->unwinding == &current();
+    }
+
+    // Owns `stolen` until settle(), for dropping it runs Python.
+    void discard(PyObject* stolen) {
+        if (stolen != nullptr) trash_.push_back(stolen);
+    }
+    void discard(PyRef object_ref) { discard(object_ref.release()); }
+    // A tasklet (reference stolen) that must be unwound but cannot be right now.
+    void unwind_later(PyObject* stolen) { orphans_.push_back(stolen); }
+    bool unsettled() const { return retired != nullptr || !trash_.empty() || !orphans_.empty(); }
+    // The first thing on a stack that has just got control: recycles the stack that ended, drops what
+    // was put aside. May run Python, and may switch.
+    void settle();
+
+  private:
+    std::vector<PyObject*> trash_;
+    std::vector<PyObject*> orphans_;
+};
+
+inline ManagerBody* TaskletBody::get_manager() const {
+    return static_cast<ManagerBody*>(manager);
+}
+
+// The calling thread's manager, made on demand; nullptr with an error set.
+ManagerBody* manager_of_this_thread(State& state);
+// The same without making one, and without an error.
+ManagerBody* existing_manager_of_this_thread(State& state);
+
+// Reads the mail of other threads and acts on it. Runs no Python.
+void read_mail(ManagerBody& manager);
+
+// Ends the calling thread's manager if its main tasklet is current: unwinds every live tasklet. May
+// run Python.
+void finish_manager_of_this_thread(State& state);
+
+// The types ScheduleManager (visible) and ThreadGuard (lives in the thread's dictionary).
+extern PyType_Spec manager_type_spec;
+extern PyType_Spec thread_guard_type_spec;
+
+}  // namespace scheduler::binding

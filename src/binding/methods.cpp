@@ -1,0 +1,39 @@
+#include "methods.h"
+
+#include <climits>
+
+namespace scheduler::binding {
+
+bool check_count(const char* name, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most) {
+    if (given >= least && given <= most) return true;
+    if (most == 0) {
+        PyErr_Format(PyExc_TypeError, "%s() takes no arguments (%zd given)", name, given);
+    } else if (least == most) {
+        PyErr_Format(PyExc_TypeError, "%s() takes exactly %zd argument%s (%zd given)", name, most,
+                     most == 1 ? "" : "s", given);
+    } else {
+        PyErr_Format(PyExc_TypeError, "%s() takes from %zd to %zd arguments (%zd given)", name, least,
+                     most, given);
+    }
+    return false;
+}
+
+PyRef full_type_name(PyObject* self) {
+    auto* type = reinterpret_cast<PyObject*>(Py_TYPE(self));
+    PyRef module = PyRef::steal(PyObject_GetAttrString(type, "__module__"));
+    PyRef name = PyRef::steal(PyObject_GetAttrString(type, "__qualname__"));
+    if (!module || !name) return {};
+    return PyRef::steal(PyUnicode_FromFormat("%S.%S", module.get(), name.get()));
+}
+
+int int_argument(PyObject* argument) {
+    const long value = PyLong_AsLong(argument);
+    if (value == -1 && PyErr_Occurred() != nullptr) return -1;
+    if (value < INT_MIN || value > INT_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "the int is too large for a C int");
+        return -1;
+    }
+    return static_cast<int>(value);
+}
+
+}  // namespace scheduler::binding

@@ -1,0 +1,131 @@
+#include "module.h"
+
+#include "capi.h"
+#include "channel_type.h"
+#include "function_docs.h"
+#include "functions.h"
+#include "manager_body.h"
+#include "refs.h"
+#include "tasklet_object.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+// Two types are visible although no program can make or call one: their names are part of the API.
+PyType_Slot callable_wrapper_slots[] = {
+    {Py_tp_doc, const_cast<char*>("Part of the API by name only: cannot be instantiated.")},
+    {0, nullptr},
+};
+PyType_Spec callable_wrapper_spec = {
+    "scheduler.CallableWrapper", sizeof(PyObject), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    callable_wrapper_slots};
+
+struct TypeEntry {
+    PyTypeObject* State::*slot;
+    PyType_Spec* spec;
+    const char* name;  // nullptr: not visible
+};
+
+const TypeEntry kTypes[] = {
+    {&State::tasklet_type, &tasklet_type_spec, "tasklet"},
+    {&State::channel_type, &channel_type_spec, "channel"},
+    {&State::manager_type, &manager_type_spec, "schedule_manager"},
+    {&State::callable_wrapper_type, &callable_wrapper_spec, "callable_wrapper"},
+    {&State::thread_guard_type, &thread_guard_type_spec, nullptr},
+};
+
+bool add_types(PyObject* module, State& state) {
+    for (const TypeEntry& entry : kTypes) {
+        PyObject* type = PyType_FromModuleAndSpec(module, entry.spec, nullptr);
+        if (type == nullptr) return false;
+        state.*entry.slot = reinterpret_cast<PyTypeObject*>(type);
+        if (entry.name != nullptr && PyModule_AddObjectRef(module, entry.name, type) < 0) return false;
+    }
+    return true;
+}
+
+// At the end of the main thread, while modules are still whole, its tasklets are unwound.
+PyObject* end_at_exit(PyObject* module, PyObject*) {
+    finish_manager_of_this_thread(state_of_module(module));
+    Py_RETURN_NONE;
+}
+PyMethodDef end_at_exit_method = {"_end_at_exit", end_at_exit, METH_NOARGS, nullptr};
+
+bool register_at_exit(PyObject* module) {
+    PyRef function = PyRef::steal(PyCFunction_New(&end_at_exit_method, module));
+    PyRef atexit = PyRef::steal(PyImport_ImportModule("atexit"));
+    if (!function || !atexit) return false;
+    return static_cast<bool>(PyRef::steal(
+        PyObject_CallMethod(atexit.get(), "register", "O", function.get())));
+}
+
+int module_exec(PyObject* module) {
+    State& state = state_of_module(module);
+    new (&state) State{};
+    state.nested = true;
+    state.guard_key = PyUnicode_InternFromString("_scheduler.thread_guard");
+    state.tasklet_exit = PyErr_NewExceptionWithDoc("_scheduler.TaskletExit", docs::tasklet_exit,
+                                                   PyExc_SystemExit, nullptr);
+    const bool ok = state.guard_key != nullptr && state.tasklet_exit != nullptr &&
+                    PyModule_AddObjectRef(module, "TaskletExit", state.tasklet_exit) == 0 &&
+                    add_types(module, state) && publish_table(module, state) &&
+                    register_at_exit(module);
+    return ok ? 0 : -1;
+}
+
+int module_traverse(PyObject* module, visitproc visit, void* arg) {
+    const State& state = state_of_module(module);
+    for (const TypeEntry& entry : kTypes) Py_VISIT(state.*entry.slot);
+    Py_VISIT(state.tasklet_exit);
+    Py_VISIT(state.schedule_callback);
+    Py_VISIT(state.channel_callback);
+    return 0;
+}
+
+int module_clear(PyObject* module) {
+    State& state = state_of_module(module);
+    Py_CLEAR(state.schedule_callback);
+    Py_CLEAR(state.channel_callback);
+    for (const TypeEntry& entry : kTypes) Py_CLEAR(state.*entry.slot);
+    Py_CLEAR(state.tasklet_exit);
+    Py_CLEAR(state.guard_key);
+    return 0;
+}
+
+void module_free(void* module) {
+    auto* object = static_cast<PyObject*>(module);
+    forget_state(state_of_module(object));
+    module_clear(object);
+}
+
+PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, reinterpret_cast<void*>(module_exec)},
+    {0, nullptr},
+};
+
+}  // namespace
+
+PyModuleDef module_definition = {
+    PyModuleDef_HEAD_INIT,
+    "_scheduler",
+    docs::module_,
+    sizeof(State),
+    module_functions,
+    module_slots,
+    module_traverse,
+    module_clear,
+    module_free,
+};
+
+State* state_of_type(PyTypeObject* type) {
+    PyObject* module = PyType_GetModuleByDef(type, &module_definition);
+    return module != nullptr ? &state_of_module(module) : nullptr;
+}
+
+}  // namespace scheduler::binding
+
+PyMODINIT_FUNC PyInit__scheduler() {
+    return PyModuleDef_Init(&scheduler::binding::module_definition);
+}

@@ -1,0 +1,63 @@
+// The state of one `_scheduler` module object: one per interpreter that imports it.
+#pragma once
+
+#include <Python.h>
+
+#include <atomic>
+
+#include "core/lock.h"
+
+struct PyTaskletObject;
+
+namespace scheduler::binding {
+
+struct ChannelObject;
+
+// include/Scheduler.h's schedule_hook_func.
+using FastCallback = int (*)(PyTaskletObject* from, PyTaskletObject* to);
+
+struct State {
+    // Constant once the module is initialised; owned.
+    PyTypeObject* tasklet_type;
+    PyTypeObject* channel_type;
+    PyTypeObject* manager_type;
+    PyTypeObject* thread_guard_type;
+    PyTypeObject* callable_wrapper_type;
+    PyObject* tasklet_exit;
+    PyObject* guard_key;  // of this module's guard in a thread's dictionary
+
+    // Owned; nullptr: none.
+    PyObject* schedule_callback;
+    PyObject* channel_callback;
+    FastCallback fast_callback;
+
+    std::atomic<bool> nested;  // `run` and its like start a loop of their own (else: flat)
+
+    // Counters.
+    std::atomic<int> managers;
+    std::atomic<int> channels;
+    std::atomic<int> tasklets_ever;
+    std::atomic<int> tasklets;
+    // Of the last time-limited run.
+    std::atomic<int> last_run_completed;
+    std::atomic<int> last_run_switched;
+
+    // Every channel object, for unblock_all_channels().
+    core::Lock registry_lock;
+    ChannelObject* registry SCHED_GUARDED_BY(registry_lock);
+
+    bool watches_switches() const {
+        return schedule_callback != nullptr || fast_callback != nullptr;
+    }
+};
+
+extern PyModuleDef module_definition;
+
+inline State& state_of_module(PyObject* module) {
+    return *static_cast<State*>(PyModule_GetState(module));
+}
+// The module state behind one of our types or a class derived from one; nullptr with TypeError set
+// for any other type.
+State* state_of_type(PyTypeObject* type);
+
+}  // namespace scheduler::binding

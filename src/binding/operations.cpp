@@ -1,0 +1,357 @@
+#include "operations.h"
+
+#include <chrono>
+
+#include "channel_object.h"
+#include "core/channel.h"
+#include "errors.h"
+#include "switcher.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+using core::Ending;
+namespace mail = core::mail;
+
+bool refused(Refusal refusal) {
+    refuse(refusal);
+    return false;
+}
+
+bool is_foreign(const ManagerBody& here, const TaskletBody& tasklet) {
+    return tasklet.get_manager() != &here;
+}
+
+// For what only the tasklet's own thread may do.
+bool check_own_thread(const ManagerBody& here, const TaskletBody& tasklet) {
+    if (tasklet.ended || tasklet.manager->finished()) return refused(Refusal::kThreadEnded);
+    return !is_foreign(here, tasklet) || refused(Refusal::kOtherThread);
+}
+
+bool check_runnable(const TaskletBody& tasklet) {
+    if (!tasklet.alive()) return refused(Refusal::kDead);
+    return !tasklet.blocked() || refused(Refusal::kBlocked);
+}
+
+bool post(TaskletBody& tasklet, std::uint32_t bits) {
+    return tasklet.manager->post(tasklet, bits) || refused(Refusal::kThreadEnded);
+}
+
+PyRef make_exit(const State& state) {
+    return PyRef::steal(PyObject_CallNoArgs(state.tasklet_exit));
+}
+
+// A tasklet of this thread leaves the line of its channel, with the line's reference for the caller.
+// Empty: it does not wait. What it had to send goes to the trash.
+PyRef withdraw(ManagerBody& manager, TaskletBody& tasklet) {
+    if (!tasklet.blocked() || !tasklet.channel->withdraw(tasklet)) return {};
+    drop_parcel(manager, tasklet);
+    return PyRef::steal(tasklet.object);
+}
+
+// Appends a tasklet of this thread that is in no list, with `membership` as the queue's reference (a
+// new one if that is empty). The paused flag stays as it is.
+void queue(ManagerBody& manager, TaskletBody& tasklet, PyRef membership) {
+    const bool was_paused = tasklet.paused;
+    if (manager.insert(tasklet)) {
+        if (!membership) membership = PyRef::share(tasklet.object);
+        static_cast<void>(membership.release());
+    }
+    tasklet.paused = was_paused;
+}
+
+// Delivers `error` right now: the tasklet is got going, and raises it.
+bool deliver_now(ManagerBody& manager, TaskletBody& tasklet, PyRef error) {
+    if (!may_go(manager, tasklet)) return false;
+    if (PyRef membership = withdraw(manager, tasklet)) {
+        queue(manager, tasklet, std::move(membership));
+    }
+    manager.discard(std::move(tasklet.pending));
+    tasklet.pending = std::move(error);
+    tasklet.pending_kill = false;
+    return go(manager, tasklet);
+}
+
+// DEC-2: the owner thread raises it when the tasklet next has a turn.
+bool post_error(TaskletBody& tasklet, PyRef error, bool kill) {
+    PyRef replaced = PyRef::steal(tasklet.posted.exchange(error.release()));
+    tasklet.posted_kill.store(kill);
+    core::Channel* channel = tasklet.channel;
+    if (tasklet.blocked() && channel != nullptr && channel->evict(tasklet, mail::kError)) {
+        return true;
+    }
+    return post(tasklet, mail::kError);
+}
+
+bool check_arguments(PyObject* args, PyObject* kwargs) {
+    if (args != nullptr && args != Py_None && !PyTuple_Check(args)) {
+        return refused(Refusal::kArgsNotTuple);
+    }
+    return kwargs == nullptr || kwargs == Py_None || PyDict_Check(kwargs) ||
+           refused(Refusal::kKwargsNotDict);
+}
+
+// A fresh incarnation with these arguments, in the place of a present one: a new tasklet keeps its
+// place in the queue, one that has started is unwound first.
+bool replace_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyObject* args,
+                         PyObject* kwargs) {
+    PyRef own_args = args == nullptr || args == Py_None ? PyRef::steal(PyTuple_New(0))
+                                                        : PyRef::share(args);
+    if (!own_args) return false;
+    PyRef own_kwargs;
+    if (kwargs != nullptr && kwargs != Py_None && PyDict_GET_SIZE(kwargs) != 0) {
+        own_kwargs = PyRef::steal(PyDict_Copy(kwargs));
+        if (!own_kwargs) return false;
+    }
+    if (tasklet.started()) discard_incarnation(manager, tasklet);
+    // Unwinding has run code of the program, which may have been at this tasklet again.
+    if (tasklet.started()) return refused(Refusal::kBindCurrent);
+    if (!tasklet.remembered) return refused(Refusal::kNoCallable);
+    return make_incarnation(manager, tasklet, std::move(own_args), std::move(own_kwargs));
+}
+
+bool unbind(ManagerBody& manager, TaskletBody& tasklet) {
+    if (&tasklet == &manager.current()) return refused(Refusal::kUnbindCurrent);
+    if (tasklet.is_main) return refused(Refusal::kMainTasklet);
+    if (tasklet.scheduled() || tasklet.has_turn()) return refused(Refusal::kUnbindScheduled);
+    const bool was_paused = tasklet.paused;
+    discard_incarnation(manager, tasklet);
+    tasklet.paused = was_paused;
+    forget_callable(tasklet);
+    tasklet.name.reset();
+    tasklet.module.reset();
+    tasklet.code.reset();
+    manager.settle();
+    return true;
+}
+
+// Ends a limited run: the limit is gone, also for a run around this one.
+bool end_limited_run(ManagerBody& manager, bool result) {
+    manager.limit().clear();
+    return result;
+}
+
+}  // namespace
+
+ManagerBody* enter(State& state) {
+    ManagerBody* manager = manager_of_this_thread(state);
+    if (manager != nullptr && manager->has_mail() && !manager->switching) {
+        read_mail(*manager);
+        manager->settle();
+    }
+    return manager;
+}
+
+// ---- arguments ---------------------------------------------------------------------------------
+
+void discard_incarnation(ManagerBody& manager, TaskletBody& tasklet) {
+    if (!tasklet.alive()) return;
+    if (tasklet.get_state() == core::State::kNew) {
+        end_incarnation(tasklet, manager);
+        return;
+    }
+    if (PyRef membership = withdraw(manager, tasklet)) manager.discard(std::move(membership));
+    if (manager.take_out(tasklet)) manager.discard(tasklet.object);
+    unwind(manager, tasklet);
+}
+
+bool bind(TaskletBody& tasklet, PyObject* callable, PyObject* args, PyObject* kwargs) {
+    const bool has_callable = callable != nullptr && callable != Py_None;
+    if (has_callable && PyCallable_Check(callable) == 0) return refused(Refusal::kNotCallable);
+    if (!check_arguments(args, kwargs)) return false;
+    ManagerBody* manager = enter(tasklet.get_manager()->state);
+    if (manager == nullptr || !check_own_thread(*manager, tasklet)) return false;
+    const bool has_arguments = args != nullptr || kwargs != nullptr;
+    if (callable == Py_None && !has_arguments) return unbind(*manager, tasklet);
+    if (tasklet.is_main) return refused(Refusal::kMainTasklet);
+
+    if (has_arguments) {
+        if (tasklet.has_turn()) return refused(Refusal::kBindCurrent);
+        if (!has_callable && !tasklet.remembered) return refused(Refusal::kNoCallable);
+        if (has_callable) remember_callable(tasklet, callable);
+        if (!replace_incarnation(*manager, tasklet, args, kwargs)) return false;
+        if (manager->unsettled()) manager->settle();
+    } else if (has_callable) {
+        remember_callable(tasklet, callable);
+    }
+    tasklet.times_switched_to = 0;
+    return true;
+}
+
+bool setup(TaskletBody& tasklet, PyObject* args, PyObject* kwargs) {
+    ManagerBody* manager = enter(tasklet.get_manager()->state);
+    if (manager == nullptr || !check_own_thread(*manager, tasklet)) return false;
+    if (tasklet.is_main) return refused(Refusal::kMainTasklet);
+    if (!tasklet.remembered) return refused(Refusal::kNoCallable);
+    if (tasklet.has_turn()) return refused(Refusal::kBindCurrent);
+    // One that is queued keeps its place, also when it has to be unwound outside the queue.
+    core::Tasklet* before = manager->previous_in_queue(tasklet);
+    PyRef place = PyRef::share(before != nullptr ? object_of(*before) : nullptr);
+    if (!replace_incarnation(*manager, tasklet, args, kwargs)) return false;
+    tasklet.paused = false;
+    if (place ? manager->insert_behind(body_of(place.get()), tasklet) : manager->insert(tasklet)) {
+        Py_INCREF(tasklet.object);
+    }
+    if (manager->unsettled()) manager->settle();
+    return true;
+}
+
+// ---- the queue ---------------------------------------------------------------------------------
+
+bool insert(TaskletBody& tasklet) {
+    ManagerBody* manager = enter(tasklet.get_manager()->state);
+    if (manager == nullptr) return false;
+    if (tasklet.blocked()) return refused(Refusal::kBlocked);
+    if (!tasklet.alive()) return refused(tasklet.ended ? Refusal::kThreadEnded : Refusal::kDead);
+    if (is_foreign(*manager, tasklet)) return post(tasklet, mail::kInsert);
+    if (manager->insert(tasklet)) Py_INCREF(tasklet.object);
+    return true;
+}
+
+bool remove(TaskletBody& tasklet) {
+    ManagerBody* manager = enter(tasklet.get_manager()->state);
+    if (manager == nullptr) return false;
+    if (tasklet.is_main) return refused(Refusal::kMainTasklet);
+    if (tasklet.ended) return refused(Refusal::kThreadEnded);
+    if (tasklet.has_turn()) return refused(Refusal::kHasTurn);
+    if (is_foreign(*manager, tasklet)) {
+        return !tasklet.scheduled() || post(tasklet, mail::kRemove);
+    }
+    if (!manager->take_out(tasklet)) return true;
+    tasklet.paused = true;
+    Py_DECREF(tasklet.object);  // the caller holds it as well
+    return true;
+}
+
+bool run(TaskletBody& tasklet) {
+    ManagerBody* manager = enter(tasklet.get_manager()->state);
+    if (manager == nullptr || !check_runnable(tasklet)) return false;
+    if (is_foreign(*manager, tasklet)) {
+        return tasklet.is_main ? refused(Refusal::kMainTasklet) : post(tasklet, mail::kInsert);
+    }
+    return may_go(*manager, tasklet) && go(*manager, tasklet);
+}
+
+bool switch_to_tasklet(TaskletBody& target) {
+    ManagerBody* manager = enter(target.get_manager()->state);
+    if (manager == nullptr || !check_runnable(target)) return false;
+    if (is_foreign(*manager, target)) {
+        return target.is_main ? refused(Refusal::kMainTasklet) : post(target, mail::kInsert);
+    }
+    TaskletBody& caller = manager->current_body();
+    if (&target == &caller) return true;
+    if (target.is_main) return refused(Refusal::kMainTasklet);
+    if (target.has_turn()) return refused(Refusal::kAncestorNested);
+    if (would_be_refused(*manager)) return may_switch(*manager);
+
+    const bool was_queued = target.queued();
+    caller.paused = true;
+    if (!was_queued) queue(*manager, target, {});
+    bool ok = drive(*manager, &target);
+    if (ok && was_queued) {
+        ok = suspend(*manager, Ending::kLeave);
+        if (!caller.is_main && ok) return true;
+    }
+    caller.paused = false;
+    return ok;
+}
+
+// ---- exceptions --------------------------------------------------------------------------------
+
+void make_pending(ManagerBody& manager, TaskletBody& tasklet, PyRef error, bool kill) {
+    if (!tasklet.alive()) {
+        manager.discard(std::move(error));
+        return;
+    }
+    PyRef membership = withdraw(manager, tasklet);
+    if (!tasklet.queued() && !tasklet.has_turn()) {
+        queue(manager, tasklet, std::move(membership));
+    }
+    manager.discard(std::move(tasklet.pending));
+    tasklet.pending = std::move(error);
+    tasklet.pending_kill = kill;
+}
+
+bool kill(TaskletBody& tasklet, bool pending) {
+    ManagerBody* manager = enter(tasklet.get_manager()->state);
+    if (manager == nullptr) return false;
+    const bool foreign = is_foreign(*manager, tasklet);
+    if ((foreign || tasklet.ended) && !pending) {
+        return refused(tasklet.ended ? Refusal::kThreadEnded : Refusal::kOtherThread);
+    }
+    if (!tasklet.alive()) return true;
+    if (&tasklet == &manager->current()) {
+        PyErr_SetNone(manager->state.tasklet_exit);
+        return false;
+    }
+    if (tasklet.is_main) return refused(Refusal::kMainTasklet);
+    // One that is on its way already is enough, unless the tasklet has left the queue since.
+    if (tasklet.posted_kill.load() || (tasklet.pending_kill && tasklet.queued())) return true;
+    PyRef exit = make_exit(manager->state);
+    if (!exit) return false;
+    if (foreign) return post_error(tasklet, std::move(exit), true);
+    if (!pending) return deliver_now(*manager, tasklet, std::move(exit));
+    make_pending(*manager, tasklet, std::move(exit), true);
+    manager->settle();
+    return true;
+}
+
+bool throw_at(TaskletBody& tasklet, PyObject* error, bool pending) {
+    PyRef own = PyRef::steal(error);
+    ManagerBody* manager = enter(tasklet.get_manager()->state);
+    if (manager == nullptr) return false;
+    const bool foreign = is_foreign(*manager, tasklet);
+    if ((foreign || tasklet.ended) && !pending) {
+        return refused(tasklet.ended ? Refusal::kThreadEnded : Refusal::kOtherThread);
+    }
+    if (!tasklet.alive()) {
+        return PyErr_GivenExceptionMatches(own.get(), manager->state.tasklet_exit) != 0 ||
+               refused(Refusal::kThrowDead);
+    }
+    if (&tasklet == &manager->current()) {
+        raise_here(own.release());
+        return false;
+    }
+    if (tasklet.is_main) return refused(Refusal::kMainTasklet);
+    if (foreign) return post_error(tasklet, std::move(own), false);
+    if (!pending) return deliver_now(*manager, tasklet, std::move(own));
+    make_pending(*manager, tasklet, std::move(own), false);
+    manager->settle();
+    return true;
+}
+
+// ---- the calling thread ------------------------------------------------------------------------
+
+bool schedule(State& state, bool remove) {
+    ManagerBody* manager = enter(state);
+    return manager != nullptr && suspend(*manager, remove ? Ending::kLeave : Ending::kRequeue);
+}
+
+bool run_all(State& state) {
+    ManagerBody* manager = enter(state);
+    return manager != nullptr && drive(*manager, nullptr);
+}
+
+bool run_turns(State& state, long long turns) {
+    if (turns < 1) return refused(Refusal::kTooFewTurns);
+    ManagerBody* manager = enter(state);
+    if (manager == nullptr) return false;
+    manager->limit().set_turns(static_cast<std::uint64_t>(turns));
+    return end_limited_run(*manager, drive(*manager, nullptr));
+}
+
+bool run_for(State& state, long long nanoseconds) {
+    ManagerBody* manager = enter(state);
+    if (manager == nullptr) return false;
+    const std::uint64_t completed = manager->completed();
+    const std::uint64_t switched = manager->switched();
+    state.last_run_completed = state.last_run_switched = 0;
+    manager->limit().set_time(std::chrono::nanoseconds(nanoseconds));
+    const bool ok = end_limited_run(*manager, drive(*manager, nullptr));
+    state.last_run_completed = static_cast<int>(manager->completed() - completed);
+    state.last_run_switched = static_cast<int>(manager->switched() - switched);
+    return ok;
+}
+
+}  // namespace scheduler::binding

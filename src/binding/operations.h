@@ -1,0 +1,42 @@
+// What can be done to a tasklet, as the Python types and the C table both do it.
+//
+// All functions need the GIL and work from any thread unless their comment says otherwise. Those
+// that return bool: false with an error set. Arguments are borrowed unless "stolen".
+#pragma once
+
+#include "manager_body.h"
+
+namespace scheduler::binding {
+
+// The calling thread's manager with its mail read: the first step of every operation that looks at or
+// changes a queue. nullptr with an error set. May run Python.
+ManagerBody* enter(State& state);
+
+// ---- arguments
+// `callable` may be nullptr (not given) or None (unbind, if neither args nor kwargs is given); `args`
+// and `kwargs` nullptr: not given. Owner thread only.
+bool bind(TaskletBody& tasklet, PyObject* callable, PyObject* args, PyObject* kwargs);
+bool setup(TaskletBody& tasklet, PyObject* args, PyObject* kwargs);
+// The present incarnation, if any, is over: one that has started is unwound. Owner thread only.
+void discard_incarnation(ManagerBody& manager, TaskletBody& tasklet);
+
+// ---- the queue
+bool insert(TaskletBody& tasklet);
+bool remove(TaskletBody& tasklet);
+bool run(TaskletBody& tasklet);
+bool switch_to_tasklet(TaskletBody& tasklet);
+
+// ---- exceptions
+bool kill(TaskletBody& tasklet, bool pending);
+// `error` (stolen) is raised in the tasklet.
+bool throw_at(TaskletBody& tasklet, PyObject* error, bool pending);
+// Queues a tasklet of the calling thread's manager with an exception for its next turn.
+void make_pending(ManagerBody& manager, TaskletBody& tasklet, PyRef error, bool kill);
+
+// ---- the calling thread
+bool schedule(State& state, bool remove);
+bool run_all(State& state);
+bool run_turns(State& state, long long turns);
+bool run_for(State& state, long long nanoseconds);
+
+}  // namespace scheduler::binding

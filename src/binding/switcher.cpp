@@ -1,0 +1,318 @@
+#include "switcher.h"
+
+#include <cxxabi.h>
+
+#include <cstring>
+
+#include "callbacks.h"
+#include "errors.h"
+#include "incarnation.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+using core::EndOfTurn;
+using core::Ending;
+using core::RunLoop;
+using core::State;
+using core::Turn;
+
+// How often a tasklet that is being unwound may try to suspend before it is given up.
+constexpr int kUnwindingTries = 100;
+
+// The C++ runtime's list of exceptions in flight belongs to a stack as well: without this a rethrow
+// on one stack raises what another one has caught. Nearly always there are none.
+class CxxExceptions {
+  public:
+    CxxExceptions() {
+        if (globals()->caught != nullptr || globals()->uncaught != 0) {
+            saved_ = *globals();
+            *globals() = {};
+        }
+    }
+    void restore() const { *globals() = saved_; }
+
+  private:
+    struct Globals {  // __cxa_eh_globals of the Itanium C++ ABI
+        void* caught;
+        unsigned int uncaught;
+    };
+    static Globals* globals() {
+        return reinterpret_cast<Globals*>(abi::__cxa_get_globals());
+    }
+    Globals saved_{};
+};
+
+// Leaves the current stack for that of `to`; returns when somebody comes back. The thread state's
+// error indicator must be empty.
+[[gnu::noinline]] void switch_to(ManagerBody& manager, TaskletBody& from, TaskletBody& to) {
+    SCHED_DCHECK(core::held_locks() == 0, "a lock is held across a switch");
+    CxxExceptions exceptions;
+    InterpState words;
+    words.save(manager.thread_state);  // ---- nothing else may run from here
+    from.suspended = &words;
+    core::Context::switch_to(from.context, to.context);
+    from.suspended = nullptr;
+    words.restore(manager.thread_state);  // ---- to here
+    exceptions.restore();
+}
+
+// The innermost loop has failed with the exception that is set now.
+void fail_loop(ManagerBody& manager) {
+    manager.loop()->failed = true;
+    manager.failure = PyRef::steal(take_error());
+}
+
+[[noreturn]] void run_stack(void* first);
+
+// A stack of its own for a tasklet that is about to have its first turn.
+bool give_stack(ManagerBody& manager, TaskletBody& tasklet) {
+    tasklet.stack = manager.stacks().acquire();
+    if (tasklet.stack == nullptr) {
+        PyErr_SetString(PyExc_MemoryError, "no memory for the stack of a tasklet");
+        return false;
+    }
+    tasklet.context.prepare(*tasklet.stack, run_stack, &tasklet);
+    return true;
+}
+
+// The turn of a tasklet that never ran is due, but an exception waits for it. Returns whether the
+// loop goes on.
+bool let_die_unborn(ManagerBody& manager, TaskletBody& tasklet) {
+    PyRef error = std::move(tasklet.pending);
+    const bool silently = PyErr_GivenExceptionMatches(error.get(), manager.state.tasklet_exit) != 0;
+    const EndOfTurn end = manager.die_unborn(tasklet, silently);
+    end_incarnation(tasklet, manager);
+    manager.discard(tasklet.object);  // the queue's reference
+    if (silently) {
+        manager.discard(std::move(error));
+        return end.loop_goes_on;
+    }
+    manager.loop()->failed = true;
+    manager.failure = std::move(error);
+    return false;
+}
+
+// The schedule callback may have changed everything: is `tasklet` still the one to go next?
+bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
+    const Turn turn = manager.next_turn();
+    const bool unborn = tasklet.get_state() == State::kNew && tasklet.pending;
+    return turn.kind == Turn::Kind::kGive && turn.tasklet == &tasklet && !unborn;
+}
+
+// The driver of the innermost loop is current. Finds the next tasklet and begins its turn; returns
+// the driver itself when the loop is over. A new tasklet gets a stack, unless `adopting`: then it can
+// have the one that has just ended.
+TaskletBody& choose_next(ManagerBody& manager, bool adopting) {
+    for (;;) {
+        if (manager.has_mail()) read_mail(manager);
+        TaskletBody& driver = body_of(*manager.loop()->driver);
+        const Turn turn = manager.next_turn();
+        if (turn.kind != Turn::Kind::kGive) {
+            if (turn.kind == Turn::Kind::kIsAncestor) refuse(Refusal::kAncestorNested);
+            if (turn.kind == Turn::Kind::kTrapped) refuse(Refusal::kSwitchTrap);
+            if (turn.kind != Turn::Kind::kLoopEnds) fail_loop(manager);
+            return driver;
+        }
+        TaskletBody& next = body_of(*turn.tasklet);
+        const bool is_new = next.get_state() == State::kNew;
+        if (is_new && next.pending) {
+            if (!let_die_unborn(manager, next)) return driver;
+            continue;
+        }
+        if (manager.state.watches_switches()) {
+            notify_switch(manager, driver, next);
+            if (!is_next(manager, next)) continue;
+        }
+        if (is_new && !adopting && !give_stack(manager, next)) {
+            fail_loop(manager);
+            return driver;
+        }
+        manager.begin_turn(next);
+        return next;
+    }
+}
+
+// The current tasklet's turn is over: who has control next?
+TaskletBody& end_turn(ManagerBody& manager, Ending how) {
+    TaskletBody& driver = body_of(*manager.loop()->driver);
+    TaskletBody& self = manager.current_body();
+    if (!manager.unwinding_current()) notify_switch(manager, self, driver);
+    const EndOfTurn end = manager.end_turn(how);
+    if (how >= Ending::kReturn) end_incarnation(self, manager);
+    if (end.left != nullptr) manager.discard(object_of(*end.left));
+    if (!end.loop_goes_on || manager.loop()->failed) return driver;
+    return choose_next(manager, how >= Ending::kReturn);
+}
+
+// Runs the loop that the current tasklet has just opened, until it ends.
+bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletBody& first) {
+    if (&first != &driver) switch_to(manager, driver, first);
+    manager.close_loop(loop);
+    PyRef failure = std::move(manager.failure);
+    if (manager.unsettled()) manager.settle();
+    if (!loop.failed) return true;
+    raise_error(failure.release());
+    return false;
+}
+
+// The victim will not end: leaves its stack, never to come back. The stack, and what its frames hold,
+// stay behind.
+[[noreturn]] void abandon_current(ManagerBody& manager) {
+    TaskletBody& victim = manager.current_body();
+    TaskletBody& driver = body_of(*manager.loop()->driver);
+    Py_INCREF(victim.object);
+    --manager.state.tasklets;  // gone, as far as a program can tell
+    static_cast<void>(end_turn(manager, Ending::kFail));
+    victim.stack = nullptr;
+    PyErr_SetString(PyExc_RuntimeError,
+                    "a tasklet that was being destroyed caught TaskletExit and suspended again, 100 "
+                    "times over; it has been abandoned");
+    fail_loop(manager);
+    manager.discard(StackBase::abandon(manager.thread_state));
+    core::Context::finish(victim.context, driver.context);
+}
+
+// The entry function of every stack: runs tasklets one after another for as long as the next one to
+// go is new, then leaves for good. Not noexcept, and no destructor here may need the GIL: a daemon
+// thread that dies while the interpreter finalises is unwound through this frame.
+[[noreturn]] void run_stack(void* first) {
+    auto* tasklet = static_cast<TaskletBody*>(first);
+    ManagerBody& manager = *tasklet->get_manager();
+    core::Stack* const stack = tasklet->stack;
+    StackBase base;
+    for (;;) {
+        base.enter(manager.thread_state, *stack, tasklet->context_object.release());
+        if (manager.unsettled()) manager.settle();
+        PyObject* const error = run_incarnation(manager, *tasklet);
+        manager.discard(StackBase::leave(manager.thread_state, *stack));
+
+        tasklet->stack = nullptr;
+        if (error != nullptr) {
+            manager.loop()->failed = true;
+            manager.failure = PyRef::steal(error);
+        }
+        TaskletBody& next = end_turn(manager, error != nullptr ? Ending::kFail : Ending::kReturn);
+        const bool next_needs_stack = next.stack == nullptr && !next.is_main;
+        if (!next_needs_stack) {
+            manager.retired = tasklet;
+            tasklet->stack = stack;
+            core::Context::finish(tasklet->context, next.context);
+        }
+        next.stack = stack;
+        if (&next != tasklet) core::Context::adopt(tasklet->context, next.context);
+        tasklet = &next;
+    }
+}
+
+}  // namespace
+
+bool would_be_refused(const ManagerBody& manager) {
+    return manager.trap_level() != 0 || manager.switching || manager.unwinding_current();
+}
+
+bool may_switch(ManagerBody& manager) {
+    if (manager.switching) {
+        refuse(Refusal::kInCallback);
+        return false;
+    }
+    if (manager.unwinding_current()) {
+        if (++manager.loop()->unwinding_tries > kUnwindingTries) abandon_current(manager);
+        PyErr_SetNone(manager.state.tasklet_exit);
+        return false;
+    }
+    if (manager.trap_level() != 0) {
+        refuse(Refusal::kSwitchTrap);
+        return false;
+    }
+    return true;
+}
+
+bool drive(ManagerBody& manager, TaskletBody* first) {
+    if (manager.switching || manager.ending) {
+        refuse(manager.switching ? Refusal::kInCallback : Refusal::kThreadEnding);
+        return false;
+    }
+    TaskletBody& driver = manager.current_body();
+    RunLoop loop;
+    manager.open_loop(loop, first);
+    return run_loop(manager, loop, driver, choose_next(manager, false));
+}
+
+bool suspend(ManagerBody& manager, Ending how) {
+    if (manager.current_is_main()) return drive(manager, nullptr);
+    if (would_be_refused(manager) && !may_switch(manager)) return false;
+    TaskletBody& self = manager.current_body();
+    TaskletBody& next = end_turn(manager, how);
+    if (&next != &self) switch_to(manager, self, next);
+    PyRef pending = std::move(self.pending);
+    if (manager.unsettled()) manager.settle();
+    if (!pending) return true;
+    self.pending_kill = false;
+    raise_here(pending.release());
+    return false;
+}
+
+bool suspend_blocked(ManagerBody& manager) {
+    if (!manager.current_is_main()) return suspend(manager, Ending::kBlock);
+    if (!drive(manager, nullptr)) return false;
+    if (manager.has_mail()) read_mail(manager);
+    if (!manager.main().blocked()) return true;
+    refuse(Refusal::kDeadlock);
+    return false;
+}
+
+bool may_go(ManagerBody& manager, const TaskletBody& target) {
+    const bool nested = manager.state.nested.load(std::memory_order_relaxed);
+    if (&target == &manager.current()) {
+        if (!nested) refuse(Refusal::kCurrentFlat);
+        return nested;
+    }
+    if (target.is_main) {
+        refuse(Refusal::kMainTasklet);
+    } else if (target.has_turn()) {
+        refuse(nested ? Refusal::kAncestorNested : Refusal::kAncestorFlat);
+    } else if (manager.switching) {
+        refuse(Refusal::kInCallback);
+    } else if (manager.trap_level() != 0) {
+        refuse(Refusal::kSwitchTrap);
+    } else if (manager.ending) {
+        refuse(Refusal::kThreadEnding);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+bool go(ManagerBody& manager, TaskletBody& target) {
+    // A tasklet that is being unwound is in no queue: it cannot step back behind another one.
+    if (manager.state.nested.load(std::memory_order_relaxed) || manager.unwinding_current()) {
+        if (!target.queued()) {
+            const bool was_paused = target.paused;
+            if (manager.insert(target)) Py_INCREF(target.object);
+            target.paused = was_paused;
+        }
+        return drive(manager, &target);
+    }
+    if (manager.insert_behind_current(target)) Py_INCREF(target.object);
+    return suspend(manager, Ending::kRequeueBehindNext);
+}
+
+void unwind(ManagerBody& manager, TaskletBody& victim) {
+    PyRef keep = PyRef::share(victim.object);
+    ErrorStash stash;
+    PyRef exit = PyRef::steal(PyObject_CallNoArgs(manager.state.tasklet_exit));
+    if (!exit) {
+        report_unraisable(victim.object);
+        return;
+    }
+    victim.pending.reset(exit.release());
+    TaskletBody& driver = manager.current_body();
+    RunLoop loop;
+    manager.open_unwinding(loop, victim);
+    manager.begin_turn(victim);
+    if (!run_loop(manager, loop, driver, victim)) report_unraisable(victim.object);
+}
+
+}  // namespace scheduler::binding

@@ -1,0 +1,42 @@
+// Where control goes: the only callers of core::Context. Run loops, suspending, and the beginning and
+// end of a tasklet's stack.
+//
+// The core decides and this file acts. Between the end of one turn and the beginning of the next the
+// code runs on the stack of the tasklet that gives control away, although the core already names
+// another one as current. No Python may switch then, and what has to be dropped goes to the
+// manager's trash, for whoever has control next.
+//
+// All functions: owner thread, with the GIL. Those that return bool: false with an error set.
+#pragma once
+
+#include "manager_body.h"
+
+namespace scheduler::binding {
+
+// May the current tasklet give control away at all? Not with a switch trap set, inside a schedule
+// callback, or while it is being unwound (then TaskletExit is raised once more).
+bool may_switch(ManagerBody& manager);
+bool would_be_refused(const ManagerBody& manager);
+
+// Hands out turns with the current tasklet as driver: from `first` to the last entry of the queue as
+// of now, or without `first` to all that stand behind the driver, until nothing is left.
+bool drive(ManagerBody& manager, TaskletBody* first);
+
+// The current tasklet's turn ends; returns when it has its next one. Main, which has no turn, drives
+// its queue instead. A pending exception is raised.
+bool suspend(ManagerBody& manager, core::Ending how);
+// The same for a tasklet that has joined the line of a channel. Main fails with Deadlock if nothing
+// is left that could unblock it.
+bool suspend_blocked(ManagerBody& manager);
+
+// Gets `target` going at once, according to the mode: nested, a loop that starts at it; flat, it goes
+// next and the current tasklet after it.
+bool go(ManagerBody& manager, TaskletBody& target);
+// Would go() refuse to act on this target? Sets the error.
+bool may_go(ManagerBody& manager, const TaskletBody& target);
+
+// Raises TaskletExit in a tasklet that is suspended, in no queue and no line, and lets it run until
+// it is dead. One that suspends again and again is abandoned. Errors are reported as unraisable.
+void unwind(ManagerBody& manager, TaskletBody& victim);
+
+}  // namespace scheduler::binding

@@ -1,0 +1,218 @@
+// The attributes of scheduler.Tasklet.
+
+#include <structmember.h>
+
+#include "errors.h"
+#include "interp_state.h"
+#include "manager_body.h"
+#include "operations.h"
+#include "tasklet_docs.h"
+#include "tasklet_object.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+using Read = PyObject* (*)(TaskletBody&);
+using Write = bool (*)(TaskletBody&, PyObject*);
+
+template <Read Function>
+PyObject* getter(PyObject* self, void*) {
+    if (!check_initialised<TaskletObject>(self)) return nullptr;
+    return Function(body_of(self));
+}
+
+// `closure` is the attribute's name.
+template <Write Function>
+int setter(PyObject* self, PyObject* value, void* closure) {
+    if (!check_initialised<TaskletObject>(self)) return -1;
+    if (value == nullptr) {
+        PyErr_Format(PyExc_TypeError, "%s cannot be deleted", static_cast<const char*>(closure));
+        return -1;
+    }
+    return Function(body_of(self), value) ? 0 : -1;
+}
+
+bool wrong_type(PyObject* error, const char* expected, PyObject* value) {
+    PyErr_Format(error, "the attribute must be %s, not %.200s", expected, Py_TYPE(value)->tp_name);
+    return false;
+}
+
+// ---- state -------------------------------------------------------------------------------------
+
+template <bool (*Flag)(TaskletBody&)>
+PyObject* flag(TaskletBody& body) {
+    return PyBool_FromLong(Flag(body));
+}
+
+bool is_alive(TaskletBody& body) { return body.alive(); }
+bool is_blocked(TaskletBody& body) { return body.blocked(); }
+bool is_scheduled(TaskletBody& body) {
+    return body.alive() && body.scheduled();
+}
+bool is_paused_now(TaskletBody& body) { return is_paused(body); }
+bool is_main(TaskletBody& body) { return body.is_main; }
+bool is_current(TaskletBody& body) {
+    ManagerBody* here = existing_manager_of_this_thread(body.get_manager()->state);
+    return here != nullptr && &here->current() == &body;
+}
+bool has_block_trap(TaskletBody& body) { return body.block_trap; }
+bool has_dont_raise(TaskletBody& body) { return body.dont_raise; }
+bool is_highlighted(TaskletBody& body) { return body.notes && body.notes->highlighted; }
+
+PyObject* thread_id(TaskletBody& body) {
+    if (body.ended) return PyLong_FromLong(-1);
+    return PyLong_FromUnsignedLong(body.get_manager()->thread_id);
+}
+
+using Neighbour = core::Tasklet* (core::ScheduleManager::*)(const core::Tasklet&) const;
+template <Neighbour Find>
+PyObject* neighbour(TaskletBody& body) {
+    ManagerBody& manager = *body.get_manager();
+    if (body.ended) Py_RETURN_NONE;
+    if (existing_manager_of_this_thread(manager.state) == &manager) enter(manager.state);
+    core::Tasklet* found = (manager.*Find)(body);
+    return new_or_none(found != nullptr ? object_of(*found) : nullptr);
+}
+
+PyObject* frame(TaskletBody& body) {
+    PyObject* found = nullptr;
+    if (body.suspended != nullptr) {
+        found = body.suspended->frame(this_thread_state());
+    } else if (body.started() && body.get_state() == core::State::kRunning) {
+        found = reinterpret_cast<PyObject*>(PyThreadState_GetFrame(body.get_manager()->thread_state));
+    }
+    return found != nullptr ? found : Py_NewRef(Py_None);
+}
+
+// ---- figures -----------------------------------------------------------------------------------
+
+PyObject* times_switched_to(TaskletBody& body) {
+    return PyLong_FromUnsignedLongLong(body.times_switched_to);
+}
+PyObject* start_time(TaskletBody& body) { return PyLong_FromLongLong(body.start_time); }
+PyObject* end_time(TaskletBody& body) { return PyLong_FromLongLong(body.end_time); }
+PyObject* run_time(TaskletBody& body) {
+    return PyFloat_FromDouble(body.notes ? body.notes->run_time : 0.0);
+}
+bool set_run_time(TaskletBody& body, PyObject* value) {
+    const double seconds = PyFloat_AsDouble(value);
+    if (seconds == -1.0 && PyErr_Occurred() != nullptr) return false;
+    body.get_notes().run_time = seconds;
+    return true;
+}
+
+// ---- flags a program sets ----------------------------------------------------------------------
+
+bool set_block_trap(TaskletBody& body, PyObject* value) {
+    if (!PyBool_Check(value)) return wrong_type(PyExc_RuntimeError, "a bool", value);
+    body.block_trap = value == Py_True;
+    return true;
+}
+bool set_dont_raise(TaskletBody& body, PyObject* value) {
+    if (!PyBool_Check(value)) return wrong_type(PyExc_TypeError, "a bool", value);
+    if (body.name) {
+        refuse(Refusal::kDontRaiseBound);
+        return false;
+    }
+    body.dont_raise = value == Py_True;
+    return true;
+}
+bool set_highlighted(TaskletBody& body, PyObject* value) {
+    if (!PyBool_Check(value)) return wrong_type(PyExc_TypeError, "a bool", value);
+    body.get_notes().highlighted = value == Py_True;
+    return true;
+}
+
+// ---- texts and hooks a program sets ------------------------------------------------------------
+
+using Note = PyRef TaskletNotes::*;
+
+template <Note Text>
+PyObject* text(TaskletBody& body) {
+    PyObject* value = body.notes ? (body.notes.get()->*Text).get() : nullptr;
+    return value != nullptr ? Py_NewRef(value) : PyUnicode_FromString("");
+}
+template <Note Text>
+bool set_text(TaskletBody& body, PyObject* value) {
+    if (!PyUnicode_Check(value)) return wrong_type(PyExc_TypeError, "a str", value);
+    body.get_notes().*Text = PyRef::share(value);
+    return true;
+}
+template <Note Hook>
+PyObject* hook(TaskletBody& body) {
+    return new_or_none(body.notes ? (body.notes.get()->*Hook).get() : nullptr);
+}
+template <Note Hook>
+bool set_hook(TaskletBody& body, PyObject* value) {
+    if (value != Py_None && PyCallable_Check(value) == 0) {
+        return wrong_type(PyExc_TypeError, "callable or None", value);
+    }
+    body.get_notes().*Hook = PyRef::share(value == Py_None ? nullptr : value);
+    return true;
+}
+
+// ---- what was bound last -----------------------------------------------------------------------
+
+PyObject* text_or_empty(const PyRef& value) {
+    return value ? Py_NewRef(value.get()) : PyUnicode_FromString("");
+}
+PyObject* method_name(TaskletBody& body) { return text_or_empty(body.name); }
+PyObject* module_name(TaskletBody& body) { return text_or_empty(body.module); }
+PyObject* file_name(TaskletBody& body) {
+    if (body.code) return PyObject_GetAttrString(body.code.get(), "co_filename");
+    return PyUnicode_FromString(body.name ? "unknown_file" : "");
+}
+PyObject* line_number(TaskletBody& body) {
+    if (body.code) return PyObject_GetAttrString(body.code.get(), "co_firstlineno");
+    return PyLong_FromLong(0);
+}
+
+// ---- the table ---------------------------------------------------------------------------------
+
+template <Read Function>
+constexpr PyGetSetDef read_only(const char* name, const char* doc) {
+    return {name, getter<Function>, nullptr, doc, nullptr};
+}
+template <Read ReadFunction, Write WriteFunction>
+PyGetSetDef writable(const char* name, const char* doc) {
+    return {name, getter<ReadFunction>, setter<WriteFunction>, doc, const_cast<char*>(name)};
+}
+
+}  // namespace
+
+PyGetSetDef tasklet_attributes[] = {
+    read_only<flag<is_alive>>("alive", docs::alive),
+    read_only<flag<is_blocked>>("blocked", docs::blocked),
+    read_only<flag<is_scheduled>>("scheduled", docs::scheduled),
+    read_only<flag<is_paused_now>>("paused", docs::paused),
+    read_only<flag<is_main>>("is_main", docs::is_main),
+    read_only<flag<is_current>>("is_current", docs::is_current),
+    read_only<thread_id>("thread_id", docs::thread_id),
+    read_only<neighbour<&core::ScheduleManager::next_in_queue>>("next", docs::next),
+    read_only<neighbour<&core::ScheduleManager::previous_in_queue>>("prev", docs::prev),
+    read_only<frame>("frame", docs::frame),
+    read_only<times_switched_to>("times_switched_to", docs::times_switched_to),
+    read_only<start_time>("startTime", docs::start_time),
+    read_only<end_time>("endTime", docs::end_time),
+    writable<run_time, set_run_time>("runTime", docs::run_time),
+    writable<flag<has_block_trap>, set_block_trap>("block_trap", docs::block_trap),
+    writable<flag<has_dont_raise>, set_dont_raise>("dont_raise", docs::dont_raise),
+    writable<flag<is_highlighted>, set_highlighted>("highlighted", docs::highlighted),
+    writable<text<&TaskletNotes::context_text>, set_text<&TaskletNotes::context_text>>(
+        "context", docs::context),
+    writable<text<&TaskletNotes::parent_callsite>, set_text<&TaskletNotes::parent_callsite>>(
+        "parent_callsite", docs::parent_callsite),
+    writable<hook<&TaskletNotes::exception_handler>, set_hook<&TaskletNotes::exception_handler>>(
+        "exception_handler", docs::exception_handler),
+    writable<hook<&TaskletNotes::context_manager_getter>,
+             set_hook<&TaskletNotes::context_manager_getter>>("context_manager_getter",
+                                                              docs::context_manager_getter),
+    read_only<method_name>("method_name", docs::method_name),
+    read_only<module_name>("module_name", docs::module_name),
+    read_only<file_name>("file_name", docs::file_name),
+    read_only<line_number>("line_number", docs::line_number),
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+}  // namespace scheduler::binding

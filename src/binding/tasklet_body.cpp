@@ -1,0 +1,127 @@
+#include "tasklet_body.h"
+
+#include "errors.h"
+#include "manager_body.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+// str(callable.NAME), or `unknown` when there is no such attribute. Functions are read directly:
+// binding one is part of making a tasklet.
+PyRef text_attribute(PyObject* callable, const char* attribute, const char* unknown) {
+    PyRef value = PyRef::steal(PyObject_GetAttrString(callable, attribute));
+    PyRef text = value ? PyRef::steal(PyObject_Str(value.get())) : PyRef();
+    if (text) return text;
+    PyErr_Clear();
+    return PyRef::steal(PyUnicode_FromString(unknown));
+}
+
+void describe_callable(TaskletBody& tasklet, PyObject* callable) {
+    PyObject* function = PyMethod_Check(callable) ? PyMethod_GET_FUNCTION(callable) : callable;
+    if (PyFunction_Check(function)) {
+        auto* f = reinterpret_cast<PyFunctionObject*>(function);
+        if (f->func_module != nullptr && PyUnicode_CheckExact(f->func_module)) {
+            tasklet.name = PyRef::share(f->func_name);
+            tasklet.module = PyRef::share(f->func_module);
+            tasklet.code = PyRef::share(f->func_code);
+            return;
+        }
+    }
+    tasklet.name = text_attribute(callable, "__name__", "unknown_method");
+    tasklet.module = text_attribute(callable, "__module__", "unknown_module");
+    PyRef code = PyRef::steal(PyObject_GetAttrString(callable, "__code__"));
+    if (!code || !PyCode_Check(code.get())) {
+        PyErr_Clear();
+        code.reset();
+    }
+    tasklet.code = std::move(code);
+}
+
+// A copy of the calling code's context, so that the tasklet starts with its creator's values. A
+// creator that has none yet leaves the tasklet without one as well.
+PyRef copy_of_current_context() {
+    return has_context(this_thread_state()) ? PyRef::steal(PyContext_CopyCurrent()) : PyRef();
+}
+
+}  // namespace
+
+void remember_callable(TaskletBody& tasklet, PyObject* callable) {
+    describe_callable(tasklet, callable);
+    tasklet.contained = tasklet.dont_raise;
+    tasklet.remembered = PyRef::share(callable);
+}
+
+void forget_callable(TaskletBody& tasklet) {
+    tasklet.remembered.reset();
+    tasklet.target.reset();
+    tasklet.args.reset();
+    tasklet.kwargs.reset();
+}
+
+namespace {
+
+// The manager's trash takes what an incarnation holds before its first turn.
+void empty_incarnation(TaskletBody& tasklet, ManagerBody& manager) {
+    tasklet.pending_kill = false;
+    manager.discard(std::move(tasklet.pending));
+    manager.discard(std::move(tasklet.target));
+    manager.discard(std::move(tasklet.args));
+    manager.discard(std::move(tasklet.kwargs));
+}
+
+}  // namespace
+
+bool make_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs) {
+    if (!tasklet.context_is_set) {
+        PyRef context = copy_of_current_context();
+        if (!context && PyErr_Occurred() != nullptr) return false;
+        manager.discard(std::move(tasklet.context_object));
+        tasklet.context_object = std::move(context);
+    }
+    empty_incarnation(tasklet, manager);
+    tasklet.target = std::move(tasklet.remembered);
+    tasklet.args = std::move(args);
+    tasklet.kwargs = std::move(kwargs);
+    if (!tasklet.alive()) {
+        tasklet.set_state(core::State::kNew);
+        manager.join_roster(tasklet);
+    }
+    tasklet.paused = true;
+    return true;
+}
+
+void end_incarnation(TaskletBody& tasklet, ManagerBody& manager) {
+    tasklet.set_state(core::State::kDead);
+    manager.leave_roster(tasklet);
+    tasklet.insert_again = false;
+    tasklet.context_is_set = false;
+    empty_incarnation(tasklet, manager);
+    manager.discard(std::move(tasklet.context_object));
+}
+
+PyObject* describe_flags(const TaskletBody& tasklet) {
+    const bool has_context = tasklet.notes && tasklet.notes->context_text;
+    PyRef context = has_context ? PyRef::share(tasklet.notes->context_text.get())
+                                : PyRef::steal(PyUnicode_FromString(""));
+    if (!context) return nullptr;
+    return PyUnicode_FromFormat("<Tasklet alive=%d blocked=%d paused=%d scheduled=%d context=%U>",
+                                tasklet.alive(), tasklet.blocked(), is_paused(tasklet),
+                                tasklet.scheduled(), context.get());
+}
+
+const char* describe_state(const TaskletBody& tasklet) {
+    if (tasklet.blocked()) return "blocked";
+    if (tasklet.has_turn()) return "running";
+    if (!tasklet.alive()) return tasklet.remembered || tasklet.name ? "dead" : "unbound";
+    if (is_paused(tasklet)) return "paused";
+    return tasklet.get_state() == core::State::kNew ? "new" : "ready";
+}
+
+bool is_paused(const TaskletBody& tasklet) {
+    const std::uint32_t bits = tasklet.get_mail();
+    if ((bits & core::mail::kRemove) != 0) return true;
+    return tasklet.paused && (bits & core::mail::kInsert) == 0;
+}
+
+}  // namespace scheduler::binding

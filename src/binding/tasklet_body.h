@@ -1,0 +1,106 @@
+// A tasklet as the binding knows it: the core's tasklet and the Python objects that go with it.
+//
+// Two callables must be told apart. The *remembered* one waits for the next setup(); the *target*
+// belongs to the incarnation that has its arguments and is alive. The body holds the target and its
+// arguments until the end, although the tasklet's stack uses them: so the cycle collector sees them.
+#pragma once
+
+#include <Python.h>
+
+#include <atomic>
+#include <memory>
+
+#include "core/tasklet.h"
+#include "interp_state.h"
+#include "module.h"
+#include "refs.h"
+
+namespace scheduler::binding {
+
+struct ManagerBody;
+
+// Attributes that few tasklets have.
+struct TaskletNotes {
+    PyRef exception_handler;
+    PyRef context_manager_getter;
+    PyRef context_text;     // str
+    PyRef parent_callsite;  // str
+    double run_time = 0.0;
+    bool highlighted = false;
+};
+
+struct TaskletBody : core::Tasklet {
+    TaskletBody(State& of_module, PyObject* self) : module_state(of_module), object(self) {}
+
+    State& module_state;     // not to be asked of the type, which may be torn down first
+    PyObject* const object;  // whose body this is; borrowed
+
+    // Owner thread, with the GIL.
+    PyRef remembered;
+    PyRef target;
+    PyRef args;
+    PyRef kwargs;
+    PyRef context_object;  // contextvars.Context for the first turn; the thread state's afterwards
+    PyRef pending;     // exception instance to raise at the next turn
+    PyRef name;        // what was bound last: str, str, code object; all empty before
+    PyRef module;
+    PyRef code;
+    std::unique_ptr<TaskletNotes> notes;
+    // Where the interpreter stopped on this tasklet's stack: set while another tasklet runs.
+    const InterpState* suspended = nullptr;
+    bool pending_kill = false;   // kill(pending=True) has not been delivered
+    bool context_is_set = false; // by set_context(), to be used as it is
+    bool block_trap = false;
+    bool dont_raise = false;
+    bool contained = false;      // dont_raise as it was when the callable was bound
+    bool ended = false;          // its thread has ended while it was alive
+
+    // An exception that another thread wants to be raised here, owned; see core::mail::kError.
+    std::atomic<PyObject*> posted{nullptr};
+    std::atomic<bool> posted_kill{false};
+
+    // nullptr before __init__. Constant afterwards; outlives the thread.
+    ManagerBody* get_manager() const;
+    TaskletNotes& get_notes() {
+        if (!notes) notes = std::make_unique<TaskletNotes>();
+        return *notes;
+    }
+};
+
+// The Python object. Its body is constructed by tp_new, and has no thread until __init__.
+struct TaskletHead {
+    PyObject ob_base;
+    PyObject* weak_references;
+};
+struct TaskletObject : TaskletHead {
+    TaskletBody body;
+};
+
+inline TaskletBody& body_of(PyObject* tasklet) {
+    return reinterpret_cast<TaskletObject*>(tasklet)->body;
+}
+inline TaskletBody& body_of(core::Tasklet& tasklet) { return static_cast<TaskletBody&>(tasklet); }
+// Borrowed.
+inline PyObject* object_of(core::Tasklet& tasklet) { return body_of(tasklet).object; }
+
+// Remembers `callable` (borrowed, callable) and describes it. May run Python.
+void remember_callable(TaskletBody& tasklet, PyObject* callable);
+// Forgets callables, arguments and description. May run Python.
+void forget_callable(TaskletBody& tasklet);
+
+// Makes a fresh incarnation out of the remembered callable with these arguments (`kwargs` may be
+// empty): alive, paused, not queued unless it was. The tasklet must be dead or new; what a new one
+// had before goes to the manager's trash. False with an error set, and nothing changed.
+bool make_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs);
+// The incarnation is over: dead, off the roster, pending exceptions forgotten. What must be dropped
+// afterwards goes to the manager's trash, for the caller may be in the middle of a switch.
+void end_incarnation(TaskletBody& tasklet, ManagerBody& manager);
+
+// "<Tasklet alive=1 blocked=0 ...>" as exception handlers get it: new reference or nullptr.
+PyObject* describe_flags(const TaskletBody& tasklet);
+// For repr(): "dead", "new", "running"...
+const char* describe_state(const TaskletBody& tasklet);
+// The paused flag as any thread sees it, with mail that the owner has not read yet.
+bool is_paused(const TaskletBody& tasklet);
+
+}  // namespace scheduler::binding

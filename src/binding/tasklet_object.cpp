@@ -1,0 +1,271 @@
+// Construction, destruction and methods of scheduler.Tasklet.
+
+#include "tasklet_object.h"
+
+#include <structmember.h>
+
+#include <new>
+
+#include "errors.h"
+#include "manager_body.h"
+#include "operations.h"
+#include "switcher.h"
+#include "tasklet_docs.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+// ---- construction and destruction --------------------------------------------------------------
+
+PyObject* tasklet_new(PyTypeObject* type, PyObject*, PyObject*) {
+    State* state = state_of_type(type);
+    PyObject* self = state != nullptr ? type->tp_alloc(type, 0) : nullptr;
+    if (self != nullptr) construct_body(*state, self);
+    return self;
+}
+
+int tasklet_init(PyObject* self, PyObject* args, PyObject*) {
+    PyObject* callable = Py_None;
+    if (!PyArg_UnpackTuple(args, "tasklet", 0, 1, &callable)) return -1;
+    if (callable != Py_None && PyCallable_Check(callable) == 0) {
+        refuse(Refusal::kNotCallable);
+        return -1;
+    }
+    TaskletBody& body = body_of(self);
+    if (body.manager == nullptr) {
+        ManagerBody* manager = manager_of_this_thread(body.module_state);
+        if (manager == nullptr) return -1;
+        manager->add_reference();
+        body.manager = manager;
+    }
+    return callable == Py_None || bind(body, callable, nullptr, nullptr) ? 0 : -1;
+}
+
+// Suspended with frames on its stack, and not by way of a run loop that still needs it.
+bool needs_unwinding(const TaskletBody& body) {
+    return body.started() && !body.is_main && !body.has_turn() && !body.manager->finished();
+}
+
+// A suspended tasklet that nobody can resume any more is unwound, so that its `finally` blocks run. On
+// another thread, or in the middle of a switch, it lives on until that can be done.
+void tasklet_finalize(PyObject* self) {
+    TaskletBody& body = body_of(self);
+    if (!needs_unwinding(body)) return;
+    ManagerBody& manager = *body.get_manager();
+    if (existing_manager_of_this_thread(manager.state) != &manager) {
+        manager.post(body, core::mail::kUnwind);
+    } else if (manager.switching) {
+        manager.unwind_later(Py_NewRef(self));
+    } else {
+        ErrorStash stash;
+        discard_incarnation(manager, body);
+        manager.settle();
+    }
+}
+
+// CPython calls tp_finalize once in an object's life, and not at all when a subclass has a __del__
+// that forgets its base: here is the last chance. True: the object lives on.
+bool finalize_in_dealloc(PyObject* self) {
+    if (PyObject_CallFinalizerFromDealloc(self) < 0) return true;
+    if (!needs_unwinding(body_of(self))) return false;
+    Py_SET_REFCNT(self, 1);
+    tasklet_finalize(self);
+    Py_SET_REFCNT(self, Py_REFCNT(self) - 1);
+    return Py_REFCNT(self) != 0;
+}
+
+int tasklet_clear(PyObject* self) {
+    TaskletBody& body = body_of(self);
+    if (body.get_state() == core::State::kNew) {
+        body.set_state(core::State::kDead);
+        body.manager->leave_roster(body);
+    }
+    if (body.started()) return 0;  // abandoned, or brought back to life: its stack needs all this
+    forget_callable(body);
+    body.pending.reset();
+    body.context_object.reset();
+    std::unique_ptr<TaskletNotes> notes = std::move(body.notes);
+    return 0;
+}
+
+void tasklet_dealloc(PyObject* self) {
+    if (finalize_in_dealloc(self)) return;
+    PyTypeObject* type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    auto* object = reinterpret_cast<TaskletObject*>(self);
+    if (object->weak_references != nullptr) PyObject_ClearWeakRefs(self);
+    tasklet_clear(self);
+    TaskletBody& body = object->body;
+    Py_XDECREF(body.posted.exchange(nullptr));
+    Py_XDECREF(static_cast<PyObject*>(body.parcel.take_payload()));
+    if (ManagerBody* manager = body.get_manager()) {
+        manager->forget(body);
+        manager->drop_reference();
+    }
+    --body.module_state.tasklets;
+    body.~TaskletBody();
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+int tasklet_traverse(PyObject* self, visitproc visit, void* arg) {
+    TaskletBody& body = body_of(self);
+    Py_VISIT(Py_TYPE(self));
+    for (const PyRef* reference :
+         {&body.remembered, &body.target, &body.args, &body.kwargs, &body.context_object,
+          &body.pending, &body.name, &body.module, &body.code}) {
+        Py_VISIT(reference->get());
+    }
+    if (body.notes) {
+        Py_VISIT(body.notes->exception_handler.get());
+        Py_VISIT(body.notes->context_manager_getter.get());
+        Py_VISIT(body.notes->context_text.get());
+        Py_VISIT(body.notes->parent_callsite.get());
+    }
+    Py_VISIT(body.posted.load());
+    Py_VISIT(static_cast<PyObject*>(body.parcel.payload()));
+    // The main tasklet's frames are the thread's: they are never garbage.
+    if (body.suspended == nullptr || body.is_main) return 0;
+    return body.suspended->traverse(visit, arg);
+}
+
+PyObject* tasklet_repr(PyObject* self) {
+    TaskletBody& body = body_of(self);
+    PyRef type = full_type_name(self);
+    if (!type) return nullptr;
+    if (body.manager == nullptr) {
+        return PyUnicode_FromFormat("<%U not initialised at %p>", type.get(), self);
+    }
+    PyRef name = body.is_main ? PyRef::steal(PyUnicode_FromString("main"))
+                              : PyRef::steal(PyObject_GetAttrString(self, "method_name"));
+    PyRef thread = PyRef::steal(PyObject_GetAttrString(self, "thread_id"));
+    if (!name || !thread) return nullptr;
+    return PyUnicode_FromFormat("<%U %R %s thread=%S at %p>", type.get(), name.get(),
+                                describe_state(body), thread.get(), self);
+}
+
+// ---- methods -----------------------------------------------------------------------------------
+
+// insert() and remove() return the tasklet, run() and switch() None.
+template <bool (*Operation)(TaskletBody&), const char* Name, bool ReturnsSelf>
+PyObject* simple(PyObject* self, PyObject* const*, Py_ssize_t count) {
+    if (!check_count(Name, count, 0, 0) || !Operation(body_of(self))) return nullptr;
+    return Py_NewRef(ReturnsSelf ? self : Py_None);
+}
+
+constexpr char kInsert[] = "insert", kRemove[] = "remove", kRun[] = "run", kSwitch[] = "switch";
+
+PyObject* tasklet_bind(PyObject* self, PyObject* args, PyObject* kwargs) {
+    static const char* const names[] = {"callable", "args", "kwargs", nullptr};
+    PyObject *callable = nullptr, *call_args = nullptr, *call_kwargs = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOO:bind", const_cast<char**>(names), &callable,
+                                     &call_args, &call_kwargs) ||
+        !bind(body_of(self), callable, call_args, call_kwargs)) {
+        return nullptr;
+    }
+    return Py_NewRef(self);
+}
+
+PyObject* tasklet_setup(PyObject* self, PyObject* args, PyObject* kwargs) {
+    return setup(body_of(self), args, kwargs) ? Py_NewRef(self) : nullptr;
+}
+
+PyObject* tasklet_kill(PyObject* self, PyObject* args, PyObject* kwargs) {
+    static const char* const names[] = {"pending", nullptr};
+    int pending = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:kill", const_cast<char**>(names), &pending)) {
+        return nullptr;
+    }
+    return none_if(kill(body_of(self), pending != 0));
+}
+
+PyObject* tasklet_throw(PyObject* self, PyObject* args, PyObject* kwargs) {
+    static const char* const names[] = {"exc", "val", "tb", "pending", nullptr};
+    PyObject *exc = nullptr, *val = nullptr, *tb = nullptr;
+    int pending = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOOp:throw", const_cast<char**>(names), &exc,
+                                     &val, &tb, &pending)) {
+        return nullptr;
+    }
+    PyObject* error = make_exception(exc, val, tb, PyExc_TypeError);
+    return error != nullptr ? none_if(throw_at(body_of(self), error, pending != 0)) : nullptr;
+}
+
+PyObject* tasklet_raise_exception(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+    if (!check_count("raise_exception", count, 1, 2)) return nullptr;
+    PyObject* error =
+        make_exception(args[0], count > 1 ? args[1] : nullptr, nullptr, PyExc_TypeError);
+    return error != nullptr ? none_if(throw_at(body_of(self), error, false)) : nullptr;
+}
+
+PyObject* tasklet_set_context(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+    if (!check_count("set_context", count, 1, 1)) return nullptr;
+    if (!PyContext_CheckExact(args[0])) {
+        PyErr_Format(PyExc_TypeError, "set_context() takes a contextvars.Context, not %.200s",
+                     Py_TYPE(args[0])->tp_name);
+        return nullptr;
+    }
+    TaskletBody& body = body_of(self);
+    if (body.is_main || body.started()) return refuse(Refusal::kAlreadyStarted);
+    body.context_is_set = true;
+    body.context_object = PyRef::share(args[0]);
+    return Py_NewRef(self);
+}
+
+template <auto Function>
+constexpr auto fast = fast_method<TaskletObject, Function>;
+template <auto Function>
+constexpr auto with_keywords = keyword_method<TaskletObject, Function>;
+
+PyMethodDef tasklet_methods[] = {
+    {"bind", as_method(with_keywords<tasklet_bind>), METH_VARARGS | METH_KEYWORDS, docs::bind},
+    {"setup", as_method(with_keywords<tasklet_setup>), METH_VARARGS | METH_KEYWORDS, docs::setup},
+    {"insert", as_method(fast<simple<insert, kInsert, true>>), METH_FASTCALL, docs::insert},
+    {"remove", as_method(fast<simple<remove, kRemove, true>>), METH_FASTCALL, docs::remove},
+    {"run", as_method(fast<simple<run, kRun, false>>), METH_FASTCALL, docs::run},
+    {"switch", as_method(fast<simple<switch_to_tasklet, kSwitch, false>>), METH_FASTCALL,
+     docs::switch_},
+    {"kill", as_method(with_keywords<tasklet_kill>), METH_VARARGS | METH_KEYWORDS, docs::kill},
+    {"throw", as_method(with_keywords<tasklet_throw>), METH_VARARGS | METH_KEYWORDS, docs::throw_},
+    {"raise_exception", as_method(fast<tasklet_raise_exception>), METH_FASTCALL,
+     docs::raise_exception},
+    {"set_context", as_method(fast<tasklet_set_context>), METH_FASTCALL, docs::set_context},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyMemberDef tasklet_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(TaskletHead, weak_references), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
+PyType_Slot tasklet_slots[] = {
+    {Py_tp_doc, const_cast<char*>(docs::tasklet)},
+    {Py_tp_new, reinterpret_cast<void*>(tasklet_new)},
+    {Py_tp_init, reinterpret_cast<void*>(tasklet_init)},
+    {Py_tp_finalize, reinterpret_cast<void*>(tasklet_finalize)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(tasklet_dealloc)},
+    {Py_tp_traverse, reinterpret_cast<void*>(tasklet_traverse)},
+    {Py_tp_clear, reinterpret_cast<void*>(tasklet_clear)},
+    {Py_tp_repr, reinterpret_cast<void*>(tasklet_repr)},
+    {Py_tp_call, reinterpret_cast<void*>(with_keywords<tasklet_setup>)},
+    {Py_tp_methods, tasklet_methods},
+    {Py_tp_getset, tasklet_attributes},
+    {Py_tp_members, tasklet_members},
+    {0, nullptr},
+};
+
+}  // namespace
+
+PyType_Spec tasklet_type_spec = {
+    "scheduler.Tasklet", sizeof(TaskletObject), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    tasklet_slots};
+
+void construct_body(State& state, PyObject* tasklet) {
+    new (&body_of(tasklet)) TaskletBody(state, tasklet);
+    ++state.tasklets_ever;
+    ++state.tasklets;
+}
+
+}  // namespace scheduler::binding

@@ -1,0 +1,20 @@
+// The type scheduler.Tasklet.
+#pragma once
+
+#include "methods.h"
+#include "tasklet_body.h"
+
+namespace scheduler::binding {
+
+extern PyType_Spec tasklet_type_spec;
+extern PyGetSetDef tasklet_attributes[];
+
+// Constructs the body of an object that tp_alloc has just made, and counts it.
+void construct_body(State& state, PyObject* tasklet);
+
+template <>
+inline bool is_initialised<TaskletObject>(PyObject* self) {
+    return body_of(self).manager != nullptr;
+}
+
+}  // namespace scheduler::binding

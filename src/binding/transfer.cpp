@@ -1,0 +1,197 @@
+// Sending and receiving: what happens around core::Channel::meet().
+
+#include "callbacks.h"
+#include "channel_object.h"
+#include "errors.h"
+#include "operations.h"
+#include "switcher.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+using core::Direction;
+using core::Ending;
+using core::Match;
+using core::Meeting;
+using core::Parcel;
+
+// Why must the current tasklet not wait on this channel? Called when it would have to.
+void refuse_to_wait(ManagerBody& manager, const core::Channel& channel) {
+    if (manager.current_body().block_trap) {
+        refuse(Refusal::kBlockTrap);
+    } else if (channel.closing()) {
+        refuse(Refusal::kChannelClosing);
+    } else if (manager.current_is_main() && manager.queue_empty()) {
+        refuse(Refusal::kDeadlock);
+    } else if (manager.ending && !manager.unwinding_current()) {
+        refuse(Refusal::kThreadEnding);
+    } else {
+        may_switch(manager);
+    }
+}
+
+// In line: gives control away until the transfer is done. On failure the caller is out of the line.
+bool wait_in_line(ManagerBody& manager, ChannelObject& channel, TaskletBody& self) {
+    PyRef keep = PyRef::share(&channel.ob_base);
+    if (suspend_blocked(manager)) return true;
+    ErrorStash stash;
+    if (self.is_main && channel.channel.withdraw(self)) {
+        self.set_state(core::State::kRunning);
+    } else if (manager.has_mail()) {
+        read_mail(manager);
+    }
+    drop_parcel(manager, self);
+    manager.settle();
+    return false;
+}
+
+// The partner has its parcel already and goes first, if the channel's preference is for it.
+bool give_way(ManagerBody& manager, ChannelObject& channel, Direction direction,
+              const Match& match) {
+    const bool yields = channel.channel.caller_yields(direction);
+    if (match.meeting == Meeting::kMet) manager.welcome(*match.partner, yields);
+    if (!yields) return true;
+    TaskletBody& self = manager.current_body();
+    if (suspend(manager, Ending::kRequeue)) return true;
+    ErrorStash stash;
+    drop_parcel(manager, self);
+    manager.settle();
+    return false;
+}
+
+enum class Transfer : unsigned char { kDone, kFailed, kQueued };
+
+// The deque of a queue channel takes the place of its line of senders: a sender that finds nobody
+// leaves `item` there, and a receiver that finds something there takes that.
+struct ItemQueue {
+    PyObject* deque = nullptr;
+    PyObject* item = nullptr;  // of a sender; a receiver has none
+};
+
+// Looks at the deque, and acts on it, with nothing else coming between that and meet().
+Transfer use_queue(ManagerBody& manager, const core::Channel& channel, const ItemQueue& queue) {
+    if (queue.item == nullptr) {
+        const Py_ssize_t size = PyObject_Size(queue.deque);
+        return size < 0 ? Transfer::kFailed : size == 0 ? Transfer::kDone : Transfer::kQueued;
+    }
+    if (channel.closing()) {
+        refuse_to_wait(manager, channel);
+        return Transfer::kFailed;
+    }
+    PyRef none = PyRef::steal(PyObject_CallMethod(queue.deque, "append", "(O)", queue.item));
+    return none ? Transfer::kQueued : Transfer::kFailed;
+}
+
+bool may_wait(ManagerBody& manager, const TaskletBody& self) {
+    return !self.block_trap && !would_be_refused(manager) && !manager.ending &&
+           !(self.is_main && manager.queue_empty());
+}
+
+// One side of a transfer; a sender's parcel is `parcel`. Done: what a receiver got is in the current
+// tasklet's parcel.
+Transfer transfer(PyObject* object, Direction direction, Parcel parcel, const ItemQueue& queue = {}) {
+    ChannelObject& channel = channel_of(object);
+    State& state = *channel.state;
+    ManagerBody* manager = enter(state);
+    if (manager != nullptr && state.channel_callback != nullptr) {
+        call_channel_callback(state, object, manager->current_body().object,
+                              direction == Direction::kSend,
+                              channel.channel.would_block(direction));
+        manager = enter(state);
+    }
+    if (manager == nullptr) {
+        Py_XDECREF(static_cast<PyObject*>(parcel.take_payload()));
+        return Transfer::kFailed;
+    }
+    if (queue.deque != nullptr && direction == Direction::kReceive) {
+        const Transfer found = use_queue(*manager, channel.channel, queue);
+        if (found != Transfer::kDone) return found;
+    }
+    TaskletBody& self = manager->current_body();
+    self.parcel = std::move(parcel);
+    const Match match =
+        channel.channel.meet(direction, self, queue.item == nullptr && may_wait(*manager, self));
+    const auto done = [](bool ok) { return ok ? Transfer::kDone : Transfer::kFailed; };
+    switch (match.meeting) {
+        case Meeting::kMet:
+        case Meeting::kMetAbroad:
+            return done(give_way(*manager, channel, direction, match));
+        case Meeting::kJoined:
+            return done(wait_in_line(*manager, channel, self));
+        case Meeting::kMustWait:
+        case Meeting::kClosing:
+            break;
+    }
+    drop_parcel(*manager, self);
+    if (queue.item != nullptr) {
+        const Transfer result = use_queue(*manager, channel.channel, queue);
+        manager->settle();
+        return result;
+    }
+    manager->settle();
+    refuse_to_wait(*manager, channel.channel);
+    return Transfer::kFailed;
+}
+
+// What the current tasklet has received: a new reference, or nullptr with the sent exception raised.
+PyObject* open_parcel(State& state) {
+    Parcel& parcel = existing_manager_of_this_thread(state)->current().parcel;
+    const Parcel::Kind kind = parcel.kind();
+    auto* payload = static_cast<PyObject*>(parcel.take_payload());
+    if (kind == Parcel::Kind::kValue) return payload;
+    raise_here(payload);
+    return nullptr;
+}
+
+}  // namespace
+
+void drop_parcel(ManagerBody& manager, TaskletBody& tasklet) {
+    manager.discard(static_cast<PyObject*>(tasklet.parcel.take_payload()));
+}
+
+bool send_value(PyObject* channel, PyObject* value) {
+    return transfer(channel, Direction::kSend, Parcel(Parcel::Kind::kValue, Py_NewRef(value))) ==
+           Transfer::kDone;
+}
+
+bool send_error(PyObject* channel, PyObject* error) {
+    return transfer(channel, Direction::kSend, Parcel(Parcel::Kind::kError, error)) ==
+           Transfer::kDone;
+}
+
+PyObject* receive(PyObject* channel) {
+    if (transfer(channel, Direction::kReceive, Parcel()) != Transfer::kDone) return nullptr;
+    return open_parcel(*channel_of(channel).state);
+}
+
+bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {
+    PyObject *ok = nullptr, *data = nullptr;
+    if (!PyArg_ParseTuple(item, "OO", &ok, &data)) return false;
+    const ItemQueue queue{deque, item};
+    const core::Channel& line = channel_of(channel).channel;
+    if (line.would_block(Direction::kSend) && !line.closing()) {
+        ManagerBody* manager = enter(*channel_of(channel).state);
+        return manager != nullptr && use_queue(*manager, line, queue) != Transfer::kFailed;
+    }
+    const bool is_value = ok == Py_True;
+    // An error travels as (type, exception, traceback).
+    PyObject* payload = is_value ? data : PyTuple_GetItem(data, 1);
+    if (payload == nullptr) return false;
+    Parcel parcel(is_value ? Parcel::Kind::kValue : Parcel::Kind::kError, Py_NewRef(payload));
+    return transfer(channel, Direction::kSend, std::move(parcel), queue) != Transfer::kFailed;
+}
+
+PyObject* receive_unless(PyObject* channel, PyObject* deque) {
+    const Py_ssize_t size = PyObject_Size(deque);
+    if (size < 0) return nullptr;
+    const Transfer result =
+        size > 0 ? Transfer::kQueued
+                 : transfer(channel, Direction::kReceive, Parcel(), ItemQueue{deque, nullptr});
+    if (result == Transfer::kFailed) return nullptr;
+    if (result == Transfer::kQueued) Py_RETURN_NONE;
+    PyRef value = PyRef::steal(open_parcel(*channel_of(channel).state));
+    return value ? PyTuple_Pack(1, value.get()) : nullptr;
+}
+
+}  // namespace scheduler::binding
