@@ -1,0 +1,74 @@
+"""Two threads, each with a schedule manager of its own, and an object sent from one to the other.
+
+Nothing here starts or stops a schedule manager: a thread gets its own when it first uses the module.
+"""
+
+import threading
+
+import scheduler
+
+
+def start_thread(name, main):
+    thread = threading.Thread(target=main, name=name)
+    thread.start()
+    return thread
+
+
+def two_queues():
+    """Tasklets of two threads: each runs in its own thread, in turn with that thread's others."""
+
+    def work(log, name, steps):
+        for step in range(1, steps + 1):
+            log.append(f"{name}: step {step} of {steps}")
+            scheduler.schedule()  # let the others of this thread go on
+
+    def thread_main(log, names):
+        tasklets = [scheduler.tasklet(work)(log, name, 3) for name in names]
+        log.append(f"run count {scheduler.getruncount()}")
+        while any(t.alive for t in tasklets):
+            scheduler.run()
+        log.append(f"run count {scheduler.getruncount()}")
+
+    plans = {"kitchen": ["soup", "bread"], "garden": ["roses", "lawn", "hedge"]}
+    logs = {place: [] for place in plans}
+    threads = [
+        start_thread(place, lambda place=place: thread_main(logs[place], plans[place]))
+        for place in plans
+    ]
+    for thread in threads:
+        thread.join()
+
+    # Which thread was faster is chance; what each of them did is not.
+    for place, log in logs.items():
+        print(f"Thread {place!r} and its own queue:")
+        for line in log:
+            print("   ", line)
+
+
+def hello():
+    """A tasklet of this thread receives what a tasklet of another thread sends."""
+    channel = scheduler.channel()
+
+    def receiver():
+        print("    main thread: a tasklet waits at the channel")
+        message = channel.receive()
+        print(f"    main thread: received {message!r}")
+
+    def sender():
+        t = scheduler.tasklet(channel.send)("Hello from another thread!")
+        while t.alive:
+            scheduler.run()
+
+    print("A channel between two threads:")
+    t = scheduler.tasklet(receiver)()
+    scheduler.run()  # until the tasklet waits
+    thread = start_thread("sender", sender)
+    while t.alive:  # the transfer makes it runnable here, in its own thread
+        scheduler.run()
+    thread.join()
+    print("    both threads are done")
+
+
+if __name__ == "__main__":
+    two_queues()
+    hello()

@@ -1,0 +1,55 @@
+"""The methods and attributes that tasklets and channels have."""
+
+from __future__ import annotations
+
+TASKLET_METHODS = (
+    "bind",
+    "insert",
+    "kill",
+    "raise_exception",
+    "remove",
+    "run",
+    "set_context",
+    "setup",
+    "switch",
+    "throw",
+    "__call__",
+)
+TASKLET_ATTRIBUTES = (
+    "alive",
+    "block_trap",
+    "blocked",
+    "context",
+    "context_manager_getter",
+    "dont_raise",
+    "endTime",
+    "exception_handler",
+    "file_name",
+    "frame",
+    "highlighted",
+    "is_current",
+    "is_main",
+    "line_number",
+    "method_name",
+    "module_name",
+    "next",
+    "parent_callsite",
+    "paused",
+    "prev",
+    "runTime",
+    "scheduled",
+    "startTime",
+    "thread_id",
+    "times_switched_to",
+)
+CHANNEL_METHODS = (
+    "clear",
+    "close",
+    "open",
+    "receive",
+    "send",
+    "send_exception",
+    "send_throw",
+    "__next__",
+)
+CHANNEL_ATTRIBUTES = ("balance", "closed", "closing", "preference", "queue")

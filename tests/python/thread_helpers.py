@@ -1,0 +1,87 @@
+"""Threads for tests: every wait has a time-out, and what a thread raises reaches the test."""
+
+from __future__ import annotations
+
+import collections
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from helpers import TIMEOUT
+
+
+def join(*threads: threading.Thread) -> None:
+    """Waits for threads and fails if one is still running when the time is up."""
+    for thread in threads:
+        thread.join(TIMEOUT)
+        assert not thread.is_alive(), f"{thread.name} did not end"
+
+
+class RemoteThread:
+    """A thread that does what the test tells it, one call at a time.
+
+    Inside `with RemoteThread() as other`, `other.call(f)` runs `f()` in that thread, outside any
+    tasklet, and hands back the result or the exception. Between two calls the thread waits without
+    touching the scheduler. Leaving the block ends the thread and waits for it.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._outcomes: collections.deque[tuple[bool, Any]] = collections.deque()
+        self._finished: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="remote", daemon=True)
+
+    def __enter__(self) -> RemoteThread:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    @property
+    def ident(self) -> int:
+        """What `threading.get_ident()` says in the thread."""
+        assert self._thread.ident is not None
+        return self._thread.ident
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Runs `function(*args)` in the thread and returns or raises what it gave."""
+        self.post(function, *args)
+        return self.outcome()
+
+    def post(self, function: Callable[..., Any], *args: Any) -> None:
+        """Starts `function(*args)` in the thread; `outcome()` fetches its result later."""
+        self._jobs.put((function, args))
+
+    def outcome(self) -> Any:
+        """Waits for the result of the oldest call not yet fetched."""
+        self._finished.get(timeout=TIMEOUT)
+        succeeded, value = self._outcomes.popleft()
+        if succeeded:
+            return value
+        try:
+            raise value
+        finally:
+            del value  # else the traceback and this frame keep each other alive
+
+    def end(self) -> None:
+        """Lets the thread end and waits for it; may be called twice."""
+        self._jobs.put(None)
+        join(self._thread)
+
+    def _serve(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            function, args = job
+            try:
+                self._outcomes.append((True, function(*args)))
+            except BaseException as error:
+                self._outcomes.append((False, error))
+            # The thread keeps nothing alive by the time the test hears of the outcome.
+            del job, function, args
+            self._finished.put(None)
+
+
+def wait(event: threading.Event) -> None:
+    """Waits for an event; fails when it does not come."""
+    assert event.wait(TIMEOUT), "the other thread gave no sign"
