@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Finds a Python that can run tools/dev.py, or installs the system's, and hands over to it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usable() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+
+find_python() {
+    local name
+    for name in python3 python3.{13,12,11} /usr/bin/python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1-3]*/bin/python; do
+        if usable "$name"; then
+            echo "$name"
+            return
+        fi
+    done
+}
+
+python=$(find_python)
+if [ -z "$python" ]; then
+    install="apt-get install -y python3 python3-dev python3-venv"
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "No Python 3.11 or later found: $install"
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -q </dev/null
+        $install -q </dev/null
+        python=$(find_python)
+    else
+        echo "Python 3.11 or later is needed. Debian, Ubuntu: sudo $install" >&2
+        exit 1
+    fi
+fi
+if [ -z "$python" ]; then
+    echo "This system's own Python is older than 3.11: install CPython 3.11, 3.12 or 3.13." >&2
+    exit 1
+fi
+
+exec "$python" -B tools/dev.py "$@"

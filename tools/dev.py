@@ -1,0 +1,146 @@
+"""What `make` calls: sets up what is missing under build/, then does one job.
+
+    demo                installs the module and runs examples/threads.py
+    test                every suite on every supported interpreter that is found
+    core PRESET...      the core's suite as these presets of CMakePresets.json build it
+    package             checks sdist, wheel and editable installation
+    lint, format        clang-format and clang-tidy; clang-format in place
+    bench               benchmarks/bench.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+import environments
+import interpreters
+import lint
+import packaging_check
+import suites
+import system_packages
+from common import ROOT, Failure, run, say
+from environments import ModuleEnvironment
+from interpreters import Interpreter
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("job", choices=JOBS)
+    parser.add_argument("presets", nargs="*", help="for the job `core`")
+    options = parser.parse_args()
+    try:
+        JOBS[options.job](options)
+    except Failure as failure:
+        print(f"\n{failure}", file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:
+        print(f"\nThis command failed with exit code {error.returncode}:", file=sys.stderr)
+        print(f"    {' '.join(map(str, error.cmd))}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def demo(options: argparse.Namespace) -> None:
+    environment = newest_environment(with_tests=False)
+    environment.install_module()
+    run(environment.python, "-I", ROOT / "examples" / "threads.py", env=environment.env)
+
+
+def test(options: argparse.Namespace) -> None:
+    start = time.monotonic()
+    found = find_interpreters(with_tests=True)
+    suites.check_required(found)
+    in_ci = bool(os.environ.get("CI"))
+    tool_dir = environments.tools(found[-1])
+
+    results = suites.Results()
+    suites.run_core(results, tool_dir, suites.CORE_PRESETS)
+    for one in found:
+        environment = ModuleEnvironment(one, tool_dir)
+        must_embed = in_ci or one.version in suites.required_versions()
+        suites.run_python(results, environment, must_embed)
+
+    say(f"\nInterpreters: {', '.join(f'{one.release} ({one.path})' for one in found)}")
+    not_found = set(interpreters.wanted_versions()) - {one.version for one in found}
+    say(f"Not found: {', '.join(sorted(not_found)) or 'none'}")
+    say(f"Time: {time.monotonic() - start:.0f} s")
+    results.report()
+
+
+def core(options: argparse.Namespace) -> None:
+    tool_dir = environments.tools(newest_interpreter(with_tests=True))
+    results = suites.Results()
+    suites.run_core(results, tool_dir, tuple(options.presets) or suites.CORE_PRESETS)
+    results.report()
+
+
+def package(options: argparse.Namespace) -> None:
+    packaging_check.check(newest_environment(with_tests=False))
+
+
+def lint_all(options: argparse.Namespace) -> None:
+    one = newest_interpreter(with_tests=True)
+    tool_dir = environments.tools(one, "lint")
+    lint.format_all(tool_dir, change=False)
+    lint.tidy(tool_dir, one.path)
+
+
+def format_all(options: argparse.Namespace) -> None:
+    tool_dir = environments.tools(newest_interpreter(with_tests=False), "lint")
+    lint.format_all(tool_dir, change=True)
+
+
+def bench(options: argparse.Namespace) -> None:
+    environment = newest_environment(with_tests=False)
+    environment.install_module()
+    run(environment.python, "-I", ROOT / "benchmarks" / "bench.py", env=environment.env)
+
+
+def find_interpreters(with_tests: bool, only_newest: bool = False) -> list[Interpreter]:
+    """The interpreters to use, oldest first. Installs system packages that are missing."""
+
+    def look() -> list[Interpreter]:
+        found = [one for v in interpreters.wanted_versions() if (one := interpreters.find(v))]
+        return found[-1:] if only_newest else found
+
+    found = look()
+    if system_packages.ensure(found, with_tests):
+        found = look()
+    for one in found:
+        if not one.can_build:
+            say(f"{one.path} is left out: it has no {'venv' if one.has_headers else 'Python.h'}")
+    found = [one for one in found if one.can_build]
+    if not found:
+        wanted = " or ".join(interpreters.wanted_versions())
+        raise Failure(f"No usable CPython {wanted} was found; one is needed.")
+    environments.forget_moved_checkout()
+    return found
+
+
+def newest_interpreter(with_tests: bool) -> Interpreter:
+    return find_interpreters(with_tests, only_newest=True)[0]
+
+
+def newest_environment(with_tests: bool) -> ModuleEnvironment:
+    one = newest_interpreter(with_tests)
+    return ModuleEnvironment(one, environments.tools(one))
+
+
+JOBS = {
+    "demo": demo,
+    "test": test,
+    "core": core,
+    "package": package,
+    "lint": lint_all,
+    "format": format_all,
+    "bench": bench,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

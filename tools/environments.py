@@ -1,0 +1,126 @@
+"""Virtual environments under build/, with the module installed in them.
+
+    build/tools             CMake, Ninja, clang-format, clang-tidy
+    build/py3.12/venv       one per interpreter
+    build/py3.12/cmake      CMake build of the module and of tests/capi for it
+
+Stamps (small files that hold a hash) say what was done already, so that a second call is quick.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+from pathlib import Path
+
+from common import BUILD, ROOT, clean_environment, run, say
+from interpreters import Interpreter
+
+# What an installed module is made of.
+SOURCES = ("CMakeLists.txt", "cmake", "include", "pyproject.toml", "python", "setup.py", "src")
+SOURCE_SUFFIXES = {".txt", ".cmake", ".toml", ".py", ".pyi", ".typed", ".h", ".cpp"}
+
+
+def forget_moved_checkout() -> None:
+    """Environments and CMake builds hold absolute paths: useless once the directory has moved."""
+    stamp = BUILD / "root.stamp"
+    if stamp.is_file() and not _is_done(stamp, str(ROOT)):
+        shutil.rmtree(BUILD)
+    _mark_done(stamp, str(ROOT))
+
+
+def tools(interpreter: Interpreter, *requirements: str) -> Path:
+    """The environment with the build tools; returns its directory of programs."""
+    venv = BUILD / "tools"
+    _make_environment(venv, interpreter, obsolete=venv)
+    _install_requirements(venv, "build", *requirements)
+    return venv / "bin"
+
+
+class ModuleEnvironment:
+    """The environment of one interpreter."""
+
+    def __init__(self, interpreter: Interpreter, tool_dir: Path) -> None:
+        self.interpreter = interpreter
+        self.directory = BUILD / f"py{interpreter.version}"
+        self.cmake_dir = self.directory / "cmake"
+        self.venv = self.directory / "venv"
+        # What CMake found out about another interpreter is of no use either.
+        _make_environment(self.venv, interpreter, obsolete=self.directory)
+        self.python = self.venv / "bin" / "python"
+        self.cmake = tool_dir / "cmake"
+        # CMake and Ninja of `tool_dir` are the ones that setup.py finds.
+        self.env = clean_environment(
+            PATH=os.pathsep.join([str(self.venv / "bin"), str(tool_dir), os.environ["PATH"]])
+        )
+        _install_requirements(self.venv, "module")
+
+    def install_module(self, *cmake_options: str) -> None:
+        """Installs the module by pip, unless the installed one was made from the same sources."""
+        stamp = self.venv / "installed.stamp"
+        fingerprint = _fingerprint()
+        if _is_done(stamp, fingerprint):
+            return
+        stamp.unlink(missing_ok=True)
+        # setuptools never removes what it once copied there.
+        for leftover in BUILD.glob("lib.*"):
+            shutil.rmtree(leftover)
+        variables = {
+            "SCHEDULER_BUILD_DIR": str(self.cmake_dir),
+            "CMAKE_ARGS": shlex.join([*shlex.split(os.environ.get("CMAKE_ARGS", "")), *cmake_options]),
+        }
+        pip = (self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
+        options = ("--no-build-isolation", "--no-deps", "--force-reinstall")
+        run(*pip, *options, ROOT, env=self.env | variables)
+        _mark_done(stamp, fingerprint)
+
+    def install_test_requirements(self) -> None:
+        _install_requirements(self.venv, "test")
+
+    def build_capi_tests(self, *cmake_options: str) -> None:
+        """Builds tests/capi, and the module if it is not yet built so."""
+        run(self.cmake, "-S", ROOT, "-B", self.cmake_dir, *cmake_options, env=self.env)
+        run(self.cmake, "--build", self.cmake_dir, "--target", "capi_tests", env=self.env)
+
+
+def _make_environment(venv: Path, interpreter: Interpreter, obsolete: Path) -> None:
+    """Makes a virtual environment; `obsolete` goes if it was another interpreter's."""
+    stamp = venv / "interpreter.stamp"
+    identity = f"{interpreter.path} {interpreter.release}"
+    if not _is_done(stamp, identity):
+        shutil.rmtree(obsolete, ignore_errors=True)
+        say(f"Virtual environment {venv.relative_to(ROOT)} (CPython {interpreter.release})")
+        run(interpreter.path, "-m", "venv", venv)
+        _mark_done(stamp, identity)
+
+
+def _install_requirements(venv: Path, *names: str) -> None:
+    for name in names:
+        file = ROOT / "tools" / "requirements" / f"{name}.txt"
+        stamp = venv / f"{name}.stamp"
+        if not _is_done(stamp, file.read_text()):
+            pip = (venv / "bin" / "python", "-m", "pip", "install", "-q")
+            run(*pip, "--disable-pip-version-check", "-r", file)
+            _mark_done(stamp, file.read_text())
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        top = ROOT / name
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            if path.suffix in SOURCE_SUFFIXES and path.is_file():
+                digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_size}\0".encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _is_done(stamp: Path, content: str) -> bool:
+    return stamp.is_file() and stamp.read_text() == content
+
+
+def _mark_done(stamp: Path, content: str) -> None:
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(content)

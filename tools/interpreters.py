@@ -1,0 +1,109 @@
+"""Finds the CPython interpreters on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import Failure, clean_environment
+
+SUPPORTED = ("3.11", "3.12", "3.13")
+
+# Run by a candidate: what it is, and whether programs can be compiled against it.
+PROBE = """
+import importlib.util, json, os, sys, sysconfig
+get = sysconfig.get_config_var
+places = {get("LIBDIR"), get("LIBPL"), os.path.join(get("LIBDIR") or "", get("MULTIARCH") or "")}
+print(json.dumps({
+    "version": "%d.%d" % sys.version_info[:2],
+    "release": sys.version.split()[0],
+    "path": sys.executable,
+    "usable": sys.implementation.name == "cpython" and not get("Py_GIL_DISABLED"),
+    "has_venv": bool(importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")),
+    "has_headers": os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")),
+    "has_library": any(
+        os.path.exists(os.path.join(place, name))
+        for place in places if place
+        for name in (get("LDLIBRARY"), get("LIBRARY")) if name
+    ),
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    version: str  # such as "3.12"
+    release: str  # such as "3.12.1"
+    path: str
+    has_venv: bool  # can make virtual environments with pip
+    has_headers: bool  # Python.h: the module can be compiled
+    has_library: bool  # libpython: it can be embedded
+
+    @property
+    def can_build(self) -> bool:
+        return self.has_venv and self.has_headers
+
+    @property
+    def is_complete(self) -> bool:
+        return self.can_build and self.has_library
+
+
+def wanted_versions() -> list[str]:
+    """PYTHON_VERSIONS of the environment, or all supported ones; oldest first."""
+    versions = os.environ.get("PYTHON_VERSIONS", "").split() or list(SUPPORTED)
+    for version in versions:
+        if version not in SUPPORTED:
+            raise Failure(f"CPython {version} is not supported; supported: {' '.join(SUPPORTED)}")
+    return versions
+
+
+def find(version: str) -> Interpreter | None:
+    """The best interpreter of a version: the first complete one, else the first that runs."""
+    found = [one for path in _candidates(version) if (one := _probe(path, version))]
+    return next((one for one in found if one.is_complete), found[0] if found else None)
+
+
+def _candidates(version: str) -> Iterator[str]:
+    name = f"python{version}"
+    places = os.environ.get("PATH", "").split(os.pathsep)
+    places += [str(path / "bin") for path in _pyenv_versions(version)]
+    places += ["/usr/local/bin", "/usr/bin"]
+    for place in dict.fromkeys(places):
+        if place and os.access(os.path.join(place, name), os.X_OK):
+            yield os.path.join(place, name)
+
+
+def _pyenv_versions(version: str) -> list[Path]:
+    """The directories of this version under pyenv, newest patch release first."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    if not root.is_dir() and (pyenv := shutil.which("pyenv")):
+        root = Path(subprocess.check_output([pyenv, "root"], text=True).strip())
+
+    def patch(path: Path) -> int:
+        number = path.name.removeprefix(f"{version}.")
+        return int(number) if number.isdigit() else -1
+
+    return sorted(root.glob(f"versions/{version}.*"), key=patch, reverse=True)
+
+
+def _probe(path: str, version: str) -> Interpreter | None:
+    try:
+        output = subprocess.run(
+            [path, "-I", "-c", PROBE],
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        facts = json.loads(output)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None  # a shim of a version manager, for instance, with nothing behind it
+    if not facts.pop("usable") or facts["version"] != version:
+        return None
+    return Interpreter(**facts)

@@ -1,0 +1,75 @@
+"""Installs the system's packages that are missing, or says what to install."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+from common import Failure, clean_environment, run, say
+from interpreters import Interpreter
+
+
+def ensure(interpreters: list[Interpreter], with_tests: bool) -> bool:
+    """Makes sure of compiler, Boost.Context, GoogleTest and the parts of Debian's own Pythons.
+
+    Returns whether something was installed; Failure when something is missing and cannot be.
+    Looks only on Linux: elsewhere CMake says what is missing.
+    """
+    if platform.system() != "Linux":
+        return False
+    missing = _missing_libraries(with_tests) + _missing_python_parts(interpreters, with_tests)
+    if not missing:
+        return False
+    install = f"apt-get install -y {' '.join(missing)}"
+    if not shutil.which("apt-get"):
+        raise Failure(f"Missing here (names of Debian's packages): {' '.join(missing)}")
+    if os.geteuid() != 0:
+        raise Failure(f"System packages are missing. Install them with\n    sudo {install}")
+    say(f"Missing system packages: {' '.join(missing)}")
+    quiet = clean_environment(DEBIAN_FRONTEND="noninteractive")
+    run("apt-get", "update", "-q", env=quiet)
+    run(*install.split(), "-q", "--no-install-recommends", env=quiet)
+    return True
+
+
+def _missing_libraries(with_tests: bool) -> list[str]:
+    compiler = os.environ.get("CXX") or "c++"
+    if not shutil.which(compiler):
+        everything = ["g++", "libboost-context-dev"]
+        return everything + (["libgtest-dev"] if with_tests else [])
+    # Who names a place of his own has his libraries there.
+    if os.environ.get("CMAKE_PREFIX_PATH"):
+        return []
+    missing = []
+    if not _has_library(compiler, "boost_context", "boost/context/detail/fcontext.hpp"):
+        missing.append("libboost-context-dev")
+    if with_tests and not _has_library(compiler, "gtest", "gtest/gtest.h"):
+        missing.append("libgtest-dev")
+    return missing
+
+
+def _has_library(compiler: str, name: str, header: str) -> bool:
+    def found(library: str) -> bool:
+        # The compiler answers with a path when it finds the file, else with the bare name.
+        answer = subprocess.check_output([compiler, f"-print-file-name={library}"], text=True)
+        return Path(answer.strip()).is_absolute()
+
+    preprocess = [compiler, "-E", "-x", "c++", "-include", header, os.devnull]
+    has_header = subprocess.run(preprocess, capture_output=True).returncode == 0
+    return has_header and (found(f"lib{name}.a") or found(f"lib{name}.so"))
+
+
+def _missing_python_parts(interpreters: list[Interpreter], with_tests: bool) -> list[str]:
+    """Debian ships headers, libpython and venv of its own interpreters separately."""
+    missing = []
+    for one in interpreters:
+        if Path(one.path).parent != Path("/usr/bin"):
+            continue
+        if not one.has_headers or (with_tests and not one.has_library):
+            missing.append(f"python{one.version}-dev")
+        if not one.has_venv:
+            missing.append(f"python{one.version}-venv")
+    return missing
