@@ -1,5 +1,6 @@
 #include "manager_body.h"
 
+#include <cxxabi.h>
 #include <structmember.h>
 
 #include "errors.h"
@@ -201,7 +202,8 @@ ManagerBody::ManagerBody(State& module_state, PyThreadState* thread, TaskletBody
     : core::ScheduleManager(kHost, main_tasklet, kStackBytes),
       state(module_state),
       thread_state(thread),
-      thread_id(PyThread_get_thread_ident()) {
+      thread_id(PyThread_get_thread_ident()),
+      cxx_globals(abi::__cxa_get_globals()) {
     add_reference();  // main's
 }
 

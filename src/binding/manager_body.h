@@ -19,6 +19,7 @@ struct ManagerBody : core::ScheduleManager {
     State& state;
     PyThreadState* const thread_state;  // of the owner thread; dangles when finished()
     const unsigned long thread_id;      // threading.get_ident() of the owner thread
+    void* const cxx_globals;            // the C++ runtime's record of exceptions in flight here
     PyObject* object = nullptr;         // the ScheduleManager object: borrowed, nullptr at the end
 
     // ---- owner thread, with the GIL

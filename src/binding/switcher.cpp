@@ -1,9 +1,5 @@
 #include "switcher.h"
 
-#include <cxxabi.h>
-
-#include <cstring>
-
 #include "callbacks.h"
 #include "errors.h"
 #include "incarnation.h"
@@ -25,22 +21,19 @@ constexpr int kUnwindingTries = 100;
 // on one stack raises what another one has caught. Nearly always there are none.
 class CxxExceptions {
   public:
-    CxxExceptions() {
-        if (globals()->caught != nullptr || globals()->uncaught != 0) {
-            saved_ = *globals();
-            *globals() = {};
-        }
+    explicit CxxExceptions(void* of_thread) : globals_(static_cast<Globals*>(of_thread)) {
+        if (globals_->caught == nullptr && globals_->uncaught == 0) return;
+        saved_ = *globals_;
+        *globals_ = {};
     }
-    void restore() const { *globals() = saved_; }
+    void restore() const { *globals_ = saved_; }
 
   private:
     struct Globals {  // __cxa_eh_globals of the Itanium C++ ABI
         void* caught;
         unsigned int uncaught;
     };
-    static Globals* globals() {
-        return reinterpret_cast<Globals*>(abi::__cxa_get_globals());
-    }
+    Globals* const globals_;
     Globals saved_{};
 };
 
@@ -48,7 +41,7 @@ class CxxExceptions {
 // error indicator must be empty.
 [[gnu::noinline]] void switch_to(ManagerBody& manager, TaskletBody& from, TaskletBody& to) {
     SCHED_DCHECK(core::held_locks() == 0, "a lock is held across a switch");
-    CxxExceptions exceptions;
+    CxxExceptions exceptions(manager.cxx_globals);
     InterpState words;
     words.save(manager.thread_state);  // ---- nothing else may run from here
     from.suspended = &words;

