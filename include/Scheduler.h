@@ -18,9 +18,9 @@
 // (TypeError; RuntimeError for the skipped `__init__`); nothing is changed.
 //
 // Failure. A Python error is set and the failure value is returned: NULL for pointers, -1 for `int`
-// and `long`, nothing for `void`. Where -1 is an ordinary value too, ask PyErr_Occurred(). The two
-// exceptions are PyTasklet_Kill, which always returns 0, and the two `_Check` functions, which
-// never fail. Do not call with a Python error already set.
+// and `long`, nothing for `void`. Where -1 is an ordinary value too, ask PyErr_Occurred().
+// PyTasklet_Kill always returns 0; the two `_Check` functions, the counters and
+// PyScheduler_GetChannelCallback never fail. Do not call with a Python error already set.
 //
 // Threads. Any thread may call with or without the GIL: a function that finds its thread detached
 // attaches it for the time of the call, as PyGILState_Ensure() does (hence the main interpreter
@@ -191,7 +191,7 @@ typedef struct SchedulerCAPI {
     // 0; -1 on failure: TypeError when it is not callable, which None is not.
     SCHEDULER_ROUTINE(int, PyScheduler_SetChannelCallback, (PyObject* callable));
 
-    // Returns: borrowed, the channel callback, None without one; NULL on failure.
+    // Returns: borrowed, the channel callback; None without one.
     SCHEDULER_ROUTINE(PyObject*, PyScheduler_GetChannelCallback, (void));
 
     // As `set_schedule_callback(callable)`; shares its slot. `callable` is called with (previous,
@@ -205,25 +205,24 @@ typedef struct SchedulerCAPI {
     // causes.
     SCHEDULER_ROUTINE(void, PyScheduler_SetScheduleFastCallback, (schedule_hook_func func));
 
-    // ---- counters, for all threads -------------------------------------------------------------
+    // ---- counters, for all threads; they never fail --------------------------------------------
 
-    // Schedule managers that exist. Returns that; -1 on failure.
+    // Schedule managers that exist.
     SCHEDULER_ROUTINE(int, PyScheduler_GetNumberOfActiveScheduleManagers, (void));
 
-    // Channels that exist. Returns that; -1 on failure.
+    // Channels that exist.
     SCHEDULER_ROUTINE(int, PyScheduler_GetNumberOfActiveChannels, (void));
 
-    // Tasklets ever constructed, main tasklets included; never falls. Returns that; -1 on failure.
+    // Tasklets ever constructed, main tasklets included; never falls.
     SCHEDULER_ROUTINE(int, PyScheduler_GetAllTimeTaskletCount, (void));
 
-    // Tasklets that exist, dead or alive, main tasklets included. Returns that; -1 on failure.
+    // Tasklets that exist, dead or alive, main tasklets included.
     SCHEDULER_ROUTINE(int, PyScheduler_GetActiveTaskletCount, (void));
 
-    // Turns that ended in the last PyScheduler_RunWithTimeout. Returns that; -1 on failure.
+    // Turns that ended in the last PyScheduler_RunWithTimeout.
     SCHEDULER_ROUTINE(int, PyScheduler_GetTaskletsCompletedLastRunWithTimeout, (void));
 
-    // Changes of the current tasklet in the last PyScheduler_RunWithTimeout. Returns that; -1 on
-    // failure.
+    // Changes of the current tasklet in the last PyScheduler_RunWithTimeout.
     SCHEDULER_ROUTINE(int, PyScheduler_GetTaskletsSwitchedLastRunWithTimeout, (void));
 
     // ---- types and the exit exception: borrowed, as long as the module lives -------------------

@@ -71,7 +71,8 @@ PyObject* neighbour(TaskletBody& body) {
     ManagerBody& manager = *body.get_manager();
     if (body.ended) Py_RETURN_NONE;
     if (existing_manager_of_this_thread(manager.state) == &manager) enter(manager.state);
-    core::Tasklet* found = (manager.*Find)(body);
+    const core::ScheduleManager& in_core = manager;
+    core::Tasklet* found = (in_core.*Find)(body);
     return new_or_none(found != nullptr ? object_of(*found) : nullptr);
 }
 

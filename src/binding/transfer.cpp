@@ -33,8 +33,11 @@ void refuse_to_wait(ManagerBody& manager, const core::Channel& channel) {
 
 // In line: gives control away until the transfer is done. On failure the caller is out of the line.
 bool wait_in_line(ManagerBody& manager, ChannelObject& channel, TaskletBody& self) {
-    PyRef keep = PyRef::share(&channel.ob_base);
-    if (suspend_blocked(manager)) return true;
+    Py_INCREF(&channel.ob_base);
+    if (suspend_blocked(manager)) {
+        Py_DECREF(&channel.ob_base);
+        return true;
+    }
     ErrorStash stash;
     if (self.is_main && channel.channel.withdraw(self)) {
         self.set_state(core::State::kRunning);
@@ -42,6 +45,7 @@ bool wait_in_line(ManagerBody& manager, ChannelObject& channel, TaskletBody& sel
         read_mail(manager);
     }
     drop_parcel(manager, self);
+    manager.discard(&channel.ob_base);
     manager.settle();
     return false;
 }
