@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import time
+from itertools import islice
 
 import environments
 import interpreters
@@ -106,8 +107,9 @@ def find_interpreters(with_tests: bool, only_newest: bool = False) -> list[Inter
     """The interpreters to use, oldest first. Installs system packages that are missing."""
 
     def look() -> list[Interpreter]:
-        found = [one for v in interpreters.wanted_versions() if (one := interpreters.find(v))]
-        return found[-1:] if only_newest else found
+        newest_first = reversed(interpreters.wanted_versions())
+        found = (one for version in newest_first if (one := interpreters.find(version)))
+        return list(islice(found, 1)) if only_newest else list(found)[::-1]
 
     found = look()
     if system_packages.ensure(found, with_tests):

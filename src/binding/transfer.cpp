@@ -83,7 +83,10 @@ Transfer use_queue(ManagerBody& manager, const core::Channel& channel, const Ite
         refuse_to_wait(manager, channel);
         return Transfer::kFailed;
     }
-    PyRef none = PyRef::steal(PyObject_CallMethod(queue.deque, "append", "(O)", queue.item));
+    // Nothing here makes an object that could start a collection, and with it foreign code.
+    PyRef append = PyRef::steal(PyUnicode_FromString("append"));
+    if (!append) return Transfer::kFailed;
+    PyRef none = PyRef::steal(PyObject_CallMethodOneArg(queue.deque, append.get(), queue.item));
     return none ? Transfer::kQueued : Transfer::kFailed;
 }
 
@@ -174,9 +177,10 @@ bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {
     if (!PyArg_ParseTuple(item, "OO", &ok, &data)) return false;
     const ItemQueue queue{deque, item};
     const core::Channel& line = channel_of(channel).channel;
+    ManagerBody* manager = enter(*channel_of(channel).state);
+    if (manager == nullptr) return false;
     if (line.would_block(Direction::kSend) && !line.closing()) {
-        ManagerBody* manager = enter(*channel_of(channel).state);
-        return manager != nullptr && use_queue(*manager, line, queue) != Transfer::kFailed;
+        return use_queue(*manager, line, queue) != Transfer::kFailed;
     }
     const bool is_value = ok == Py_True;
     // An error travels as (type, exception, traceback).
