@@ -35,8 +35,13 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> None:
     )
 
 
-def run_and_keep(*command: str | Path, env: dict[str, str] | None = None) -> tuple[int, list[str]]:
-    """Runs a command, shows what it prints, and returns its exit code and these lines."""
+def run_and_keep(
+    *command: str | Path, env: dict[str, str] | None = None, prefix: str = ""
+) -> tuple[int, list[str]]:
+    """Runs a command, shows what it prints, and returns its exit code and these lines.
+
+    With a prefix, which is shown before each line, several may run at the same time.
+    """
     words = [str(word) for word in command]
     say(f"+ {shlex.join(words)}")
     lines = []
@@ -52,7 +57,7 @@ def run_and_keep(*command: str | Path, env: dict[str, str] | None = None) -> tup
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            sys.stdout.write(line)
+            sys.stdout.write(prefix + line)
             sys.stdout.flush()
             lines.append(line.rstrip("\n"))
     return process.returncode, lines

@@ -57,15 +57,11 @@ def test(options: argparse.Namespace) -> None:
     start = time.monotonic()
     found = find_interpreters(with_tests=True)
     suites.check_required(found)
-    in_ci = bool(os.environ.get("CI"))
     tool_dir = environments.tools(found[-1])
-
     results = suites.Results()
     suites.run_core(results, tool_dir, suites.CORE_PRESETS)
-    for one in found:
-        environment = ModuleEnvironment(one, tool_dir)
-        must_embed = in_ci or one.version in suites.required_versions()
-        suites.run_python(results, environment, must_embed)
+    must_embed = interpreters.SUPPORTED if os.environ.get("CI") else suites.required_versions()
+    suites.run_python(results, [ModuleEnvironment(one, tool_dir) for one in found], must_embed)
 
     say(f"\nInterpreters: {', '.join(f'{one.release} ({one.path})' for one in found)}")
     not_found = set(interpreters.wanted_versions()) - {one.version for one in found}

@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,16 +33,22 @@ class Results:
     failed: list[str] = field(default_factory=list)
 
     def run(self, suite: str, kind: str, command: Callable[[], tuple[int, list[str]]]) -> None:
-        """Runs a suite of a kind of CLOSING_LINE; what stops it from being built is its failure."""
+        """Runs a suite of a kind of CLOSING_LINE and keeps its closing line."""
         say(f"\n=== {suite}")
+        code, output = command()
+        matching = [line for line in output if CLOSING_LINE[kind].search(line)]
+        closing = matching[-1].strip("= ") if matching else f"no closing line, exit code {code}"
+        self.add(suite, closing, ok=code == 0 and bool(matching))
+
+    def build(self, suite: str, command: Callable[[], None]) -> bool:
+        """Builds what a suite needs; a failure takes the suite's place in the table."""
+        say(f"\n=== {suite}: build")
         try:
-            code, output = command()
-            matching = [line for line in output if CLOSING_LINE[kind].search(line)]
-            closing = matching[-1].strip("= ") if matching else f"no closing line, exit code {code}"
-            ok = code == 0 and bool(matching)
+            command()
+            return True
         except subprocess.CalledProcessError as error:
-            closing, ok = f"could not be built, exit code {error.returncode}: see above", False
-        self.add(suite, closing, ok)
+            self.add(suite, f"could not be built, exit code {error.returncode}: see above", ok=False)
+            return False
 
     def add(self, suite: str, closing: str, ok: bool) -> None:
         self.lines.append(f"{suite:<14} {'ok  ' if ok else 'FAIL'}  {closing}")
@@ -56,17 +63,16 @@ class Results:
 
 
 def run_core(results: Results, tool_dir: Path, presets: tuple[str, ...]) -> None:
-    path = f"{tool_dir}{os.pathsep}{os.environ['PATH']}"
-    env = clean_environment(PATH=path)
+    env = clean_environment(PATH=f"{tool_dir}{os.pathsep}{os.environ['PATH']}")
 
-    def suite(preset: str) -> tuple[int, list[str]]:
+    def build(preset: str) -> None:
         run(tool_dir / "cmake", "--preset", preset, env=env)
         run(tool_dir / "cmake", "--build", "--preset", preset, env=env)
-        ctest = (tool_dir / "ctest", "--preset", preset)
-        return run_and_keep(*_fixed_addresses(preset), *ctest, env=env)
 
     for preset in presets:
-        results.run(preset, "ctest", partial(suite, preset))
+        if results.build(preset, partial(build, preset)):
+            ctest = (*_fixed_addresses(preset), tool_dir / "ctest", "--preset", preset)
+            results.run(preset, "ctest", partial(run_and_keep, *ctest, env=env))
 
 
 def _fixed_addresses(preset: str) -> tuple[str, ...]:
@@ -77,30 +83,61 @@ def _fixed_addresses(preset: str) -> tuple[str, ...]:
     return prefix if subprocess.run([*prefix, "true"], capture_output=True).returncode == 0 else ()
 
 
-def run_python(results: Results, environment: ModuleEnvironment, must_embed: bool) -> None:
-    """pytest against the installed module, then tests/capi, for one interpreter."""
-    interpreter = environment.interpreter
-    results.run(f"{interpreter.version} pytest", "pytest", partial(_pytest, environment))
-    suite = f"{interpreter.version} capi"
-    if interpreter.has_library:
-        results.run(suite, "ctest", partial(_capi, environment))
-    else:
-        closing = f"NOT RUN: {interpreter.path} has no libpython to embed (--enable-shared)"
-        results.add(suite, closing, ok=not must_embed)
+def run_python(
+    results: Results, environments: list[ModuleEnvironment], must_embed: Collection[str]
+) -> None:
+    """For each interpreter tests/capi, and pytest against the installed module.
+
+    The versions in `must_embed` fail when they have no library for tests/capi.
+    """
+    built = []
+    for environment in environments:
+        version = environment.interpreter.version
+        if results.build(f"{version} pytest", partial(_build_module, environment)):
+            built.append(environment)
+        if not environment.interpreter.has_library:
+            closing = f"NOT RUN: {environment.interpreter.path} has no libpython (--enable-shared)"
+            results.add(f"{version} capi", closing, ok=version not in must_embed)
+        elif results.build(f"{version} capi", partial(environment.build_capi_tests, *STRICT)):
+            results.run(f"{version} capi", "ctest", partial(_run_capi, environment))
+
+    def run_pytest(environment: ModuleEnvironment) -> None:
+        suite = f"{environment.interpreter.version} pytest"
+        results.run(suite, "pytest", partial(_run_pytest, environment))
+
+    # pytest uses one core, and takes the longest.
+    with ThreadPoolExecutor(_suites_at_once()) as pool:
+        list(pool.map(run_pytest, built))
 
 
-def _pytest(environment: ModuleEnvironment) -> tuple[int, list[str]]:
+def _build_module(environment: ModuleEnvironment) -> None:
     environment.install_test_requirements()
     environment.install_module(*STRICT)
-    arguments = os.environ.get("PYTEST_ARGS", "").split()
-    return run_and_keep(environment.python, "-m", "pytest", *arguments, env=environment.env)
 
 
-def _capi(environment: ModuleEnvironment) -> tuple[int, list[str]]:
-    environment.build_capi_tests(*STRICT)
+def _run_capi(environment: ModuleEnvironment) -> tuple[int, list[str]]:
     ctest = (environment.cmake.with_name("ctest"), "--test-dir", environment.cmake_dir)
     selection = ("--label-regex", "capi", "--no-tests=error", "--output-on-failure", "-j2")
     return run_and_keep(*ctest, *selection, env=environment.env)
+
+
+def _run_pytest(environment: ModuleEnvironment) -> tuple[int, list[str]]:
+    cache = f"cache_dir={environment.directory / 'pytest_cache'}"
+    arguments = ("-o", cache, *os.environ.get("PYTEST_ARGS", "").split())
+    prefix = f"{environment.interpreter.version} | "
+    pytest = (environment.python, "-m", "pytest")
+    return run_and_keep(*pytest, *arguments, env=environment.env, prefix=prefix)
+
+
+def _suites_at_once() -> int:
+    """One for each core, if memory is enough: a test makes a million tasklets."""
+    memory_each = 10 << 30
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return 1
+    available = next(int(line.split()[1]) << 10 for line in lines if "MemAvailable" in line)
+    return max(1, min(os.cpu_count() or 1, available // memory_each))
 
 
 def required_versions() -> list[str]:

@@ -10,11 +10,9 @@
 
 namespace scheduler::binding {
 
-namespace {
+constinit thread_local ManagerBody* last_manager = nullptr;
 
-// The manager that this OS thread used last. It may belong to another interpreter, or to another
-// Python thread state of this OS thread: every use compares.
-[[gnu::tls_model("initial-exec")]] constinit thread_local ManagerBody* last_manager = nullptr;
+namespace {
 
 struct ManagerObject {
     PyObject ob_base;
@@ -210,8 +208,9 @@ ManagerBody::ManagerBody(State& module_state, PyThreadState* thread, TaskletBody
 ManagerBody::~ManagerBody() = default;
 
 void ManagerBody::settle() {
-    if (retired != nullptr) {
-        TaskletBody& tasklet = *std::exchange(retired, nullptr);
+    unsettled_ = false;
+    if (retired_ != nullptr) {
+        TaskletBody& tasklet = *std::exchange(retired_, nullptr);
         tasklet.context.retire();
         stacks().release(std::exchange(tasklet.stack, nullptr));
     }
@@ -229,11 +228,7 @@ void ManagerBody::settle() {
 }
 
 ManagerBody* existing_manager_of_this_thread(State& state) {
-    ManagerBody* manager = last_manager;
-    if (manager != nullptr && manager->thread_state == this_thread_state() &&
-        &manager->state == &state) {
-        return manager;
-    }
+    if (ManagerBody* manager = last_manager_if_right(state)) return manager;
     PyObject* guard = guard_in(PyThreadState_GetDict(), state);
     if (guard == nullptr) {
         PyErr_Clear();
@@ -243,7 +238,7 @@ ManagerBody* existing_manager_of_this_thread(State& state) {
     return last_manager;
 }
 
-ManagerBody* manager_of_this_thread(State& state) {
+ManagerBody* find_or_make_manager(State& state) {
     if (ManagerBody* manager = existing_manager_of_this_thread(state)) return manager;
     PyObject* thread_dict = PyThreadState_GetDict();
     if (thread_dict == nullptr) {

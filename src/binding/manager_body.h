@@ -25,8 +25,6 @@ struct ManagerBody : core::ScheduleManager {
     // ---- owner thread, with the GIL
     // Why an innermost loop failed: owned until its driver has control.
     PyRef failure;
-    // A tasklet whose stack has ended; whoever runs next recycles it.
-    TaskletBody* retired = nullptr;
     // In the middle of a switch: Python code that runs now must not switch.
     bool switching = false;
     // The thread is ending: nobody gets an ordinary turn any more.
@@ -41,17 +39,29 @@ struct ManagerBody : core::ScheduleManager {
 
     // Owns `stolen` until settle(), for dropping it runs Python.
     void discard(PyObject* stolen) {
-        if (stolen != nullptr) trash_.push_back(stolen);
+        if (stolen == nullptr) return;
+        trash_.push_back(stolen);
+        unsettled_ = true;
     }
     void discard(PyRef object_ref) { discard(object_ref.release()); }
     // A tasklet (reference stolen) that must be unwound but cannot be right now.
-    void unwind_later(PyObject* stolen) { orphans_.push_back(stolen); }
-    bool unsettled() const { return retired != nullptr || !trash_.empty() || !orphans_.empty(); }
+    void unwind_later(PyObject* stolen) {
+        orphans_.push_back(stolen);
+        unsettled_ = true;
+    }
+    // The stack of `tasklet` has ended; whoever runs next recycles it.
+    void retire(TaskletBody& tasklet) {
+        retired_ = &tasklet;
+        unsettled_ = true;
+    }
+    bool unsettled() const { return unsettled_; }
     // The first thing on a stack that has just got control: recycles the stack that ended, drops what
     // was put aside. May run Python, and may switch.
     void settle();
 
   private:
+    bool unsettled_ = false;
+    TaskletBody* retired_ = nullptr;
     std::vector<PyObject*> trash_;
     std::vector<PyObject*> orphans_;
 };
@@ -60,8 +70,24 @@ inline ManagerBody* TaskletBody::get_manager() const {
     return static_cast<ManagerBody*>(manager);
 }
 
+// The manager that this OS thread used last. It may belong to another interpreter, or to another
+// Python thread state of this OS thread: every use compares.
+extern constinit thread_local ManagerBody* last_manager [[gnu::tls_model("initial-exec")]];
+
+// The calling thread's manager if it is the one used last, else nullptr.
+inline ManagerBody* last_manager_if_right(State& state) {
+    ManagerBody* manager = last_manager;
+    const bool is_right = manager != nullptr && &manager->state == &state &&
+                          manager->thread_state == this_thread_state();
+    return is_right ? manager : nullptr;
+}
+
 // The calling thread's manager, made on demand; nullptr with an error set.
-ManagerBody* manager_of_this_thread(State& state);
+ManagerBody* find_or_make_manager(State& state);
+inline ManagerBody* manager_of_this_thread(State& state) {
+    ManagerBody* manager = last_manager_if_right(state);
+    return manager != nullptr ? manager : find_or_make_manager(state);
+}
 // The same without making one, and without an error.
 ManagerBody* existing_manager_of_this_thread(State& state);
 

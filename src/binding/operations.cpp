@@ -134,13 +134,12 @@ bool end_limited_run(ManagerBody& manager, bool result) {
 
 }  // namespace
 
-ManagerBody* enter(State& state) {
-    ManagerBody* manager = manager_of_this_thread(state);
-    if (manager != nullptr && manager->has_mail() && !manager->switching) {
-        read_mail(*manager);
-        manager->settle();
+ManagerBody* enter_with_mail(ManagerBody& manager) {
+    if (!manager.switching) {
+        read_mail(manager);
+        manager.settle();
     }
-    return manager;
+    return &manager;
 }
 
 // ---- arguments ---------------------------------------------------------------------------------

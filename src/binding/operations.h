@@ -10,7 +10,11 @@ namespace scheduler::binding {
 
 // The calling thread's manager with its mail read: the first step of every operation that looks at or
 // changes a queue. nullptr with an error set. May run Python.
-ManagerBody* enter(State& state);
+ManagerBody* enter_with_mail(ManagerBody& manager);
+inline ManagerBody* enter(State& state) {
+    ManagerBody* manager = manager_of_this_thread(state);
+    return manager == nullptr || !manager->has_mail() ? manager : enter_with_mail(*manager);
+}
 
 // ---- arguments
 // `callable` may be nullptr (not given) or None (unbind, if neither args nor kwargs is given); `args`

@@ -39,7 +39,7 @@ class CxxExceptions {
 
 // Leaves the current stack for that of `to`; returns when somebody comes back. The thread state's
 // error indicator must be empty.
-[[gnu::noinline]] void switch_to(ManagerBody& manager, TaskletBody& from, TaskletBody& to) {
+SCHED_ALWAYS_INLINE void switch_to(ManagerBody& manager, TaskletBody& from, TaskletBody& to) {
     SCHED_DCHECK(core::held_locks() == 0, "a lock is held across a switch");
     CxxExceptions exceptions(manager.cxx_globals);
     InterpState words;
@@ -94,10 +94,8 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
     return turn.kind == Turn::Kind::kGive && turn.tasklet == &tasklet && !unborn;
 }
 
-// The driver of the innermost loop is current. Finds the next tasklet and begins its turn; returns
-// the driver itself when the loop is over. A new tasklet gets a stack, unless `adopting`: then it can
-// have the one that has just ended.
-TaskletBody& choose_next(ManagerBody& manager, bool adopting) {
+// choose_next() with everything that may come between.
+[[gnu::noinline]] TaskletBody& choose_next_carefully(ManagerBody& manager, bool adopting) {
     for (;;) {
         if (manager.has_mail()) read_mail(manager);
         TaskletBody& driver = body_of(*manager.loop()->driver);
@@ -127,11 +125,27 @@ TaskletBody& choose_next(ManagerBody& manager, bool adopting) {
     }
 }
 
+// The driver of the innermost loop is current. Finds the next tasklet and begins its turn; returns
+// the driver itself when the loop is over. A new tasklet gets a stack, unless `adopting`: then it can
+// have the one that has just ended.
+SCHED_ALWAYS_INLINE TaskletBody& choose_next(ManagerBody& manager, bool adopting) {
+    if (!manager.has_mail() && !manager.state.watches_switches()) {
+        const Turn turn = manager.next_turn();
+        if (turn.kind == Turn::Kind::kGive && turn.tasklet->get_state() == State::kReady) {
+            manager.begin_turn(*turn.tasklet);
+            return body_of(*turn.tasklet);
+        }
+    }
+    return choose_next_carefully(manager, adopting);
+}
+
 // The current tasklet's turn is over: who has control next?
-TaskletBody& end_turn(ManagerBody& manager, Ending how) {
+SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how) {
     TaskletBody& driver = body_of(*manager.loop()->driver);
     TaskletBody& self = manager.current_body();
-    if (!manager.unwinding_current()) notify_switch(manager, self, driver);
+    if (manager.state.watches_switches() && !manager.unwinding_current()) {
+        notify_switch(manager, self, driver);
+    }
     const EndOfTurn end = manager.end_turn(how);
     if (how >= Ending::kReturn) end_incarnation(self, manager);
     if (end.left != nullptr) manager.discard(object_of(*end.left));
@@ -189,8 +203,8 @@ bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletB
         TaskletBody& next = end_turn(manager, error != nullptr ? Ending::kFail : Ending::kReturn);
         const bool next_needs_stack = next.stack == nullptr && !next.is_main;
         if (!next_needs_stack) {
-            manager.retired = tasklet;
             tasklet->stack = stack;
+            manager.retire(*tasklet);
             core::Context::finish(tasklet->context, next.context);
         }
         next.stack = stack;
@@ -233,8 +247,10 @@ bool drive(ManagerBody& manager, TaskletBody* first) {
     return run_loop(manager, loop, driver, choose_next(manager, false));
 }
 
-bool suspend(ManagerBody& manager, Ending how) {
-    if (manager.current_is_main()) return drive(manager, nullptr);
+namespace {
+
+// suspend(), once for each way to end a turn: `how` is constant in there.
+SCHED_ALWAYS_INLINE bool suspend_tasklet(ManagerBody& manager, Ending how) {
     if (would_be_refused(manager) && !may_switch(manager)) return false;
     TaskletBody& self = manager.current_body();
     TaskletBody& next = end_turn(manager, how);
@@ -247,8 +263,16 @@ bool suspend(ManagerBody& manager, Ending how) {
     return false;
 }
 
+}  // namespace
+
+bool suspend(ManagerBody& manager, Ending how) {
+    if (manager.current_is_main()) return drive(manager, nullptr);
+    if (how == Ending::kRequeue) return suspend_tasklet(manager, Ending::kRequeue);
+    return suspend_tasklet(manager, how);
+}
+
 bool suspend_blocked(ManagerBody& manager) {
-    if (!manager.current_is_main()) return suspend(manager, Ending::kBlock);
+    if (!manager.current_is_main()) return suspend_tasklet(manager, Ending::kBlock);
     if (!drive(manager, nullptr)) return false;
     if (manager.has_mail()) read_mail(manager);
     if (!manager.main().blocked()) return true;

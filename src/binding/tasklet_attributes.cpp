@@ -1,7 +1,5 @@
 // The attributes of scheduler.Tasklet.
 
-#include <structmember.h>
-
 #include "errors.h"
 #include "interp_state.h"
 #include "manager_body.h"

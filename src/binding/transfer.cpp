@@ -90,14 +90,15 @@ Transfer use_queue(ManagerBody& manager, const core::Channel& channel, const Ite
     return none ? Transfer::kQueued : Transfer::kFailed;
 }
 
-bool may_wait(ManagerBody& manager, const TaskletBody& self) {
+inline bool may_wait(ManagerBody& manager, const TaskletBody& self) {
     return !self.block_trap && !would_be_refused(manager) && !manager.ending &&
            !(self.is_main && manager.queue_empty());
 }
 
-// One side of a transfer; a sender's parcel is `parcel`. Done: what a receiver got is in the current
-// tasklet's parcel.
-Transfer transfer(PyObject* object, Direction direction, Parcel parcel, const ItemQueue& queue = {}) {
+// One side of a transfer; a sender's parcel is `parcel`. Done: what a receiver got is in `received`.
+// Inlined into each of its four uses, where most of its arguments are constant.
+SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel parcel,
+                                      Parcel* received, const ItemQueue& queue = {}) {
     ChannelObject& channel = channel_of(object);
     State& state = *channel.state;
     ManagerBody* manager = enter(state);
@@ -119,7 +120,11 @@ Transfer transfer(PyObject* object, Direction direction, Parcel parcel, const It
     self.parcel = std::move(parcel);
     const Match match =
         channel.channel.meet(direction, self, queue.item == nullptr && may_wait(*manager, self));
-    const auto done = [](bool ok) { return ok ? Transfer::kDone : Transfer::kFailed; };
+    const auto done = [received, &self](bool ok) {
+        if (!ok) return Transfer::kFailed;
+        if (received != nullptr) *received = std::move(self.parcel);
+        return Transfer::kDone;
+    };
     switch (match.meeting) {
         case Meeting::kMet:
         case Meeting::kMetAbroad:
@@ -141,9 +146,8 @@ Transfer transfer(PyObject* object, Direction direction, Parcel parcel, const It
     return Transfer::kFailed;
 }
 
-// What the current tasklet has received: a new reference, or nullptr with the sent exception raised.
-PyObject* open_parcel(State& state) {
-    Parcel& parcel = existing_manager_of_this_thread(state)->current().parcel;
+// What has been received: a new reference, or nullptr with the sent exception raised.
+PyObject* open_parcel(Parcel& parcel) {
     const Parcel::Kind kind = parcel.kind();
     auto* payload = static_cast<PyObject*>(parcel.take_payload());
     if (kind == Parcel::Kind::kValue) return payload;
@@ -158,18 +162,21 @@ void drop_parcel(ManagerBody& manager, TaskletBody& tasklet) {
 }
 
 bool send_value(PyObject* channel, PyObject* value) {
-    return transfer(channel, Direction::kSend, Parcel(Parcel::Kind::kValue, Py_NewRef(value))) ==
-           Transfer::kDone;
+    return transfer(channel, Direction::kSend, Parcel(Parcel::Kind::kValue, Py_NewRef(value)),
+                    nullptr) == Transfer::kDone;
 }
 
 bool send_error(PyObject* channel, PyObject* error) {
-    return transfer(channel, Direction::kSend, Parcel(Parcel::Kind::kError, error)) ==
+    return transfer(channel, Direction::kSend, Parcel(Parcel::Kind::kError, error), nullptr) ==
            Transfer::kDone;
 }
 
 PyObject* receive(PyObject* channel) {
-    if (transfer(channel, Direction::kReceive, Parcel()) != Transfer::kDone) return nullptr;
-    return open_parcel(*channel_of(channel).state);
+    Parcel received;
+    if (transfer(channel, Direction::kReceive, Parcel(), &received) != Transfer::kDone) {
+        return nullptr;
+    }
+    return open_parcel(received);
 }
 
 bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {
@@ -187,18 +194,20 @@ bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {
     PyObject* payload = is_value ? data : PyTuple_GetItem(data, 1);
     if (payload == nullptr) return false;
     Parcel parcel(is_value ? Parcel::Kind::kValue : Parcel::Kind::kError, Py_NewRef(payload));
-    return transfer(channel, Direction::kSend, std::move(parcel), queue) != Transfer::kFailed;
+    return transfer(channel, Direction::kSend, std::move(parcel), nullptr, queue) !=
+           Transfer::kFailed;
 }
 
 PyObject* receive_unless(PyObject* channel, PyObject* deque) {
     const Py_ssize_t size = PyObject_Size(deque);
     if (size < 0) return nullptr;
+    if (size > 0) Py_RETURN_NONE;
+    Parcel received;
     const Transfer result =
-        size > 0 ? Transfer::kQueued
-                 : transfer(channel, Direction::kReceive, Parcel(), ItemQueue{deque, nullptr});
+        transfer(channel, Direction::kReceive, Parcel(), &received, ItemQueue{deque, nullptr});
     if (result == Transfer::kFailed) return nullptr;
     if (result == Transfer::kQueued) Py_RETURN_NONE;
-    PyRef value = PyRef::steal(open_parcel(*channel_of(channel).state));
+    PyRef value = PyRef::steal(open_parcel(received));
     return value ? PyTuple_Pack(1, value.get()) : nullptr;
 }
 

@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "lock.h"
+#include "manager.h"
 #include "tasklet.h"
 
 namespace scheduler::core {
@@ -47,7 +48,7 @@ class Channel {
     // Sends or receives for `self`, the calling thread's current tasklet. A sender's parcel goes
     // to its partner, or stays in `self.parcel` while it waits; a receiver's comes in `self.parcel`.
     // With `may_join` false a caller that would have to wait is refused instead.
-    Match meet(Direction direction, Tasklet& self, bool may_join) SCHED_EXCLUDES(lock_);
+    inline Match meet(Direction direction, Tasklet& self, bool may_join) SCHED_EXCLUDES(lock_);
 
     // Takes a waiting tasklet out of the line; it becomes kReady. False: it is not (or no longer)
     // waiting here. The parcel stays with it.
@@ -86,7 +87,13 @@ class Channel {
     bool closed() const SCHED_EXCLUDES(lock_);
 
   private:
-    bool unlink_locked(Tasklet& tasklet) SCHED_REQUIRES(lock_);
+    bool unlink_locked(Tasklet& tasklet) SCHED_REQUIRES(lock_) {
+        if (tasklet.get_state() != State::kBlocked || tasklet.channel != this) return false;
+        waiting_.remove(tasklet);
+        tasklet.channel = nullptr;
+        update_closed_locked();
+        return true;
+    }
     void update_closed_locked() SCHED_REQUIRES(lock_) {
         if (closing_ && waiting_.empty()) closed_ = true;
     }
@@ -102,5 +109,38 @@ class Channel {
     bool closed_ SCHED_GUARDED_BY(lock_) = false;
     std::atomic<int> preference_{kPreferReceiver};
 };
+
+// ---- the path of a transfer, inline ------------------------------------------------------------
+
+inline Match Channel::meet(Direction direction, Tasklet& self, bool may_join) {
+    LockGuard guard(lock_);
+    const bool sending = direction == Direction::kSend;
+    Tasklet* partner = waiting_.front();
+    if (partner == nullptr || senders_ == sending) {
+        if (!may_join) return {Meeting::kMustWait, nullptr};
+        if (closing_) return {Meeting::kClosing, nullptr};
+        self.manager->leave_queue_to_wait(self);
+        self.channel = this;
+        self.set_state(State::kBlocked);
+        senders_ = sending;
+        waiting_.push_back(self);
+        return {Meeting::kJoined, nullptr};
+    }
+
+    unlink_locked(*partner);
+    if (sending) {
+        partner->parcel = std::move(self.parcel);
+    } else {
+        self.parcel = std::move(partner->parcel);
+    }
+    if (partner->manager == self.manager) {
+        partner->set_state(State::kReady);
+        return {Meeting::kMet, partner};
+    }
+    partner->set_state(State::kInTransit);
+    partner->manager->post(*partner,
+                           caller_yields(direction) ? mail::kWakeFirst : mail::kWake);
+    return {Meeting::kMetAbroad, nullptr};
+}
 
 }  // namespace scheduler::core

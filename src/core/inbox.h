@@ -13,7 +13,10 @@ namespace scheduler::core {
 class Inbox {
   public:
     // Any thread. Nothing to fetch? May be out of date at once.
-    bool empty() const { return head_.load(std::memory_order_relaxed) == nullptr; }
+    bool empty() const {
+        const Tasklet* head = head_.load(std::memory_order_relaxed);
+        return head == nullptr || head == closed();
+    }
 
     // Any thread; only the poster that set mail::kPosted may call it. False: the inbox is closed.
     bool push(Tasklet& tasklet) {
@@ -41,7 +44,7 @@ class Inbox {
 
   private:
     // A marker that is never the address of a tasklet.
-    Tasklet* closed() { return reinterpret_cast<Tasklet*>(this); }
+    Tasklet* closed() const { return reinterpret_cast<Tasklet*>(const_cast<Inbox*>(this)); }
 
     static Tasklet* oldest_first(Tasklet* newest) {
         Tasklet* list = nullptr;

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "channel.h"
-
 namespace scheduler::core {
 
 ScheduleManager::ScheduleManager(const Host& host, Tasklet& main, std::size_t stack_bytes)
@@ -144,10 +142,6 @@ bool ScheduleManager::take_out(Tasklet& tasklet) {
     if (tasklet.is_main || !tasklet.queued()) return false;
     runnables_.remove(tasklet);
     return true;
-}
-
-void ScheduleManager::leave_queue_to_wait(Tasklet& tasklet) {
-    if (!tasklet.is_main) runnables_.remove(tasklet);
 }
 
 // ---- run loops ---------------------------------------------------------------------------------

@@ -129,7 +129,9 @@ class ScheduleManager {
     // True: it was queued, and the caller owns the queue's reference now.
     bool take_out(Tasklet& tasklet);
     // For Channel: the current tasklet goes from the queue to a line, reference and all.
-    void leave_queue_to_wait(Tasklet& tasklet);
+    void leave_queue_to_wait(Tasklet& tasklet) {
+        if (!tasklet.is_main) runnables_.remove(tasklet);
+    }
 
     // ---- run loops
     // A loop over the queue with the current tasklet as driver, starting at `first` and ending with
@@ -207,8 +209,8 @@ inline Turn ScheduleManager::next_turn() const {
     const RunLoop& loop = *loop_;
     const Links* anchor = loop.anchor;
     const bool from_main = anchor == runnables_.head();
-    if (anchor == nullptr || loop.unwinding != nullptr ||
-        (!from_main && !static_cast<const Tasklet*>(anchor)->queued())) {
+    if (!from_main &&
+        (anchor == nullptr || !static_cast<const Tasklet*>(anchor)->queued())) {
         return {Turn::Kind::kLoopEnds, nullptr};
     }
     Tasklet* next = runnables_.after(anchor);

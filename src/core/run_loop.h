@@ -15,7 +15,8 @@ namespace scheduler::core {
 
 struct RunLoop {
     Tasklet* driver = nullptr;
-    // The next turn goes to the entry behind `anchor`. nullptr: the anchor has been destroyed.
+    // The next turn goes to the entry behind `anchor`. nullptr: nobody, for the anchor has been
+    // destroyed, or this is not a loop over the queue.
     Links* anchor = nullptr;
     // The loop ends with this tasklet's turn. nullptr: it runs to the end of the queue.
     Tasklet* last = nullptr;

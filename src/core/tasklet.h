@@ -51,6 +51,7 @@ inline constexpr std::uint32_t kWake = 8;        // its transfer is complete: qu
 inline constexpr std::uint32_t kWakeFirst = 16;  // the same, behind the current tasklet
 inline constexpr std::uint32_t kError = 32;      // the host has an exception for it
 inline constexpr std::uint32_t kUnwind = 64;     // its last reference went away elsewhere
+inline constexpr std::uint32_t kQueues = kInsert | kWake | kWakeFirst | kError;
 }  // namespace mail
 
 struct Tasklet : Links {
@@ -58,33 +59,43 @@ struct Tasklet : Links {
     Tasklet(const Tasklet&) = delete;
     Tasklet& operator=(const Tasklet&) = delete;
 
-    // Any thread.
+    // What a switch touches comes first, to lie in one or two lines of the cache.
+
+    // Any thread may read these; see above for who writes them.
     std::atomic<State> state{State::kDead};
-    std::atomic<std::uint32_t> mail{0};
-    Tasklet* mail_next = nullptr;  // owned by the inbox while mail::kPosted is set
 
     // Constant once the tasklet has a manager, until its thread ends.
     bool is_main = false;
-    ScheduleManager* manager = nullptr;
-
-    // Channel's lock while kBlocked, else owner thread.
-    Parcel parcel;               // what a sender offers, and what a receiver has been given
-    Channel* channel = nullptr;  // where it waits
-
-    // The manager's roster lock.
-    Tasklet* roster_prev = nullptr;
-    Tasklet* roster_next = nullptr;
 
     // Owner thread.
     bool paused = false;
     bool insert_again = false;  // insert() came during its turn: requeue if it would leave the queue
     std::uint32_t driving = 0;  // run loops that it is the driver of
-    std::uint32_t loop_marks = 0;  // run loops that name it as anchor or as last
     std::uint64_t times_switched_to = 0;
-    std::int64_t start_time = 0;  // nanoseconds of the monotonic clock, 0 before
-    std::int64_t end_time = 0;
-    Stack* stack = nullptr;
     Context context;
+
+    // Channel's lock while kBlocked, else owner thread.
+    Parcel parcel;               // what a sender offers, and what a receiver has been given
+    Channel* channel = nullptr;  // where it waits
+
+    // Constant once the tasklet has one.
+    ScheduleManager* manager = nullptr;
+
+    // Owner thread.
+    Stack* stack = nullptr;
+    std::uint32_t loop_marks = 0;  // run loops that name it as anchor or as last
+
+    // Any thread.
+    std::atomic<std::uint32_t> mail{0};
+    Tasklet* mail_next = nullptr;  // owned by the inbox while mail::kPosted is set
+
+    // The manager's roster lock.
+    Tasklet* roster_prev = nullptr;
+    Tasklet* roster_next = nullptr;
+
+    // Owner thread. Nanoseconds of the monotonic clock, 0 before.
+    std::int64_t start_time = 0;
+    std::int64_t end_time = 0;
 
     State get_state() const { return state.load(std::memory_order_acquire); }
     void set_state(State value) { state.store(value, std::memory_order_release); }
@@ -100,8 +111,7 @@ struct Tasklet : Links {
     bool scheduled() const {
         const std::uint32_t bits = get_mail();
         if ((bits & mail::kRemove) != 0) return false;
-        return queued() || (alive() && !blocked() &&
-                            (bits & (mail::kInsert | mail::kWake | mail::kWakeFirst | mail::kError)) != 0);
+        return queued() || (alive() && !blocked() && (bits & mail::kQueues) != 0);
     }
 };
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import traceback
 import types
@@ -27,6 +28,23 @@ def channel(preference: int = -1) -> Any:
     made = scheduler.channel()
     made.preference = preference
     return made
+
+
+@dataclasses.dataclass(frozen=True)
+class Instance:
+    """Stands for an exception instance in a table of a test.
+
+    Each test makes its own by `make()`: one that stays in the table would keep the traceback of
+    every raise, and with it what the frames refer to.
+    """
+
+    kind: type[BaseException]
+    text: str
+
+
+def make(value: Any) -> Any:
+    """The exception that an `Instance` stands for; anything else as it is."""
+    return value.kind(value.text) if isinstance(value, Instance) else value
 
 
 def functions_in(trace: types.TracebackType | None) -> list[str]:

@@ -73,6 +73,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
     return report
 
 
+def _forget_tracebacks(value: object) -> None:
+    """Exceptions among a test's parameters must not keep what earlier repetitions used alive."""
+    if isinstance(value, BaseException):
+        value.__traceback__ = value.__context__ = None
+        _forget_tracebacks(value.args)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            _forget_tracebacks(item)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     outcome = yield
@@ -86,6 +96,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
             collected.clear()
             pyfuncitem.obj(**arguments)
             collected.clear()
+            _forget_tracebacks(list(arguments.values()))
 
         assert_no_growth(once, rounds)
     return outcome

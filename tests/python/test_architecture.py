@@ -80,7 +80,7 @@ def test_every_type_takes_part_in_garbage_collection():
         assert kind.__flags__ & (1 << 14), f"{kind} has no traverse"
 
 
-# ---- the installed extension ----------------------------------------------------------------------------
+# ---- the installed extension ---------------------------------------------------------------------
 
 
 def tool_output(*command):
@@ -115,7 +115,7 @@ def test_the_extension_shows_one_symbol():
     assert shown == ["PyInit__scheduler".lstrip("_")]
 
 
-# ---- stubs -----------------------------------------------------------------------------------------------
+# ---- stubs ---------------------------------------------------------------------------------------
 
 
 def package_file(name):
@@ -173,7 +173,10 @@ def test_the_stub_has_every_public_name_and_no_other():
 @pytest.mark.spec("M-02", "M-01")
 def test_the_extension_has_a_stub_of_its_own():
     package = Path(scheduler.__file__).parent
-    places = [package.parent / "_scheduler.pyi", Path(_scheduler.__file__).parent / "_scheduler.pyi"]
+    places = [
+        package.parent / "_scheduler.pyi",
+        Path(_scheduler.__file__).parent / "_scheduler.pyi",
+    ]
     stub = next(path for path in places if path.is_file())
     stubbed = set(members(ast.parse(stub.read_text()).body))
     assert stubbed == {name for name in dir(_scheduler) if public(name)} | {"_C_API"}

@@ -87,7 +87,7 @@ def test_operations_on_dead_tasklets(make: Callable[[], Any], operation: str, mo
     assert state(task) == DEAD
 
 
-@pytest.mark.spec("T-27", "T-24", "T-50", "T-23")
+@pytest.mark.spec("T-27", "T-24", "T-50", "T-23", "18-10")
 def test_messages_say_what_is_wrong() -> None:
     dead = scheduler.tasklet()
     for operation in (dead.run, dead.switch, dead.insert):

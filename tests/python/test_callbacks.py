@@ -1,7 +1,8 @@
-"""Schedule callback and channel callback (B-01 to B-04, G-10)."""
+"""Setting callbacks, and the schedule callback (B-02 to B-04, G-10)."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 
@@ -35,22 +36,19 @@ class Names:
         assert scheduler.getcurrent() is previous
         self.pairs.append((self._names[previous], self._names[following]))
 
-    def forget(self):
-        """Lets go of the tasklets."""
-        self._names.clear()
 
-
-@pytest.fixture
-def watched():
-    """Sets a schedule callback and hands back its recorder."""
+@contextlib.contextmanager
+def watching():
+    """Records the switches of a `with` block in a `Names`."""
     names = Names()
     scheduler.set_schedule_callback(names)
-    yield names
-    scheduler.set_schedule_callback(None)
-    names.forget()
+    try:
+        yield names
+    finally:
+        scheduler.set_schedule_callback(None)
 
 
-# ---- setting and reading -----------------------------------------------------------------------------
+# ---- setting and reading -------------------------------------------------------------------------
 
 
 @pytest.mark.spec("B-01", "B-02", "D-07")
@@ -128,278 +126,124 @@ def test_a_callback_may_replace_itself_while_it_runs(set_callback, get_callback)
     assert set(calls[1:]) == {"second"}
 
 
-# ---- the channel callback ----------------------------------------------------------------------------
-
-SENDS = {
-    "send": lambda ch: ch.send(0),
-    "send_exception": lambda ch: ch.send_exception(LookupError),
-    "send_throw": lambda ch: ch.send_throw(LookupError),
-}
-RECEIVES = {"receive": lambda ch: ch.receive(), "next": next}
-
-
-def recorded(function):
-    """Channel callback calls made during `function()`: channel, tasklet, two flags, balance."""
-    calls = []
-
-    def callback(*args):
-        ch, task, sending, blocks = args
-        assert type(sending) is bool
-        assert type(blocks) is bool
-        assert task is scheduler.getcurrent()
-        calls.append((ch, task, sending, blocks, ch.balance, task.blocked))
-
-    scheduler.set_channel_callback(callback)
-    try:
-        function()
-    finally:
-        scheduler.set_channel_callback(None)
-    return calls
-
-
-def swallowing(operation, ch):
-    """Calls `operation(ch)` and lets no LookupError out."""
-    try:
-        operation(ch)
-    except LookupError:
-        pass
-
-
-@pytest.mark.spec("B-01", "P-24", "C-10", "C-11", "18-12")
-@pytest.mark.usefixtures("mode")
-@pytest.mark.parametrize("sending", SENDS)
-@pytest.mark.parametrize("receiving", RECEIVES)
-@pytest.mark.parametrize("sender_first", [True, False])
-@pytest.mark.parametrize("preference", [-1, 0, 1])
-def test_each_operation_is_announced_before_anything_changes(
-    drain, sending, receiving, sender_first, preference
-):
-    ch = channel(preference)
-    sender = queued(SENDS[sending], ch).remove()
-    receiver = queued(swallowing, RECEIVES[receiving], ch).remove()
-    for task in (sender, receiver) if sender_first else (receiver, sender):
-        task.insert()
-    calls = recorded(drain)
-    if sender_first:
-        expected = [(ch, sender, True, True, 0, False), (ch, receiver, False, False, 1, False)]
-    else:
-        expected = [(ch, receiver, False, True, 0, False), (ch, sender, True, False, -1, False)]
-    assert calls == expected
-
-
-@pytest.mark.spec("B-01", "C-43")
-def test_a_next_that_stops_is_not_announced():
-    ch = scheduler.channel()
-    ch.close()
-
-    def stop():
-        with pytest.raises(StopIteration):
-            next(ch)
-
-    assert recorded(stop) == []
-
-
-@pytest.mark.spec("B-01", "C-12")
-@pytest.mark.parametrize("name", SENDS | RECEIVES)
-@pytest.mark.parametrize("reason", ["block_trap", "switch_trap", "deadlock", "closing"])
-def test_refused_operations_are_announced_too(name, reason):
-    ch = scheduler.channel()
-    main = scheduler.getmain()
-    operation = (SENDS | RECEIVES)[name]
-    waiting = started(operation, ch)
-    if reason == "closing":
-        ch.close()
-    main.block_trap = reason == "block_trap"
-    if reason == "switch_trap":
-        queued(len, "")  # else it is a deadlock, trap or not
-        scheduler.switch_trap(1)
-
-    def attempt():
-        with pytest.raises(ValueError if reason == "closing" else RuntimeError):
-            operation(ch)
-
-    sign = 1 if name in SENDS else -1
-    try:
-        assert recorded(attempt) == [(ch, main, name in SENDS, True, sign, False)]
-    finally:
-        scheduler.switch_trap(-scheduler.switch_trap(0))
-        main.block_trap = False
-    waiting.kill()
-    scheduler.run()
-    assert ch.balance == 0
-
-
-@pytest.mark.spec("B-01", "C-42", "C-40")
-def test_other_channel_methods_are_not_announced():
-    ch = scheduler.channel()
-    started(ch.receive)
-    assert recorded(lambda: (ch.close(), ch.open(), ch.clear(), iter(ch), ch.balance)) == []
-
-
-@pytest.mark.spec("DEC-4", "B-04", "D-34")
-@pytest.mark.usefixtures("mode")
-@pytest.mark.parametrize("sender_first", [True, False])
-@pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt, scheduler.TaskletExit])
-def test_an_error_of_the_channel_callback_is_reported_and_ignored(
-    drain, unraisable, sender_first, error
-):
-    ch = scheduler.channel()
-    got = []
-
-    def callback(*_):
-        raise error("from the callback")
-
-    jobs = [lambda: ch.send("v"), lambda: got.append(ch.receive())]
-    for job in jobs if sender_first else reversed(jobs):
-        queued(job)
-    scheduler.set_channel_callback(callback)
-    drain()
-    scheduler.set_channel_callback(None)
-    assert got == ["v"]
-    assert [(entry.exc_type, entry.message) for entry in unraisable] == [
-        (error, "from the callback")
-    ] * 2
-
-
-@pytest.mark.spec("B-04", "C-10", "C-11")
-def test_what_the_channel_callback_does_to_the_channel_is_seen():
-    """Nothing that was read before the callback may be trusted after it."""
-    ch = scheduler.channel()
-    seen = []
-
-    def close_it(channel_, task, sending, blocks):
-        seen.append(blocks)
-        ch.close()
-
-    scheduler.set_channel_callback(close_it)
-    with pytest.raises(ValueError):
-        ch.send(0)
-    scheduler.set_channel_callback(None)
-    ch.open()
-    waiting = started(ch.receive)
-
-    def kill_it(channel_, task, sending, blocks):
-        seen.append(blocks)
-        scheduler.set_channel_callback(None)
-        waiting.kill()
-
-    scheduler.set_channel_callback(kill_it)
-    with pytest.raises(RuntimeError, match="Deadlock"):
-        ch.send(0)
-    assert (ch.balance, waiting.alive) == (0, False)
-    assert seen == [True, False]
-
-
-# ---- the schedule callback ---------------------------------------------------------------------------
+# ---- the schedule callback -----------------------------------------------------------------------
 
 
 @pytest.mark.spec("B-02", "B-03", "R-02", "P-06")
 @pytest.mark.usefixtures("mode")
-def test_plain_turns_and_yields_go_through_the_driver(drain, watched):
-    watched.add("a", queued(scheduler.schedule))
-    watched.add("b", queued(len, ""))
-    drain()
-    turn_a, turn_b = [("main", "a"), ("a", "main")], [("main", "b"), ("b", "main")]
-    assert watched.pairs == turn_a + turn_b + turn_a
+def test_plain_turns_and_yields_go_through_the_driver(drain):
+    with watching() as watched:
+        watched.add("a", queued(scheduler.schedule))
+        watched.add("b", queued(len, ""))
+        drain()
+        turn_a, turn_b = [("main", "a"), ("a", "main")], [("main", "b"), ("b", "main")]
+        assert watched.pairs == turn_a + turn_b + turn_a
 
 
 @pytest.mark.spec("B-03", "R-20")
 @pytest.mark.parametrize("how", ["run", "switch", "scheduler.run", "kill", "throw"])
-def test_nested_drives(drain, watched, how):
-    def parent():
-        child = watched.add("child", queued(child_body))
-        if how in ("kill", "throw"):
-            child.run()
-            del watched.pairs[:]
-        {
-            "run": child.run,
-            "switch": child.switch,
-            "scheduler.run": scheduler.run,
-            "kill": child.kill,
-            "throw": lambda: child.throw(scheduler.TaskletExit),
-        }[how]()
+def test_nested_drives(drain, how):
+    with watching() as watched:
 
-    def child_body():
-        if how in ("kill", "throw"):
-            scheduler.schedule_remove()
+        def parent():
+            child = watched.add("child", queued(child_body))
+            if how in ("kill", "throw"):
+                child.run()
+                del watched.pairs[:]
+            {
+                "run": child.run,
+                "switch": child.switch,
+                "scheduler.run": scheduler.run,
+                "kill": child.kill,
+                "throw": lambda: child.throw(scheduler.TaskletExit),
+            }[how]()
 
-    task = watched.add("parent", queued(parent))
-    drain()
-    pairs = list(watched.pairs)
-    expected = [("parent", "child"), ("child", "parent"), ("parent", "main")]
-    if how not in ("kill", "throw"):
-        expected.insert(0, ("main", "parent"))
-    if how == "switch":  # the caller leaves the queue and stays paused
-        assert task.paused is True
-        task.run()
-    assert pairs == expected
+        def child_body():
+            if how in ("kill", "throw"):
+                scheduler.schedule_remove()
+
+        task = watched.add("parent", queued(parent))
+        drain()
+        pairs = list(watched.pairs)
+        expected = [("parent", "child"), ("child", "parent"), ("parent", "main")]
+        if how not in ("kill", "throw"):
+            expected.insert(0, ("main", "parent"))
+        if how == "switch":  # the caller leaves the queue and stays paused
+            assert task.paused is True
+            task.run()
+        assert pairs == expected
 
 
 @pytest.mark.spec("B-03", "F-01", "F-02", "F-04")
-def test_flat_mode_goes_through_main(drain, watched):
-    scheduler.set_use_nested_tasklets(False)
+def test_flat_mode_goes_through_main(drain):
+    with watching() as watched:
+        scheduler.set_use_nested_tasklets(False)
 
-    def caller():
-        watched.add("child", queued(len, "")).run()
+        def caller():
+            watched.add("child", queued(len, "")).run()
 
-    watched.add("caller", queued(caller))
-    drain()
-    scheduler.set_use_nested_tasklets(True)
-    assert watched.pairs == [
-        ("main", "caller"), ("caller", "main"),
-        ("main", "child"), ("child", "main"),
-        ("main", "caller"), ("caller", "main"),
-    ]  # fmt: skip
+        watched.add("caller", queued(caller))
+        drain()
+        scheduler.set_use_nested_tasklets(True)
+        assert watched.pairs == [
+            ("main", "caller"), ("caller", "main"),
+            ("main", "child"), ("child", "main"),
+            ("main", "caller"), ("caller", "main"),
+        ]  # fmt: skip
 
 
 @pytest.mark.spec("B-03", "E-20", "E-12")
 @pytest.mark.usefixtures("mode")
-def test_failing_and_never_run_tasklets(drain, watched):
-    def fail():
-        raise LookupError
+def test_failing_and_never_run_tasklets(drain):
+    with watching() as watched:
 
-    watched.add("bad", queued(fail))
-    with pytest.raises(LookupError):
-        drain()
-    assert watched.pairs == [("main", "bad"), ("bad", "main")]
-    del watched.pairs[:]
-    for pending in (True, False):
-        victim = watched.add("never", queued(len, ""))
-        victim.kill(pending=pending)
-        drain()
-        victim = watched.add("never", queued(len, ""))
+        def fail():
+            raise LookupError
+
+        watched.add("bad", queued(fail))
         with pytest.raises(LookupError):
-            victim.throw(LookupError, pending=pending)
             drain()
-    assert watched.pairs == []
+        assert watched.pairs == [("main", "bad"), ("bad", "main")]
+        del watched.pairs[:]
+        for pending in (True, False):
+            victim = watched.add("never", queued(len, ""))
+            victim.kill(pending=pending)
+            drain()
+            victim = watched.add("never", queued(len, ""))
+            with pytest.raises(LookupError):
+                victim.throw(LookupError, pending=pending)
+                drain()
+        assert watched.pairs == []
 
 
 @pytest.mark.spec("B-02")
-def test_it_is_not_called_when_current_stays_the_same(watched):
-    scheduler.run()
-    scheduler.schedule()
-    scheduler.schedule_remove()
-    scheduler.getcurrent().run()
-    scheduler.run_n_tasklets(3)
-    with pytest.raises(RuntimeError, match="Deadlock"):
-        scheduler.channel().receive()
-    with pytest.raises(scheduler.TaskletExit):
-        scheduler.getcurrent().kill()
-    assert watched.pairs == []
+def test_it_is_not_called_when_current_stays_the_same():
+    with watching() as watched:
+        scheduler.run()
+        scheduler.schedule()
+        scheduler.schedule_remove()
+        scheduler.getcurrent().run()
+        scheduler.run_n_tasklets(3)
+        with pytest.raises(RuntimeError, match="Deadlock"):
+            scheduler.channel().receive()
+        with pytest.raises(scheduler.TaskletExit):
+            scheduler.getcurrent().kill()
+        assert watched.pairs == []
 
 
 @pytest.mark.spec("P-06", "B-02", "C-20")
 @pytest.mark.usefixtures("mode")
-def test_a_transfer_shows_three_turns(drain, watched):
-    ch = channel(-1)
-    watched.add("s", queued(ch.send, 0))
-    watched.add("r", queued(ch.receive))
-    drain()
-    turn_s, turn_r = [("main", "s"), ("s", "main")], [("main", "r"), ("r", "main")]
-    assert watched.pairs == turn_s + turn_r + turn_s
+def test_a_transfer_shows_three_turns(drain):
+    with watching() as watched:
+        ch = channel(-1)
+        watched.add("s", queued(ch.send, 0))
+        watched.add("r", queued(ch.receive))
+        drain()
+        turn_s, turn_r = [("main", "s"), ("s", "main")], [("main", "r"), ("r", "main")]
+        assert watched.pairs == turn_s + turn_r + turn_s
 
 
-@pytest.mark.spec("B-02", "A-13", "S-06")
+@pytest.mark.spec("B-02", "A-13", "S-06", "18-14")
 def test_inside_it_the_change_has_not_happened_yet(drain):
     seen = []
 

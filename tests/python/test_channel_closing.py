@@ -24,7 +24,7 @@ def sign(sending):
     return 1 if sending else -1
 
 
-# ---- close and open -------------------------------------------------------------------------------
+# ---- close and open ------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("C-40", "C-41")
@@ -99,7 +99,7 @@ def test_opening_lets_the_line_grow_again(sending):
     assert (ch.closing, ch.closed) == (False, False)
 
 
-# ---- iteration ---------------------------------------------------------------------------------
+# ---- iteration -----------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("C-43", "C-40")
@@ -155,7 +155,7 @@ def test_next_raises_a_sent_exception():
     scheduler.run()
 
 
-# ---- clear --------------------------------------------------------------------------------------
+# ---- clear ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("C-42", "E-10")
@@ -307,7 +307,7 @@ def test_unblock_all_channels_clears_each_and_counts_them():
     assert idle.balance == 0
 
 
-# ---- withdrawing a waiting tasklet ----------------------------------------------------------------
+# ---- withdrawing a waiting tasklet ---------------------------------------------------------------
 
 
 @pytest.mark.spec("C-50", "E-10", "E-15")

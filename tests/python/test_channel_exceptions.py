@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import scheduler
-from actions import channel, functions_in, raised_in, trapped
+from actions import Instance, channel, functions_in, make, raised_in, trapped
 from helpers import started
 
 
@@ -40,18 +40,8 @@ def caught_by_receiver(drain, sending, preference=-1, receiver_first=True):
     return caught[0]
 
 
-SUB_INSTANCE = Special("sub")
-SAME_INSTANCE = LookupError("same")
-
-
-@pytest.fixture(autouse=True)
-def forget_tracebacks():
-    """The instances of the tables live on: they must not keep the frames they passed alive."""
-    yield
-    for error in (SAME_INSTANCE, SUB_INSTANCE):
-        error.__traceback__ = None
-        error.__context__ = None
-
+SAME = Instance(LookupError, "same")
+SUB = Instance(Special, "sub")
 
 # arguments of the call, class that arrives, its args
 NORMALISED_BY_SEND_EXCEPTION = [
@@ -59,8 +49,8 @@ NORMALISED_BY_SEND_EXCEPTION = [
     ((LookupError, None), LookupError, ()),
     ((LookupError, ()), LookupError, ()),
     ((LookupError, (1, 2)), LookupError, (1, 2)),
-    ((LookupError, SAME_INSTANCE), LookupError, ("same",)),
-    ((LookupError, SUB_INSTANCE), Special, ("sub",)),
+    ((LookupError, SAME), LookupError, ("same",)),
+    ((LookupError, SUB), Special, ("sub",)),
     ((LookupError, "text"), LookupError, ("text",)),
     ((LookupError, [1, 2]), LookupError, ([1, 2],)),
     ((LookupError, 1, 2, 3), LookupError, (1, 2, 3)),
@@ -68,7 +58,7 @@ NORMALISED_BY_SEND_EXCEPTION = [
     ((LookupError, (1,), 2), LookupError, ((1,), 2)),
     ((KeyboardInterrupt,), KeyboardInterrupt, ()),
     ((SystemExit, 3), SystemExit, (3,)),
-    ((SAME_INSTANCE,), LookupError, ("same",)),
+    ((SAME,), LookupError, ("same",)),
 ]
 
 # keywords of the call, class that arrives, its args
@@ -77,11 +67,11 @@ NORMALISED_BY_SEND_THROW = [
     ({"exc": LookupError, "val": None}, LookupError, ()),
     ({"exc": LookupError, "val": ()}, LookupError, ()),
     ({"exc": LookupError, "val": (1, 2)}, LookupError, (1, 2)),
-    ({"exc": LookupError, "val": SAME_INSTANCE}, LookupError, ("same",)),
+    ({"exc": LookupError, "val": SAME}, LookupError, ("same",)),
     ({"exc": LookupError, "val": "text"}, LookupError, ("text",)),
     ({"exc": LookupError, "val": [1, 2]}, LookupError, ([1, 2],)),
     ({"exc": KeyboardInterrupt}, KeyboardInterrupt, ()),
-    ({"exc": SAME_INSTANCE}, LookupError, ("same",)),
+    ({"exc": SAME}, LookupError, ("same",)),
 ]
 
 
@@ -89,6 +79,7 @@ NORMALISED_BY_SEND_THROW = [
 @pytest.mark.parametrize("receiver_first", [True, False])
 @pytest.mark.parametrize(("args", "kind", "expected"), NORMALISED_BY_SEND_EXCEPTION, ids=repr)
 def test_send_exception_normalises_its_arguments(drain, receiver_first, args, kind, expected):
+    args = [make(arg) for arg in args]
     error = caught_by_receiver(
         drain, lambda ch: ch.send_exception(*args), receiver_first=receiver_first
     )
@@ -108,8 +99,9 @@ def test_an_instance_is_raised_as_it_is(drain, receiver_first, method, kind):
 
 
 @pytest.mark.spec("C-30")
-@pytest.mark.parametrize("instance", [SAME_INSTANCE, SUB_INSTANCE])
+@pytest.mark.parametrize("instance", [SAME, SUB])
 def test_send_exception_with_an_instance_of_the_class_raises_that_instance(drain, instance):
+    instance = make(instance)
     error = caught_by_receiver(drain, lambda ch: ch.send_exception(LookupError, instance))
     assert error is instance
 
@@ -141,6 +133,8 @@ def test_send_exception_wants_an_exception(args):
 def test_send_throw_normalises_its_arguments(
     drain, receiver_first, keywords, kind, expected, by_keyword
 ):
+    keywords = {name: make(value) for name, value in keywords.items()}
+
     def sending(ch):
         if by_keyword:
             ch.send_throw(**keywords)
@@ -149,15 +143,16 @@ def test_send_throw_normalises_its_arguments(
 
     error = caught_by_receiver(drain, sending, receiver_first=receiver_first)
     assert (type(error), error.args) == (kind, expected)
-    if keywords.get("val") is SAME_INSTANCE:
-        assert error is SAME_INSTANCE
+    if isinstance(keywords.get("val"), LookupError):
+        assert error is keywords["val"]
 
 
 @pytest.mark.spec("C-31")
 def test_send_throw_wraps_an_instance_of_a_derived_class(drain):
-    error = caught_by_receiver(drain, lambda ch: ch.send_throw(LookupError, SUB_INSTANCE))
+    sub = make(SUB)
+    error = caught_by_receiver(drain, lambda ch: ch.send_throw(LookupError, sub))
     assert type(error) is LookupError
-    assert error.args == (SUB_INSTANCE,)
+    assert error.args == (sub,)
 
 
 @pytest.mark.spec("C-31")

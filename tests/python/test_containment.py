@@ -49,15 +49,12 @@ class Span:
             raise ArithmeticError(step)
 
 
-@pytest.fixture
-def span():
-    """A fresh `Span` class."""
-    fresh = type("FreshSpan", (Span,), {"log": []})
-    yield fresh
-    fresh.log.clear()  # it names tasklets, and fixtures outlive the check for left-overs
+def new_span():
+    """A `Span` class with a log of its own."""
+    return type("FreshSpan", (Span,), {"log": []})
 
 
-# ---- dont_raise -------------------------------------------------------------------------------------
+# ---- dont_raise ----------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("X-01")
@@ -148,7 +145,8 @@ def test_an_exception_thrown_into_the_callable_is_contained(method):
 @pytest.mark.spec("X-10")
 @pytest.mark.usefixtures("mode")
 @pytest.mark.parametrize("pending", [True, False])
-def test_an_exception_thrown_at_a_new_tasklet_is_not_contained(pending, span):
+def test_an_exception_thrown_at_a_new_tasklet_is_not_contained(pending):
+    span = new_span()
     handled = []
     task = contained(failing, handler=handled.append, getter=span)()
     with pytest.raises(OSError):
@@ -157,7 +155,7 @@ def test_an_exception_thrown_at_a_new_tasklet_is_not_contained(pending, span):
     assert (task.alive, handled, span.log) == (False, [], [])
 
 
-# ---- exception_handler ----------------------------------------------------------------------------
+# ---- exception_handler ---------------------------------------------------------------------------
 
 
 @pytest.mark.spec("X-07", "X-04")
@@ -197,7 +195,8 @@ def test_the_handler_gets_a_text_while_the_exception_is_handled(drain):
 
 @pytest.mark.spec("X-07", "X-04")
 @pytest.mark.usefixtures("mode")
-def test_the_handler_is_called_before_exit(drain, span):
+def test_the_handler_is_called_before_exit(drain):
+    span = new_span()
     task = contained(failing, getter=span, handler=lambda text: span.log.append(("handler",)))()
     drain()
     assert span.log == [("getter", task), ("enter",), ("handler",), ("exit", None, None, None)]
@@ -205,7 +204,9 @@ def test_the_handler_is_called_before_exit(drain, span):
 
 @pytest.mark.spec("X-08")
 @pytest.mark.usefixtures("mode")
-def test_an_error_of_the_handler_is_printed_with_the_exception(drain, span, capsys):
+def test_an_error_of_the_handler_is_printed_with_the_exception(drain, capsys):
+    span = new_span()
+
     def handler(_):
         raise ZeroDivisionError("in the handler")
 
@@ -249,13 +250,15 @@ def test_a_handler_may_yield(drain):
     assert log == ["before", "other", LookupError]
 
 
-# ---- context_manager_getter ---------------------------------------------------------------------
+# ---- context_manager_getter ----------------------------------------------------------------------
 
 
 @pytest.mark.spec("X-04", "X-05")
 @pytest.mark.usefixtures("mode")
 @pytest.mark.parametrize("fails", [True, False])
-def test_the_context_manager_encloses_the_callable(drain, span, fails):
+def test_the_context_manager_encloses_the_callable(drain, fails):
+    span = new_span()
+
     def body(*args, **keywords):
         span.log.append(("body", args, keywords))
         if fails:
@@ -275,7 +278,8 @@ def test_the_context_manager_encloses_the_callable(drain, span, fails):
 
 @pytest.mark.spec("X-04")
 @pytest.mark.parametrize("when", ["before bind", "after bind", "after setup"])
-def test_the_getter_may_be_set_until_the_first_turn(drain, span, when):
+def test_the_getter_may_be_set_until_the_first_turn(drain, when):
+    span = new_span()
     task = scheduler.tasklet()
     task.dont_raise = True
     steps = [lambda: task.bind(len), lambda: task.setup("")]
@@ -290,7 +294,8 @@ def test_the_getter_may_be_set_until_the_first_turn(drain, span, when):
 
 
 @pytest.mark.spec("X-04")
-def test_changing_the_getter_later_has_no_effect_on_a_started_tasklet(drain, span):
+def test_changing_the_getter_later_has_no_effect_on_a_started_tasklet(drain):
+    span = new_span()
     task = contained(scheduler.schedule, getter=span)()
     scheduler.run_n_tasklets(1)
     task.context_manager_getter = None
@@ -309,7 +314,8 @@ def test_changing_the_getter_later_has_no_effect_on_a_started_tasklet(drain, spa
         ("exit", True, ["getter", "enter", "body", "handler", "exit"]),
     ],
 )
-def test_errors_of_the_context_manager_reach_the_driver(drain, span, step, fails, expected):
+def test_errors_of_the_context_manager_reach_the_driver(drain, step, fails, expected):
+    span = new_span()
     span.fail_in = step
 
     def body():
@@ -340,7 +346,9 @@ def test_a_getter_that_gives_no_context_manager_is_an_error_of_the_driver(drain,
 @pytest.mark.spec("DEC-9", "X-05", "E-21", "18-9")
 @pytest.mark.usefixtures("mode")
 @pytest.mark.parametrize("how", ["raised", "killed", "pending killed"])
-def test_exit_gets_the_triple_of_a_taskletexit(drain, span, how):
+def test_exit_gets_the_triple_of_a_taskletexit(drain, how):
+    span = new_span()
+
     def body():
         if how == "raised":
             raise scheduler.TaskletExit("leaving")
@@ -360,7 +368,8 @@ def test_exit_gets_the_triple_of_a_taskletexit(drain, span, how):
 
 @pytest.mark.spec("X-05")
 @pytest.mark.parametrize("pending", [True, False])
-def test_a_kill_before_the_first_turn_calls_nothing(drain, span, pending):
+def test_a_kill_before_the_first_turn_calls_nothing(drain, pending):
+    span = new_span()
     handled = []
     task = contained(failing, getter=span, handler=handled.append)()
     task.kill(pending=pending)
@@ -370,7 +379,8 @@ def test_a_kill_before_the_first_turn_calls_nothing(drain, span, pending):
 
 @pytest.mark.spec("X-06")
 @pytest.mark.usefixtures("mode")
-def test_without_dont_raise_neither_attribute_has_an_effect(drain, span):
+def test_without_dont_raise_neither_attribute_has_an_effect(drain):
+    span = new_span()
     handled = []
     task = scheduler.tasklet()
     task.exception_handler = handled.append

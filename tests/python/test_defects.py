@@ -5,20 +5,18 @@ The text above each test says what went wrong there; the test demands what shoul
 
 from __future__ import annotations
 
-import contextvars
-import ctypes
 import sys
 
 import pytest
 
 import scheduler
 from actions import trapped
-from helpers import in_thread, queue, queued, started, state
+from helpers import queue, queued, started, state
 
 DEAD = (False, False, False, False)
 
 
-# ---- memory safety ------------------------------------------------------------------------------------
+# ---- memory safety -------------------------------------------------------------------------------
 
 
 # D-01: an explicit `pending` was parsed into a too small variable, and a hidden second argument of
@@ -240,10 +238,10 @@ def test_the_running_tasklet_cannot_be_bound_again(drain, operation):
     assert state(task) == DEAD
 
 
-# ---- wrong state ----------------------------------------------------------------------------------------
+# ---- wrong state ---------------------------------------------------------------------------------
 
 
-# D-22: insert() of a queued or running tasklet, and setup of a queued one, gave it a second, empty turn.
+# D-22: insert() of a queued or running tasklet, and setup of a queued one, gave it a second turn.
 @pytest.mark.spec("D-22", "T-25", "T-22")
 @pytest.mark.usefixtures("mode")
 def test_inserting_a_queued_or_running_tasklet_gives_no_ghost_turn(drain):
@@ -430,7 +428,7 @@ def test_a_tasklet_hit_before_its_first_turn_can_be_used_again(drain):
     assert (log, state(task)) == (["second life"], DEAD)
 
 
-# ---- arguments, messages, output -----------------------------------------------------------------------
+# ---- arguments, messages, output -----------------------------------------------------------------
 
 
 # D-21: wrong types of args and kwargs were found at the first turn only, again at each run().
@@ -449,7 +447,7 @@ def test_bind_checks_the_types_of_the_arguments(args, kwargs):
 
 
 # D-39: messages named the wrong thing, for instance the main tasklet for any tasklet.
-@pytest.mark.spec("D-39")
+@pytest.mark.spec("D-39", "18-10")
 def test_messages_do_not_blame_the_main_tasklet_for_others():
     dead, blocked = scheduler.tasklet(), started(scheduler.channel().receive)
     operations = [
@@ -504,152 +502,3 @@ def test_nothing_is_ever_printed_to_stdout(run_script):
     )
     assert done.stdout == ""
     assert "from a callback" in done.stderr
-
-
-# ---- limits of the reference --------------------------------------------------------------------------
-
-
-# D-60: the reference's flat-mode tests never enabled flat mode.
-@pytest.mark.spec("D-60", "S-07")
-def test_the_mode_fixture_really_sets_the_mode(mode):
-    assert scheduler.get_use_nested_tasklets() is (mode == "nested")
-    log = []
-    first, second = queued(log.append, 1), queued(log.append, 2)
-    second.run()
-    assert log == ([2] if mode == "nested" else [2, 1])
-    assert first.alive is (mode == "nested")
-    scheduler.run()
-
-
-# D-61: no frame, no set_context, no cross-thread switch and pending kill. There is no
-# `scheduler.current` or `main` here either.
-@pytest.mark.spec("D-61", "M-02", "DEC-5")
-def test_what_the_reference_did_not_have():
-    assert not {"current", "main", "get_current"} & set(dir(scheduler))
-    task = started(scheduler.schedule)
-    assert task.frame is None or task.frame.f_code is not None
-    fresh = scheduler.tasklet(len)
-    assert fresh.set_context(contextvars.Context()) is fresh
-    scheduler.run()
-
-
-# D-62: a limit counts turns given by main only, and a limited run inside a tasklet is unlimited.
-@pytest.mark.spec("D-62", "L-01", "L-02", "L-03")
-def test_limits_and_nested_drives(drain):
-    log = []
-
-    def nest():
-        for n in range(3):
-            queued(log.append, n)
-        scheduler.run()
-
-    def limited_inside():
-        scheduler.run_n_tasklets(1)
-        log.append("inside")
-
-    queued(nest)
-    last = queued(log.append, "last")
-    scheduler.run_n_tasklets(1)
-    assert (log, last.alive) == (["last", 0, 1, 2], False)
-    del log[:]
-    queued(limited_inside)
-    for n in range(3):
-        queued(log.append, n)
-    scheduler.run_n_tasklets(1)
-    assert log == [0, 1, 2, "inside"]
-    drain()
-
-
-def c_function(slot, result, *arguments):
-    """Entry `slot` of the C table as a function."""
-    get = ctypes.pythonapi.PyCapsule_GetPointer
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    table = (ctypes.c_void_p * 40).from_address(get(scheduler._C_API, b"scheduler._C_API"))
-    return ctypes.PYFUNCTYPE(result, *arguments)(table[slot])
-
-
-# D-63: the counters of time-limited runs are those of the last such run in the process.
-@pytest.mark.spec("D-63", "L-05")
-def test_the_counters_of_time_limited_runs_are_shared_by_all_threads():
-    run_for = c_function(23, ctypes.py_object, ctypes.c_longlong)
-    completed, switched = c_function(33, ctypes.c_int), c_function(34, ctypes.c_int)
-
-    def work(count):
-        for _ in range(count):
-            queued(len, "")
-        run_for(10**10)
-
-    work(3)
-    assert (completed(), switched()) == (3, 6)
-    in_thread(work, 2)
-    assert (completed(), switched()) == (2, 4)
-
-
-# D-64: sub-interpreters were not supported and state was static. Whatever the answer, no crash.
-@pytest.mark.spec("D-64")
-def test_a_sub_interpreter_works_or_says_that_it_does_not(run_script):
-    done = run_script(
-        """
-        import sys
-        if sys.version_info >= (3, 13):
-            import _interpreters as interpreters
-        else:
-            import _xxsubinterpreters as interpreters
-        import scheduler
-
-        program = '''
-        try:
-            import scheduler
-        except ImportError as error:
-            print("refused", "scheduler" in str(error), flush=True)
-        else:
-            def body():
-                log.append(ch.receive())
-            log, ch = [], scheduler.channel()
-            task = scheduler.tasklet(body)()
-            scheduler.run()
-            ch.send("value")
-            print(log, task.alive, scheduler.getruncount(), flush=True)
-        '''
-        for _ in range(3):
-            interpreter = interpreters.create()
-            assert not interpreters.run_string(interpreter, program)
-            interpreters.destroy(interpreter)
-        log = []
-        scheduler.tasklet(log.append)("main interpreter")
-        scheduler.run()
-        print(log)
-        """
-    )
-    lines = done.stdout.splitlines()
-    assert lines[:3] in (["['value'] False 1"] * 3, ["refused True"] * 3)
-    assert lines[3:] == ["['main interpreter']"]
-
-
-# D-66: the package showed the names of its imports and took over the extension's own attributes.
-@pytest.mark.spec("D-66", "M-01", "M-02", "DEC-7")
-def test_the_package_shows_public_names_only():
-    import _scheduler
-
-    public = {name for name in dir(scheduler) if not name.startswith("__")}
-    extension = {name for name in dir(_scheduler) if not name.startswith("_")} | {"_C_API"}
-    assert public == extension | {"QueueChannel", "block_trap", "get_include"}
-    assert scheduler.__name__ == scheduler.__spec__.name == scheduler.__package__ == "scheduler"
-    assert scheduler.__doc__ != _scheduler.__doc__
-    for name in extension:
-        assert getattr(scheduler, name) is getattr(_scheduler, name)
-
-
-# D-67: the reference stands on greenlet; this module needs no other package.
-@pytest.mark.spec("D-67", "M-07")
-def test_no_other_package_is_needed(run_script):
-    done = run_script(
-        """
-        import sys
-        sys.modules["greenlet"] = None
-        import scheduler
-        scheduler.tasklet(print)("works")
-        scheduler.run()
-        """
-    )
-    assert done.stdout == "works\n"

@@ -181,7 +181,9 @@ SENT = [
 @pytest.mark.spec("Q-05", "D-35", "C-30", "C-31")
 @pytest.mark.parametrize(("method", "args", "kind", "expected"), SENT)
 @pytest.mark.parametrize("receiver_waits", [True, False])
-def test_queued_exceptions_arrive_as_direct_ones(drain, method, args, kind, expected, receiver_waits):
+def test_queued_exceptions_arrive_as_direct_ones(
+    drain, method, args, kind, expected, receiver_waits
+):
     q = scheduler.QueueChannel()
     caught = []
 
@@ -338,7 +340,7 @@ def test_queued_values_are_released():
     assert sys.getrefcount(box) == before
 
 
-# ---- block_trap ----------------------------------------------------------------------------------------
+# ---- block_trap ----------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("Q-08", "B-10")
@@ -375,7 +377,7 @@ def test_block_trap_belongs_to_the_tasklet_that_entered_it(drain):
     assert seen == [(True, False), False]
 
 
-# ---- threads (DEC-6) -----------------------------------------------------------------------------------
+# ---- threads (DEC-6) -----------------------------------------------------------------------------
 
 
 @pytest.mark.spec("DEC-6", "D-65", "H-02")

@@ -114,59 +114,168 @@ def test_a_raised_limit_reaches_tasklets_that_are_suspended(drain, recursion_lim
 # Programs that recurse without end, by way of Python and of C. Each must end in a RecursionError
 # or, where CPython itself says so, in a MemoryError; the tasklet goes on afterwards.
 ENDLESS = {
-    "python": "def f(n=0):\n    return f(n + 1)",
-    "method": "class A:\n    def g(self):\n        return self.g()\nf = A().g",
-    "sorted key": "def f(_=None):\n    return sorted([1, 2], key=f)",
-    "__getattr__": (
-        "class A:\n    def __getattr__(self, name):\n        return getattr(self, name + 'x')\n"
-        "def f():\n    return A().x"
-    ),
-    "__init__": "class A:\n    def __init__(self):\n        A()\nf = A",
-    "__add__": (
-        "class A:\n    def __add__(self, other):\n        return self + other\ndef f():\n    A() + 1"
-    ),
-    "__eq__": (
-        "class A:\n    def __eq__(self, other):\n        return [self] == [A()]\n"
-        "def f():\n    return A() == A()"
-    ),
-    "__repr__": "class A:\n    def __repr__(self):\n        return repr([A()])\ndef f():\n    repr(A())",
-    "map": "def f(_=None):\n    return list(map(f, [1]))",
-    "reduce": "import functools\ndef f(*_):\n    return functools.reduce(f, [1, 2])",
-    "partial": "import functools\ndef f():\n    return functools.partial(f)()",
-    "generator": "def g():\n    yield from g()\ndef f():\n    return list(g())",
-    "exec": "def f():\n    exec('f()', globals())",
-    "property": "class A:\n    @property\n    def p(self):\n        return self.p\ndef f():\n    A().p",
-    "getter": "def f():\n    return max([1], key=lambda _: f())",
-    "str.format": (
-        "class A:\n    def __format__(self, spec):\n        return f'{self}'\ndef f():\n    f'{A()}'"
-    ),
-    "nested list repr": (
-        "def f():\n    it = []\n    for _ in range(200000):\n        it = [it]\n    repr(it)"
-    ),
-    "nested dict compare": (
-        "def nest():\n    it = {}\n    for _ in range(200000):\n        it = {0: it}\n    return it\n"
-        "def f():\n    nest() == nest()"
-    ),
-    "json": (
-        "import json\ndef f():\n    it = []\n    for _ in range(200000):\n        it = [it]\n"
-        "    json.dumps(it)"
-    ),
-    "json loads": "import json\ndef f():\n    json.loads('[' * 200000)",
-    "pickle": (
-        "import pickle\ndef f():\n    it = []\n    for _ in range(200000):\n        it = [it]\n"
-        "    pickle.dumps(it)"
-    ),
-    "compile": "def f():\n    compile('+'.join(['a'] * 200000), 'x', 'eval')",
-    "ast": "import ast\ndef f():\n    ast.literal_eval('-' * 5000 + '1')",
-    "parser brackets": "import ast\ndef f():\n    ast.parse('(' * 5000 + ')' * 5000)",
-    "regular expression": "import re\ndef f():\n    re.compile('(' * 20000 + ')' * 20000)",
-    "isinstance": (
-        "def f():\n    it = (int,)\n    for _ in range(200000):\n        it = (it,)\n    isinstance('', it)"
-    ),
-    "deep copy": (
-        "import copy\ndef f():\n    it = []\n    for _ in range(200000):\n        it = [it]\n"
-        "    copy.deepcopy(it)"
-    ),
+    "python": """
+def f(n=0):
+    return f(n + 1)
+""",
+    "method": """
+class A:
+    def g(self):
+        return self.g()
+f = A().g
+""",
+    "sorted key": """
+def f(_=None):
+    return sorted([1, 2], key=f)
+""",
+    "__getattr__": """
+class A:
+    def __getattr__(self, name):
+        return getattr(self, name + 'x')
+def f():
+    return A().x
+""",
+    "__init__": """
+class A:
+    def __init__(self):
+        A()
+f = A
+""",
+    "__add__": """
+class A:
+    def __add__(self, other):
+        return self + other
+def f():
+    A() + 1
+""",
+    "__eq__": """
+class A:
+    def __eq__(self, other):
+        return [self] == [A()]
+def f():
+    return A() == A()
+""",
+    "__repr__": """
+class A:
+    def __repr__(self):
+        return repr([A()])
+def f():
+    repr(A())
+""",
+    "map": """
+def f(_=None):
+    return list(map(f, [1]))
+""",
+    "reduce": """
+import functools
+def f(*_):
+    return functools.reduce(f, [1, 2])
+""",
+    "partial": """
+import functools
+def f():
+    return functools.partial(f)()
+""",
+    "generator": """
+def g():
+    yield from g()
+def f():
+    return list(g())
+""",
+    "exec": """
+def f():
+    exec('f()', globals())
+""",
+    "property": """
+class A:
+    @property
+    def p(self):
+        return self.p
+def f():
+    A().p
+""",
+    "getter": """
+def f():
+    return max([1], key=lambda _: f())
+""",
+    "str.format": """
+class A:
+    def __format__(self, spec):
+        return f'{self}'
+def f():
+    f'{A()}'
+""",
+    "nested list repr": """
+def f():
+    it = []
+    for _ in range(200000):
+        it = [it]
+    repr(it)
+""",
+    "nested dict compare": """
+def nest():
+    it = {}
+    for _ in range(200000):
+        it = {0: it}
+    return it
+def f():
+    nest() == nest()
+""",
+    "json": """
+import json
+def f():
+    it = []
+    for _ in range(200000):
+        it = [it]
+    json.dumps(it)
+""",
+    "json loads": """
+import json
+def f():
+    json.loads('[' * 200000)
+""",
+    "pickle": """
+import pickle
+def f():
+    it = []
+    for _ in range(200000):
+        it = [it]
+    pickle.dumps(it)
+""",
+    "compile": """
+def f():
+    compile('+'.join(['a'] * 200000), 'x', 'eval')
+""",
+    "ast": """
+import ast
+def f():
+    ast.literal_eval('-' * 5000 + '1')
+""",
+    "parser brackets": """
+import ast
+def f():
+    ast.parse('(' * 5000 + ')' * 5000)
+""",
+    "regular expression": """
+import re
+def f():
+    re.compile('(' * 20000 + ')' * 20000)
+""",
+    "isinstance": """
+def f():
+    it = (int,)
+    for _ in range(200000):
+        it = (it,)
+    isinstance('', it)
+""",
+    "deep copy": """
+import copy
+def f():
+    it = []
+    for _ in range(200000):
+        it = [it]
+    copy.deepcopy(it)
+""",
 }
 
 TEMPLATE = """

@@ -29,7 +29,7 @@ def no_collector():
     gc.enable()
 
 
-# ---- counts over a life ---------------------------------------------------------------------------------
+# ---- counts over a life --------------------------------------------------------------------------
 
 
 @pytest.mark.spec("G-01", "T-23")
@@ -283,7 +283,7 @@ def test_stored_exceptions_are_released():
     assert sys.getrefcount(value) == before
 
 
-# ---- cycles -----------------------------------------------------------------------------------------------
+# ---- cycles --------------------------------------------------------------------------------------
 
 
 def cycle_through_callable(box):
@@ -486,9 +486,7 @@ def test_the_collector_leaves_the_living_alone(drain, condition):
 def test_the_collector_sees_what_unstarted_tasklets_refer_to():
     box = Box()
     new = scheduler.tasklet(len).bind(args=(box,))
-    assert any(
-        box is thing or box in gc.get_referents(thing) for thing in gc.get_referents(new)
-    )
+    assert any(box is thing or box in gc.get_referents(thing) for thing in gc.get_referents(new))
     assert gc.is_tracked(new)
     assert gc.is_tracked(scheduler.channel())
     new.kill()

@@ -86,7 +86,7 @@ def test_ways_of_giving_up_a_turn(way: str) -> None:
         leftover.kill()
 
 
-@pytest.mark.spec("R-02", "B-03", "P-06")
+@pytest.mark.spec("R-02", "B-02", "B-03", "P-06", "18-14")
 def test_control_goes_back_to_the_parent_between_two_tasklets(drain: Callable) -> None:
     one, two = queued(scheduler.schedule), queued(len, "")
     with SwitchLog(one=one, two=two) as switches:

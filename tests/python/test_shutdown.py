@@ -19,7 +19,7 @@ LEFT_OVER = {
     "blocked in send": "start(lambda: scheduler.channel().send(0))",
     "blocked for ever, catching": "start(lambda: stubborn(scheduler.channel().receive))",
     "pending killed": "start(scheduler.schedule_remove); keep[-1].kill(pending=True)",
-    "pending killed, new": "keep.append(scheduler.tasklet(print)('wrong')); keep[-1].kill(pending=True)",
+    "pending killed, new": "keep.append(scheduler.tasklet(print)('wrong')); keep[-1].kill(True)",
     "pending throw": "start(scheduler.schedule_remove); keep[-1].throw(KeyError, pending=True)",
     "switch trap set": "start(scheduler.schedule_remove); scheduler.switch_trap(1)",
     "callbacks set": (
@@ -197,7 +197,9 @@ def test_finalizers_that_use_the_scheduler_late_do_no_harm(run_script):
 
 
 @pytest.mark.spec("H-09", "H-05")
-@pytest.mark.parametrize("sleep", ["time.sleep(1000)", "threading.Event().wait()", "lock.acquire()"])
+@pytest.mark.parametrize(
+    "sleep", ["time.sleep(1000)", "threading.Event().wait()", "lock.acquire()"]
+)
 @pytest.mark.parametrize("inside", ["tasklet", "nested tasklet", "plain"])
 def test_a_daemon_thread_asleep_inside_a_tasklet(run_script, sleep, inside):
     """It is ended by force when the interpreter finalises: the exit code must not suffer."""
@@ -318,7 +320,8 @@ def test_fork_leaves_the_forking_threads_tasklets_usable(run_script):
             "if pid == 0:",
             "    ch.send(0)",
             "    start(lambda: os.write(1, b'new in the child\\n'))",
-            "    os.write(1, b'managers %d\\n' % scheduler.get_number_of_active_schedule_managers())",
+            "    managers = scheduler.get_number_of_active_schedule_managers()",
+            "    os.write(1, b'managers %d\\n' % managers)",
             "    sys.exit(6)",
             "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 6",
             "os.write(1, b'parent\\n')",
@@ -338,7 +341,8 @@ def test_tasklets_of_ended_threads_may_live_until_the_interpreter_ends(run_scrip
     done = run_script(
         program(
             "def work():",
-            "    keep.extend([scheduler.tasklet(), scheduler.getmain(), scheduler.tasklet(len)('')])",
+            "    keep.extend([scheduler.tasklet(), scheduler.getmain()])",
+            "    keep.append(scheduler.tasklet(len)(''))",
             "    start(scheduler.schedule_remove)",
             "    start(scheduler.channel().receive)",
             "for _ in range(10):",

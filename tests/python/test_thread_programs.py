@@ -66,7 +66,8 @@ def two_queues():
     for name, worker in workers.items():
         ident = worker.join()
         assert logs[name] == [
-            (0, ident, 4), (1, ident, 4), (2, ident, 4), (0, ident, 4), (1, ident, 3), (2, ident, 2),
+            (0, ident, 4), (1, ident, 4), (2, ident, 4),
+            (0, ident, 4), (1, ident, 3), (2, ident, 2),
         ]  # fmt: skip
 
 

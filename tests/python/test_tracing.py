@@ -51,17 +51,18 @@ class Recorder:
 def tracing():
     """Puts back the trace and profile functions of the thread."""
     before = sys.gettrace(), sys.getprofile()
-    yield Recorder()
+    yield
     sys.settrace(before[0])
     sys.setprofile(before[1])
 
 
 @pytest.mark.spec("S-08")
-@pytest.mark.usefixtures("mode")
-def test_a_trace_function_sees_every_line_of_every_tasklet(drain, tracing):
+@pytest.mark.usefixtures("mode", "tracing")
+def test_a_trace_function_sees_every_line_of_every_tasklet(drain):
+    recorder = Recorder()
     queued(first)
     queued(second)
-    sys.settrace(tracing.trace)
+    sys.settrace(recorder.trace)
     drain()
     sys.settrace(None)
     expected = []
@@ -69,30 +70,35 @@ def test_a_trace_function_sees_every_line_of_every_tasklet(drain, tracing):
         expected += [(name, "call", 0), (name, "line", 1)]
     for name in ("first", "second"):
         expected += [(name, "line", 2), (name, "line", 3), (name, "return", 3)]
-    assert tracing.events == expected
+    assert recorder.events == expected
 
 
 @pytest.mark.spec("S-08")
-def test_a_profile_function_sees_calls_and_returns_of_every_tasklet(drain, tracing):
+@pytest.mark.usefixtures("tracing")
+def test_a_profile_function_sees_calls_and_returns_of_every_tasklet(drain):
+    recorder = Recorder()
     queued(first)
     queued(second)
-    sys.setprofile(tracing.profile)
+    sys.setprofile(recorder.profile)
     drain()
     sys.setprofile(None)
-    calls = [event for event in tracing.events if event[1] in ("call", "return")]
+    calls = [event for event in recorder.events if event[1] in ("call", "return")]
     assert calls == [
         ("first", "call"), ("second", "call"), ("first", "return"), ("second", "return"),
     ]  # fmt: skip
-    c_events = [event for event in tracing.events if event[1].startswith("c_")]
+    c_events = [event for event in recorder.events if event[1].startswith("c_")]
     assert c_events == [
         ("first", "c_call"), ("second", "c_call"), ("first", "c_return"), ("second", "c_return"),
     ]  # fmt: skip
 
 
 @pytest.mark.spec("S-08")
-def test_tracing_switched_on_inside_one_tasklet_reaches_the_others(drain, tracing):
+@pytest.mark.usefixtures("tracing")
+def test_tracing_switched_on_inside_one_tasklet_reaches_the_others(drain):
+    recorder = Recorder()
+
     def switch_on():
-        sys.settrace(tracing.trace)
+        sys.settrace(recorder.trace)
         scheduler.schedule()
 
     queued(first)
@@ -102,32 +108,36 @@ def test_tracing_switched_on_inside_one_tasklet_reaches_the_others(drain, tracin
     drain()
     sys.settrace(None)
     # `first` was already running without a local trace function; `second` starts under the trace.
-    assert [event for event in tracing.events if event[0] == "second"] == [
+    assert [event for event in recorder.events if event[0] == "second"] == [
         ("second", "call", 0),
         ("second", "line", 1),
         ("second", "line", 2),
         ("second", "line", 3),
         ("second", "return", 3),
     ]
-    assert [event for event in tracing.events if event[0] == "first"] == []
+    assert [event for event in recorder.events if event[0] == "first"] == []
 
 
 @pytest.mark.spec("S-08")
-def test_tracing_switched_off_inside_one_tasklet_is_off_for_the_others(drain, tracing):
+@pytest.mark.usefixtures("tracing")
+def test_tracing_switched_off_inside_one_tasklet_is_off_for_the_others(drain):
+    recorder = Recorder()
+
     def switch_off():
         sys.settrace(None)
 
     queued(first)
     queued(switch_off)
     queued(second)
-    sys.settrace(tracing.trace)
+    sys.settrace(recorder.trace)
     drain()
     assert sys.gettrace() is None
-    assert tracing.events == [("first", "call", 0), ("first", "line", 1)]
+    assert recorder.events == [("first", "call", 0), ("first", "line", 1)]
 
 
 @pytest.mark.spec("S-08", "R-01")
-def test_a_trace_function_may_switch(drain, tracing):
+@pytest.mark.usefixtures("tracing")
+def test_a_trace_function_may_switch(drain):
     log = []
 
     def trace(frame, event, arg):
@@ -151,25 +161,29 @@ def test_a_trace_function_may_switch(drain, tracing):
 
 
 @pytest.mark.spec("S-08", "R-01")
-def test_others_are_traced_while_a_trace_function_is_switched_away(drain, tracing):
+@pytest.mark.usefixtures("tracing")
+def test_others_are_traced_while_a_trace_function_is_switched_away(drain):
+    recorder = Recorder()
+
     def trace(frame, event, arg):
         name = frame.f_code.co_name
         if name == "first" and event == "call":
             scheduler.schedule()
             return None
-        return tracing.trace(frame, event, arg) if name == "second" else None
+        return recorder.trace(frame, event, arg) if name == "second" else None
 
     queued(first)
     queued(second)
     sys.settrace(trace)
     drain()
     sys.settrace(None)
-    assert tracing.events[0] == ("second", "call", 0)
-    assert tracing.events[-1] == ("second", "return", 3)
+    assert recorder.events[0] == ("second", "call", 0)
+    assert recorder.events[-1] == ("second", "return", 3)
 
 
 @pytest.mark.spec("S-08", "E-20")
-def test_an_error_of_the_trace_function_ends_tracing_and_the_tasklet(drain, tracing):
+@pytest.mark.usefixtures("tracing")
+def test_an_error_of_the_trace_function_ends_tracing_and_the_tasklet(drain):
     def trace(frame, event, arg):
         if frame.f_code.co_name == "first":
             raise LookupError("from the trace function")
@@ -184,23 +198,26 @@ def test_an_error_of_the_trace_function_ends_tracing_and_the_tasklet(drain, trac
 
 
 @pytest.mark.spec("S-08", "H-04")
-def test_tracing_belongs_to_a_thread(tracing):
+@pytest.mark.usefixtures("tracing")
+def test_tracing_belongs_to_a_thread():
+    recorder = Recorder()
+
     def work():
         queued(first)
         scheduler.run()
 
     thread = threading.Thread(target=work)
-    sys.settrace(tracing.trace)
+    sys.settrace(recorder.trace)
     thread.start()
     thread.join(60)
     sys.settrace(None)
-    assert tracing.events == []
+    assert recorder.events == []
     queued(second)
     scheduler.run()
-    assert tracing.events == []
+    assert recorder.events == []
 
 
-# ---- sys.monitoring (3.12 and later) ------------------------------------------------------------------
+# ---- sys.monitoring (3.12 and later) -------------------------------------------------------------
 
 TOOL = 3
 

@@ -8,7 +8,7 @@ import scheduler
 from actions import channel, trapped
 from helpers import queue, queued, started, state
 
-# ---- block_trap -------------------------------------------------------------------------------------
+# ---- block_trap ----------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("B-10", "D-16")
@@ -63,7 +63,7 @@ def test_the_block_trap_of_another_tasklet_does_not_matter(drain):
     drain()
 
 
-# ---- switch_trap ------------------------------------------------------------------------------------
+# ---- switch_trap ---------------------------------------------------------------------------------
 
 
 @pytest.mark.spec("B-20")

@@ -8,6 +8,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+import scheduler
 from helpers import TIMEOUT
 
 
@@ -85,3 +88,26 @@ class RemoteThread:
 def wait(event: threading.Event) -> None:
     """Waits for an event; fails when it does not come."""
     assert event.wait(TIMEOUT), "the other thread gave no sign"
+
+
+class Noting:
+    """The body of a tasklet that suspends by `suspend` and notes the exception that wakes it."""
+
+    def __init__(self, suspend):
+        self.caught = []
+        self._suspend = suspend
+
+    def __call__(self):
+        try:
+            self._suspend()
+            self.caught.append(None)
+        except BaseException as error:
+            self.caught.append((type(error), error.args, threading.get_ident()))
+
+
+@pytest.fixture
+def other():
+    """A second thread that does what it is told; it has its schedule manager already."""
+    with RemoteThread() as thread:
+        thread.call(scheduler.getmain)
+        yield thread

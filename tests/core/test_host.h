@@ -1,0 +1,447 @@
+// A host for the core without Python: what src/binding/switcher.cpp is to the module, this is to the
+// tests. Tasklets run C++ functions on real stacks; a TestThread carries the manager of one thread.
+//
+// The reference of a tasklet's maker belongs to its TestThread and is the last one to go: when a
+// TestThread ends, it ends its tasklets as a thread does and expects every other reference back.
+#pragma once
+
+#include <cxxabi.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/channel.h"
+#include "core/manager.h"
+
+namespace scheduler::core {
+
+inline std::ostream& operator<<(std::ostream& out, State state) {
+    static constexpr const char* kNames[] = {"dead",    "new",     "ready",
+                                             "running", "blocked", "in transit"};
+    return out << kNames[static_cast<int>(state)];
+}
+
+}  // namespace scheduler::core
+
+namespace scheduler::core::testing {
+
+// Raised inside a tasklet that has to end; ends it silently.
+struct Killed {};
+
+// The core or the host refuses an operation.
+struct Refused : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+struct TestTasklet : Tasklet {
+    std::string name;
+    std::function<void()> body;
+    std::exception_ptr pending;    // raised when it has its next turn
+    Channel* waits_on = nullptr;   // owner thread; Tasklet::channel is the channel's own
+    std::atomic<int> references{1};
+};
+
+inline TestTasklet& body_of(Tasklet& tasklet) { return static_cast<TestTasklet&>(tasklet); }
+
+// A payload is a heap object, so that the leak checker finds what is lost and what is freed twice.
+inline Parcel make_parcel(int value) { return {Parcel::Kind::kValue, new int(value)}; }
+inline int open_parcel(Parcel& parcel) {
+    SCHED_CHECK(!parcel.empty(), "a transfer brought nothing");
+    const std::unique_ptr<int> payload(static_cast<int*>(parcel.take_payload()));
+    return *payload;
+}
+inline void drop_parcel(Parcel& parcel) { delete static_cast<int*>(parcel.take_payload()); }
+
+class TestThread {
+  public:
+    TestThread() : manager_(new ScheduleManager(kHost, main_, kMinStackBytes)) {
+        main_.name = "main";
+        outer_ = std::exchange(here(), this);
+    }
+    // Ends every tasklet by raising Killed in it, as the end of a thread does.
+    ~TestThread() {
+        EXPECT_TRUE(manager().current_is_main());
+        end_tasklets();
+        manager().finish();
+        end_tasklets();
+        for (const auto& tasklet : tasklets_) {
+            EXPECT_EQ(tasklet->references, 1) << "references to " << tasklet->name;
+        }
+        manager().free_stacks();
+        manager().drop_reference();
+        here() = outer_;
+    }
+    TestThread(const TestThread&) = delete;
+    TestThread& operator=(const TestThread&) = delete;
+
+    // The one that the calling thread made last.
+    static TestThread& current_thread() { return *here(); }
+
+    ScheduleManager& manager() { return *manager_; }
+    TestTasklet& main() { return main_; }
+    TestTasklet& current() { return body_of(manager().current()); }
+
+    // Flat mode instead of nested.
+    bool flat = false;
+    // What a schedule callback would be told, as "from>to"; recorded while `watches` is set.
+    bool watches = false;
+    std::vector<std::string> switches;
+    // How often a stack was left for another one.
+    int jumps = 0;
+
+    // A new tasklet that is in no queue yet.
+    TestTasklet& make_paused(std::string name, std::function<void()> body) {
+        tasklets_.push_back(std::make_unique<TestTasklet>());
+        TestTasklet& tasklet = *tasklets_.back();
+        tasklet.manager = &manager();
+        tasklet.name = std::move(name);
+        tasklet.body = std::move(body);
+        tasklet.set_state(State::kNew);
+        tasklet.paused = true;
+        manager().join_roster(tasklet);
+        return tasklet;
+    }
+    // The same, at the end of the queue.
+    TestTasklet& make(std::string name, std::function<void()> body = [] {}) {
+        TestTasklet& tasklet = make_paused(std::move(name), std::move(body));
+        insert(tasklet);
+        return tasklet;
+    }
+    // The maker's reference, the last one, is dropped.
+    void destroy(TestTasklet& tasklet) {
+        EXPECT_EQ(tasklet.references, 1);
+        manager().forget(tasklet);
+        if (tasklet.alive()) end_incarnation(tasklet);
+        std::erase_if(tasklets_, [&](const auto& owned) { return owned.get() == &tasklet; });
+    }
+
+    void insert(TestTasklet& tasklet) {
+        if (manager().insert(tasklet)) retain(tasklet);
+    }
+    void remove(TestTasklet& tasklet) {
+        if (!manager().take_out(tasklet)) return;
+        tasklet.paused = true;
+        release(tasklet);
+    }
+    // Gets it going at once, with an exception if one is pending.
+    void go(TestTasklet& tasklet) {
+        if (flat && !unwinding_current()) {
+            if (manager().insert_behind_current(tasklet)) retain(tasklet);
+            suspend(Ending::kRequeueBehindNext);
+            return;
+        }
+        if (!tasklet.queued()) insert(tasklet);
+        drive(&tasklet);
+    }
+
+    // Drives all that is queued behind the current tasklet.
+    void run() { drive(nullptr); }
+    void run_turns(std::uint64_t turns) {
+        manager().limit().set_turns(turns);
+        run();
+        manager().limit().clear();
+    }
+    void schedule() { suspend(Ending::kRequeue); }
+    void schedule_remove() { suspend(Ending::kLeave); }
+
+    void send(Channel& channel, int value) {
+        current().parcel = make_parcel(value);
+        transfer(channel, Direction::kSend);
+    }
+    int receive(Channel& channel) {
+        transfer(channel, Direction::kReceive);
+        return open_parcel(current().parcel);
+    }
+
+    void read_mail() {
+        while (manager().has_mail()) {
+            const Mail letter = manager().take_mail();
+            if (letter.tasklet == nullptr) return;
+            TestTasklet& tasklet = body_of(*letter.tasklet);
+            if ((letter.bits & mail::kError) != 0 && tasklet.alive()) {
+                tasklet.pending = std::make_exception_ptr(Killed{});
+                if (!tasklet.has_turn() && !tasklet.blocked()) insert(tasklet);
+            }
+            for (int i = 0; i < letter.references; ++i) release(tasklet);
+        }
+    }
+
+    void drive(TestTasklet* first) {
+        TestTasklet& driver = current();
+        RunLoop loop;
+        manager().open_loop(loop, first);
+        run_loop(loop, driver, choose_next(false));
+    }
+    void suspend(Ending how) {
+        if (manager().current_is_main()) {
+            drive(nullptr);
+            return;
+        }
+        if (unwinding_current()) throw Killed{};
+        if (manager().trap_level() != 0) throw Refused("trapped");
+        TestTasklet& self = current();
+        TestTasklet& next = end_turn(how);
+        if (&next != &self) switch_to(self, next);
+        settle();
+        if (self.pending) std::rethrow_exception(std::exchange(self.pending, nullptr));
+    }
+    // Raises Killed in a tasklet that is suspended, in no queue and no line, until it is dead.
+    void unwind(TestTasklet& victim) {
+        victim.pending = std::make_exception_ptr(Killed{});
+        TestTasklet& driver = current();
+        RunLoop loop;
+        manager().open_unwinding(loop, victim);
+        manager().begin_turn(victim);
+        run_loop(loop, driver, victim);
+    }
+
+  private:
+    // The C++ runtime's record of exceptions in flight (Itanium ABI) belongs to a stack.
+    struct ExceptionRecord {
+        void* caught;
+        unsigned int uncaught;
+    };
+
+    static TestThread*& here() {
+        static thread_local TestThread* thread = nullptr;
+        return thread;
+    }
+    static void retain(Tasklet& tasklet) { ++body_of(tasklet).references; }
+    static void release(Tasklet& tasklet) {
+        SCHED_CHECK(--body_of(tasklet).references >= 1, "one reference too many was dropped");
+    }
+    static constexpr Host kHost{retain, [](ScheduleManager& manager) { delete &manager; }};
+
+    bool unwinding_current() {
+        return manager().loop() != nullptr && manager().loop()->unwinding == &current();
+    }
+    void note_switch(const TestTasklet& from, const TestTasklet& to) {
+        if (watches) switches.push_back(from.name + ">" + to.name);
+    }
+    void switch_to(TestTasklet& from, TestTasklet& to) {
+        SCHED_CHECK(held_locks() == 0, "a lock is held across a switch");
+        auto* record = reinterpret_cast<ExceptionRecord*>(abi::__cxa_get_globals());
+        const ExceptionRecord saved = std::exchange(*record, {});
+        ++jumps;
+        Context::switch_to(from.context, to.context);
+        *record = saved;
+    }
+    void fail_loop(std::exception_ptr error) {
+        manager().loop()->failed = true;
+        failure_ = std::move(error);
+    }
+    // What a body that ends raises: nothing if it returns or is killed.
+    static std::exception_ptr without_killed(const std::function<void()>& body) {
+        try {
+            body();
+        } catch (const Killed&) {
+            return nullptr;
+        } catch (...) {
+            return std::current_exception();
+        }
+        return nullptr;
+    }
+    void end_incarnation(TestTasklet& tasklet) {
+        tasklet.set_state(State::kDead);
+        tasklet.pending = nullptr;
+        manager().leave_roster(tasklet);
+    }
+
+    // One that never ran dies where its turn was due. Does the loop go on?
+    bool let_die_unborn(TestTasklet& tasklet) {
+        const auto error = std::exchange(tasklet.pending, nullptr);
+        const auto rest = without_killed([&] { std::rethrow_exception(error); });
+        const EndOfTurn end = manager().die_unborn(tasklet, rest == nullptr);
+        end_incarnation(tasklet);
+        release(tasklet);
+        if (rest != nullptr) fail_loop(rest);
+        return end.loop_goes_on && rest == nullptr;
+    }
+    TestTasklet& choose_next(bool adopting) {
+        for (;;) {
+            read_mail();
+            TestTasklet& driver = body_of(*manager().loop()->driver);
+            const Turn turn = manager().next_turn();
+            if (turn.kind != Turn::Kind::kGive) {
+                const char* reason = turn.kind == Turn::Kind::kTrapped ? "trapped" : "ancestor";
+                if (turn.kind != Turn::Kind::kLoopEnds) {
+                    fail_loop(std::make_exception_ptr(Refused(reason)));
+                }
+                return driver;
+            }
+            TestTasklet& next = body_of(*turn.tasklet);
+            if (next.stack == nullptr && next.pending) {
+                if (!let_die_unborn(next)) return driver;
+                continue;
+            }
+            note_switch(driver, next);
+            if (next.stack == nullptr && !adopting) {
+                next.stack = manager().stacks().acquire();
+                next.context.prepare(*next.stack, run_stack, &next);
+            }
+            manager().begin_turn(next);
+            return next;
+        }
+    }
+    TestTasklet& end_turn(Ending how) {
+        TestTasklet& driver = body_of(*manager().loop()->driver);
+        note_switch(current(), driver);
+        const EndOfTurn end = manager().end_turn(how);
+        if (end.left != nullptr) release(*end.left);
+        if (!end.loop_goes_on || manager().loop()->failed) return driver;
+        return choose_next(how >= Ending::kReturn);
+    }
+    void run_loop(RunLoop& loop, TestTasklet& driver, TestTasklet& first) {
+        if (&first != &driver) switch_to(driver, first);
+        manager().close_loop(loop);
+        settle();
+        if (loop.failed) std::rethrow_exception(std::exchange(failure_, nullptr));
+    }
+    // Recycles the stack of a tasklet that has ended; whoever has control next does it.
+    void settle() {
+        if (TestTasklet* tasklet = std::exchange(retired_, nullptr)) {
+            tasklet->context.retire();
+            manager().stacks().release(std::exchange(tasklet->stack, nullptr));
+        }
+    }
+
+    static void run_stack(void* first) {
+        TestThread& thread = current_thread();
+        auto* tasklet = static_cast<TestTasklet*>(first);
+        Stack* const stack = tasklet->stack;
+        for (;;) {
+            thread.settle();
+            bool failed = false;
+            if (std::exception_ptr error = without_killed(tasklet->body)) {
+                thread.fail_loop(std::move(error));
+                failed = true;
+            }
+            tasklet->body = nullptr;
+            thread.end_incarnation(*tasklet);
+            tasklet->stack = nullptr;
+            TestTasklet& next = thread.end_turn(failed ? Ending::kFail : Ending::kReturn);
+            if (next.stack != nullptr || next.is_main) {
+                thread.retired_ = tasklet;
+                tasklet->stack = stack;
+                Context::finish(tasklet->context, next.context);
+            }
+            next.stack = stack;
+            if (&next != tasklet) Context::adopt(tasklet->context, next.context);
+            tasklet = &next;
+        }
+    }
+
+    void transfer(Channel& channel, Direction direction) {
+        TestTasklet& self = current();
+        read_mail();
+        const bool may_join = manager().trap_level() == 0 && !unwinding_current() &&
+                              !(self.is_main && manager().queue_empty());
+        const Match match = channel.meet(direction, self, may_join);
+        if (match.meeting == Meeting::kMustWait || match.meeting == Meeting::kClosing) {
+            drop_parcel(self.parcel);
+            throw Refused(match.meeting == Meeting::kClosing ? "closing" : "must wait");
+        }
+        try {
+            if (match.meeting == Meeting::kJoined) {
+                wait_in_line(channel, self);
+                return;
+            }
+            const bool yields = channel.caller_yields(direction);
+            if (match.meeting == Meeting::kMet) manager().welcome(*match.partner, yields);
+            if (yields) schedule();
+        } catch (...) {
+            drop_parcel(self.parcel);
+            throw;
+        }
+    }
+    void wait_in_line(Channel& channel, TestTasklet& self) {
+        self.waits_on = &channel;
+        if (!self.is_main) {
+            try {
+                suspend(Ending::kBlock);
+            } catch (...) {
+                self.waits_on = nullptr;
+                throw;
+            }
+            self.waits_on = nullptr;
+            return;
+        }
+        std::exception_ptr error;
+        try {
+            drive(nullptr);
+        } catch (...) {
+            error = std::current_exception();
+        }
+        self.waits_on = nullptr;
+        if (channel.withdraw(self)) {
+            self.set_state(State::kRunning);
+            if (error == nullptr) error = std::make_exception_ptr(Refused("deadlock"));
+        }
+        read_mail();  // withdraw() has waited for a partner that was about to post
+        if (error != nullptr) std::rethrow_exception(error);
+    }
+
+    void end_tasklets() {
+        for (;;) {
+            read_mail();
+            while (Tasklet* queued = manager().first_runnable()) remove(body_of(*queued));
+            Tasklet* live = manager().any_live_tasklet();
+            if (live == nullptr) return;
+            TestTasklet& tasklet = body_of(*live);
+            Channel* channel =
+                tasklet.waits_on != nullptr ? tasklet.waits_on : tasklet.channel;
+            if (channel != nullptr && channel->withdraw(tasklet)) release(tasklet);
+            read_mail();
+            remove(tasklet);
+            drop_parcel(tasklet.parcel);
+            if (tasklet.stack == nullptr) {
+                end_incarnation(tasklet);
+            } else {
+                try {
+                    unwind(tasklet);
+                } catch (...) {  // nobody is left who would want to know
+                }
+            }
+            release(tasklet);
+        }
+    }
+
+    TestTasklet main_;
+    std::vector<std::unique_ptr<TestTasklet>> tasklets_;
+    std::exception_ptr failure_;
+    TestTasklet* retired_ = nullptr;
+    TestThread* outer_ = nullptr;
+    ScheduleManager* manager_;
+};
+
+// A test on one thread, with the order of events as words separated by blanks.
+class ThreadTest : public ::testing::Test {
+  protected:
+    void note(const std::string& word) { log_ += log_.empty() ? word : " " + word; }
+    // What was noted since the last call.
+    std::string log() { return std::exchange(log_, {}); }
+    // A queued tasklet that notes its name and ends.
+    TestTasklet& make_noting(const std::string& name) {
+        return thread_.make(name, [this, name] { note(name); });
+    }
+    std::size_t run_count() {
+        EXPECT_EQ(thread_.manager().run_count(), thread_.manager().count_runnables());
+        return thread_.manager().run_count();
+    }
+
+  private:
+    std::string log_;
+
+  protected:
+    TestThread thread_;  // ends first: its tasklets may note something as they are unwound
+};
+
+}  // namespace scheduler::core::testing
