@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usable() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+# With its standard library: Debian's python3-minimal is not enough.
+usable() { "$1" -c 'import json, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
 find_python() {
     local name
@@ -17,7 +18,7 @@ find_python() {
 
 python=$(find_python)
 if [ -z "$python" ]; then
-    install="apt-get install -y python3 python3-dev python3-venv"
+    install="apt-get install -y --no-install-recommends python3 python3-dev python3-venv"
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "No Python 3.11 or later found: $install"
         export DEBIAN_FRONTEND=noninteractive

@@ -39,9 +39,19 @@ Mail ScheduleManager::take_mail() {
     if (unread_ == nullptr) return {nullptr, 0, 0};
     Tasklet& tasklet = *unread_;
     unread_ = tasklet.mail_next;
-    Mail letter{&tasklet, tasklet.mail.exchange(0, std::memory_order_acq_rel), 1};
+    Mail letter{&tasklet, tasklet.get_mail(), 1};
+    bool wakes = false;
+    bool too_early = false;
+    do {
+        wakes = (letter.bits & (mail::kWake | mail::kWakeFirst)) != 0;
+        // Whoever took it out of the line is still about to post: what was asked before waits for
+        // that letter, so that the tasklet does not run, and end, behind the poster's back.
+        too_early = !wakes && tasklet.get_state() == State::kInTransit;
+    } while (!tasklet.mail.compare_exchange_weak(
+        letter.bits, too_early ? letter.bits & ~mail::kPosted : 0, std::memory_order_acq_rel));
+    if (too_early) return {&tasklet, 0, 1};
 
-    if (tasklet.get_state() == State::kInTransit) {
+    if (wakes && tasklet.get_state() == State::kInTransit) {
         welcome(tasklet, (letter.bits & mail::kWakeFirst) != 0);
     }
     if ((letter.bits & mail::kRemove) != 0 && !tasklet.has_turn() && take_out(tasklet)) {
@@ -107,7 +117,7 @@ bool ScheduleManager::insert(Tasklet& tasklet) {
         tasklet.insert_again = true;
         return false;
     }
-    if (tasklet.queued()) return false;
+    if (tasklet.queued() || tasklet.get_state() == State::kInTransit) return false;
     tasklet.paused = false;
     runnables_.push_back(tasklet);
     return true;
@@ -157,7 +167,8 @@ void ScheduleManager::open_loop(RunLoop& loop, Tasklet* first) {
     loop.driver = current_;
     loop.anchor = first != nullptr ? first->prev : node(*current_);
     loop.last = first != nullptr ? runnables_.back() : nullptr;
-    loop.waking = current_ == &main_ && main_.blocked();
+    // Another thread may have served main already.
+    loop.waking = current_ == &main_ && main_.get_state() != State::kRunning;
     loop.outer = std::exchange(loop_, &loop);
     ++current_->driving;
     mark(loop.anchor, loop.last, 1);

@@ -119,6 +119,7 @@ class ScheduleManager {
     Mail take_mail();
 
     // ---- the queue; a true result takes over one reference from the caller
+    // At the end. Nothing happens to one in transit, which its mail will queue.
     bool insert(Tasklet& tasklet);
     // Queues the partner of a transfer that has just been completed, with the line's reference.
     void welcome(Tasklet& partner, bool first);
@@ -250,8 +251,9 @@ inline EndOfTurn ScheduleManager::end_turn(Ending how) {
             break;
         case Ending::kRequeueBehindNext: {
             tasklet.set_state(State::kReady);
+            // A driver that is being unwound has no place: then behind the one that stands behind.
+            Links* place = driver.queued() ? node(driver) : tasklet.prev;
             runnables_.remove(tasklet);
-            Links* place = node(driver);
             if (place->next != runnables_.head()) place = place->next;
             runnables_.insert_after(*place, tasklet);
             break;

@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    # What exists now lives as long as the session: keep it out of the collections after each test.
+    # What exists now lives until pytest ends: keep it out of the collections after each test.
     gc.collect()
     gc.freeze()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import signal
 import sys
 import weakref
 
@@ -273,3 +274,59 @@ def test_base_exceptions_leave_tasklets_as_others_do(drain, kind):
     with pytest.raises(kind, match="leaving"):
         drain()
     assert (task.alive, log) == (False, ["finally"])
+
+
+@pytest.mark.spec("E-20", "S-08")
+def test_an_interrupt_arrives_in_the_tasklet_that_runs(drain):
+    log = []
+
+    def body(name):
+        try:
+            scheduler.schedule()
+            if name == "second":
+                signal.raise_signal(signal.SIGINT)
+            scheduler.schedule()
+            log.append((name, "undisturbed"))
+        except KeyboardInterrupt:
+            log.append((name, "interrupted"))
+
+    for name in ("first", "second", "third"):
+        queued(body, name)
+    drain()
+    assert sorted(log) == [
+        ("first", "undisturbed"),
+        ("second", "interrupted"),
+        ("third", "undisturbed"),
+    ]
+
+
+@pytest.mark.spec("DEC-4", "S-08")
+@pytest.mark.usefixtures("mode")
+@pytest.mark.parametrize("source", ["__del__", "weak reference callback"])
+def test_an_error_after_a_switch_in_a_finalizer_is_unraisable(drain, unraisable, source):
+    log = []
+
+    class Thing:
+        if source == "__del__":
+
+            def __del__(self):
+                fail(None)
+
+    def fail(_):
+        scheduler.schedule()
+        raise LookupError("from a finalizer")
+
+    def body(name):
+        thing = Thing()
+        reference = weakref.ref(thing, fail) if source != "__del__" else None
+        del thing
+        log.append(name)
+        assert reference is None or reference() is None
+
+    for name in ("first", "second"):
+        queued(body, name)
+    drain()
+    assert log == ["first", "second"]
+    assert [(entry.exc_type, entry.message) for entry in unraisable] == [
+        (LookupError, "from a finalizer")
+    ] * 2

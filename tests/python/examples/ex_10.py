@@ -6,12 +6,12 @@ Rules: T-52, T-53, T-25
 import scheduler
 
 log = []
-def helper(caller, wake):
+def target(caller, wake):
     log.append(("caller paused", caller.paused))
     if wake:
         caller.insert()
 def client(wake):
-    t = scheduler.tasklet(helper)(scheduler.getcurrent(), wake)
+    t = scheduler.tasklet(target)(scheduler.getcurrent(), wake)
     t.switch()
     log.append("client goes on")
 
