@@ -76,7 +76,7 @@ TEST_P(CallbackSlotTest, WhatCannotBeCalledIsRefused) {
 }
 
 TEST_F(CallbackTest, TheChannelCallbackIsReadAsABorrowedReference) {
-    SPEC("K-27", "D-10");
+    SPEC("K-27", "D-10", "18-18");
     EXPECT_EQ(api->PyScheduler_GetChannelCallback(), Py_None);
     const Ref callback = eval("lambda *_: None");
     ASSERT_EQ(api->PyScheduler_SetChannelCallback(callback.get()), 0);

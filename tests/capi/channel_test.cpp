@@ -107,7 +107,7 @@ TEST_F(ChannelTest, AFailedSendKeepsNoReferenceToTheValue) {
 }
 
 TEST_F(ChannelTest, TheQueueIsTheHeadOfTheLine) {
-    SPEC("C-03", "K-07");
+    SPEC("C-03", "K-07", "18-19");
     const Ref channel = new_channel();
     name("c", channel);
     EXPECT_EQ(api->PyChannel_GetQueue(channel.channel()), nullptr);

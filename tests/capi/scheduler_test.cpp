@@ -11,7 +11,7 @@ constexpr long long kTenSeconds = 10'000'000'000;
 class SchedulerTest : public CApiTest {};
 
 TEST_F(SchedulerTest, TheManagerIsANewReference) {
-    SPEC("K-07", "D-10", "S-01", "N-05");
+    SPEC("K-07", "D-10", "S-01", "N-05", "18-17");
     const Ref manager = Ref::steal(api->PyScheduler_GetScheduler());
     ASSERT_TRUE(manager);
     EXPECT_EQ(manager.count(), 2);  // the thread's and ours
