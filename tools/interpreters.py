@@ -80,15 +80,17 @@ def _candidates(version: str) -> Iterator[str]:
 
 def _pyenv_versions(version: str) -> list[Path]:
     """The directories of this version under pyenv, newest patch release first."""
-    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    if not root.is_dir() and (pyenv := shutil.which("pyenv")):
-        root = Path(subprocess.check_output([pyenv, "root"], text=True).strip())
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    if not os.path.isdir(root) and (pyenv := shutil.which("pyenv")):
+        root = Path(subprocess.check_output([pyenv, "root"], text=True).strip()) / "versions"
+    if not os.path.isdir(root):  # which also says no to what may not be looked at
+        return []
 
     def patch(path: Path) -> int:
         number = path.name.removeprefix(f"{version}.")
         return int(number) if number.isdigit() else -1
 
-    return sorted(root.glob(f"versions/{version}.*"), key=patch, reverse=True)
+    return sorted(root.glob(f"{version}.*"), key=patch, reverse=True)
 
 
 def _probe(path: str, version: str) -> Interpreter | None:

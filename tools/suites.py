@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Collection
@@ -123,7 +124,7 @@ def _run_capi(environment: ModuleEnvironment) -> tuple[int, list[str]]:
 
 def _run_pytest(environment: ModuleEnvironment) -> tuple[int, list[str]]:
     cache = f"cache_dir={environment.directory / 'pytest_cache'}"
-    arguments = ("-o", cache, *os.environ.get("PYTEST_ARGS", "").split())
+    arguments = ("-o", cache, *shlex.split(os.environ.get("PYTEST_ARGS", "")))
     prefix = f"{environment.interpreter.version} | "
     pytest = (environment.python, "-m", "pytest")
     return run_and_keep(*pytest, *arguments, env=environment.env, prefix=prefix)

@@ -13,13 +13,11 @@ namespace {
 using scheduler::core::Channel;
 using scheduler::core::Direction;
 using scheduler::core::Mail;
-using scheduler::core::Match;
 using scheduler::core::Meeting;
 using scheduler::core::RunLoop;
 using scheduler::core::ScheduleManager;
 using scheduler::core::State;
 using scheduler::core::Tasklet;
-using scheduler::core::testing::drop_parcel;
 using scheduler::core::testing::make_parcel;
 using scheduler::core::testing::open_parcel;
 using scheduler::core::testing::TestTasklet;
@@ -365,7 +363,6 @@ TEST_F(Manager, LoopOfAServedMainEndsAfterOneTurn) {
         thread_.read_mail();
         EXPECT_EQ(thread_.main().get_state(), State::kRunning);
         EXPECT_EQ(open_parcel(thread_.main().parcel), 5);
-        // The others' stacks look for the thread that was made last.
     }
 }
 
