@@ -12,7 +12,7 @@ namespace scheduler::binding {
 namespace {
 
 using Read = PyObject* (*)(TaskletBody&);
-using Write = bool (*)(TaskletBody&, PyObject*);
+using Write = bool (*)(TaskletBody&, PyObject*, const char* attribute);
 
 template <Read Function>
 PyObject* getter(PyObject* self, void*) {
@@ -28,11 +28,12 @@ int setter(PyObject* self, PyObject* value, void* closure) {
         PyErr_Format(PyExc_TypeError, "%s cannot be deleted", static_cast<const char*>(closure));
         return -1;
     }
-    return Function(body_of(self), value) ? 0 : -1;
+    return Function(body_of(self), value, static_cast<const char*>(closure)) ? 0 : -1;
 }
 
-bool wrong_type(PyObject* error, const char* expected, PyObject* value) {
-    PyErr_Format(error, "the attribute must be %s, not %.200s", expected, Py_TYPE(value)->tp_name);
+bool wrong_type(PyObject* error, const char* attribute, const char* expected, PyObject* value) {
+    PyErr_Format(error, "%s must be %s, not %.200s", attribute, expected,
+                 Py_TYPE(value)->tp_name);
     return false;
 }
 
@@ -94,7 +95,7 @@ PyObject* end_time(TaskletBody& body) { return PyLong_FromLongLong(body.end_time
 PyObject* run_time(TaskletBody& body) {
     return PyFloat_FromDouble(body.notes ? body.notes->run_time : 0.0);
 }
-bool set_run_time(TaskletBody& body, PyObject* value) {
+bool set_run_time(TaskletBody& body, PyObject* value, const char*) {
     const double seconds = PyFloat_AsDouble(value);
     if (seconds == -1.0 && PyErr_Occurred() != nullptr) return false;
     body.get_notes().run_time = seconds;
@@ -103,13 +104,13 @@ bool set_run_time(TaskletBody& body, PyObject* value) {
 
 // ---- flags a program sets ----------------------------------------------------------------------
 
-bool set_block_trap(TaskletBody& body, PyObject* value) {
-    if (!PyBool_Check(value)) return wrong_type(PyExc_RuntimeError, "a bool", value);
+bool set_block_trap(TaskletBody& body, PyObject* value, const char* attribute) {
+    if (!PyBool_Check(value)) return wrong_type(PyExc_RuntimeError, attribute, "a bool", value);
     body.block_trap = value == Py_True;
     return true;
 }
-bool set_dont_raise(TaskletBody& body, PyObject* value) {
-    if (!PyBool_Check(value)) return wrong_type(PyExc_TypeError, "a bool", value);
+bool set_dont_raise(TaskletBody& body, PyObject* value, const char* attribute) {
+    if (!PyBool_Check(value)) return wrong_type(PyExc_TypeError, attribute, "a bool", value);
     if (body.name) {
         refuse(Refusal::kDontRaiseBound);
         return false;
@@ -117,8 +118,8 @@ bool set_dont_raise(TaskletBody& body, PyObject* value) {
     body.dont_raise = value == Py_True;
     return true;
 }
-bool set_highlighted(TaskletBody& body, PyObject* value) {
-    if (!PyBool_Check(value)) return wrong_type(PyExc_TypeError, "a bool", value);
+bool set_highlighted(TaskletBody& body, PyObject* value, const char* attribute) {
+    if (!PyBool_Check(value)) return wrong_type(PyExc_TypeError, attribute, "a bool", value);
     body.get_notes().highlighted = value == Py_True;
     return true;
 }
@@ -133,8 +134,8 @@ PyObject* text(TaskletBody& body) {
     return value != nullptr ? Py_NewRef(value) : PyUnicode_FromString("");
 }
 template <Note Text>
-bool set_text(TaskletBody& body, PyObject* value) {
-    if (!PyUnicode_Check(value)) return wrong_type(PyExc_TypeError, "a str", value);
+bool set_text(TaskletBody& body, PyObject* value, const char* attribute) {
+    if (!PyUnicode_Check(value)) return wrong_type(PyExc_TypeError, attribute, "a str", value);
     body.get_notes().*Text = PyRef::share(value);
     return true;
 }
@@ -143,9 +144,9 @@ PyObject* hook(TaskletBody& body) {
     return new_or_none(body.notes ? (body.notes.get()->*Hook).get() : nullptr);
 }
 template <Note Hook>
-bool set_hook(TaskletBody& body, PyObject* value) {
+bool set_hook(TaskletBody& body, PyObject* value, const char* attribute) {
     if (value != Py_None && PyCallable_Check(value) == 0) {
-        return wrong_type(PyExc_TypeError, "callable or None", value);
+        return wrong_type(PyExc_TypeError, attribute, "callable or None", value);
     }
     body.get_notes().*Hook = PyRef::share(value == Py_None ? nullptr : value);
     return true;

@@ -39,7 +39,9 @@ class Manager : public ThreadTest {
         }
         return names;
     }
-    TestTasklet& make_paused(const char* name) { return thread_.make_paused(name, [] {}); }
+    TestTasklet& make_paused(const char* name) {
+        return thread_.make_paused(name, [] {});
+    }
     // As the holder of a channel's lock leaves it, in the moment before he posts the wake-up.
     TestTasklet& make_in_transit(const char* name) {
         TestTasklet& tasklet = make_paused(name);
@@ -198,7 +200,8 @@ TEST_F(Manager, TimesSwitchedToCountsTurnsAndReturnsToTheDriver) {
     });
     thread_.run();
     EXPECT_EQ(a.times_switched_to, 3U);
-    EXPECT_EQ(thread_.main().times_switched_to, 2U) << "a suspension counts for it, an end does not";
+    EXPECT_EQ(thread_.main().times_switched_to, 2U)
+        << "a suspension counts for it, an end does not";
     EXPECT_GT(a.start_time, 0);
 }
 
@@ -353,8 +356,7 @@ TEST_F(Manager, LoopOfAServedMainEndsAfterOneTurn) {
         ASSERT_EQ(channel.meet(Direction::kReceive, thread_.main(), true).meeting,
                   Meeting::kJoined);
         other.main().parcel = make_parcel(5);
-        ASSERT_EQ(channel.meet(Direction::kSend, other.main(), false).meeting,
-                  Meeting::kMetAbroad);
+        ASSERT_EQ(channel.meet(Direction::kSend, other.main(), false).meeting, Meeting::kMetAbroad);
         if (mail_is_read) thread_.read_mail();
         RunLoop loop;
         manager().open_loop(loop, nullptr);

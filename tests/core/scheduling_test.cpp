@@ -125,8 +125,7 @@ TEST_P(Programs, CallerGoesOnBehindTheOneItRan) {
 INSTANTIATE_TEST_SUITE_P(Modes, Programs,
                          testing::Values(Mode{"Nested", false, false},
                                          Mode{"NestedSteps", false, true},
-                                         Mode{"Flat", true, false},
-                                         Mode{"FlatSteps", true, true}),
+                                         Mode{"Flat", true, false}, Mode{"FlatSteps", true, true}),
                          [](const auto& mode) { return mode.param.name; });
 
 class Scheduling : public ThreadTest {};
@@ -156,8 +155,8 @@ TEST_F(Scheduling, SwitchesAreSeenThroughTheDriver) {
     thread_.make("s", [&] { thread_.send(channel, 1); });
     thread_.make("r", [&] { EXPECT_EQ(thread_.receive(channel), 1); });
     thread_.run();
-    EXPECT_EQ(thread_.switches,
-              (std::vector<std::string>{"main>s", "s>main", "main>r", "r>main", "main>s", "s>main"}));
+    EXPECT_EQ(thread_.switches, (std::vector<std::string>{"main>s", "s>main", "main>r", "r>main",
+                                                          "main>s", "s>main"}));
 }
 
 struct Preference {

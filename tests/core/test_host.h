@@ -44,8 +44,8 @@ struct Refused : std::runtime_error {
 struct TestTasklet : Tasklet {
     std::string name;
     std::function<void()> body;
-    std::exception_ptr pending;    // raised when it has its next turn
-    Channel* waits_on = nullptr;   // owner thread; Tasklet::channel is the channel's own
+    std::exception_ptr pending;  // raised when it has its next turn
+    Channel* waits_on = nullptr;  // owner thread; Tasklet::channel is the channel's own
     std::atomic<int> references{1};
 };
 
@@ -396,8 +396,7 @@ class TestThread {
             Tasklet* live = manager().any_live_tasklet();
             if (live == nullptr) return;
             TestTasklet& tasklet = body_of(*live);
-            Channel* channel =
-                tasklet.waits_on != nullptr ? tasklet.waits_on : tasklet.channel;
+            Channel* channel = tasklet.waits_on != nullptr ? tasklet.waits_on : tasklet.channel;
             if (channel != nullptr && channel->withdraw(tasklet)) release(tasklet);
             read_mail();
             remove(tasklet);

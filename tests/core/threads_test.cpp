@@ -173,8 +173,7 @@ TEST(Threads, EvictAgainstMatch) {
     constexpr int kReceivers = 8;
     for (int round = 0; round < 60; ++round) {
         Channel channel;
-        channel.set_preference(round % 2 == 0 ? Channel::kPreferNeither
-                                              : Channel::kPreferReceiver);
+        channel.set_preference(round % 2 == 0 ? Channel::kPreferNeither : Channel::kPreferReceiver);
         std::array<TestTasklet*, kReceivers> receivers{};
         std::latch all_wait(3);
         std::latch all_over(3);
