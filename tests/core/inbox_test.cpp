@@ -101,8 +101,8 @@ TEST(InboxThreads, EveryTaskletArrivesOnceAndInOrder) {
     EXPECT_TRUE(inbox.empty());
 }
 
-// All producers ask the same few tasklets: each request is a bit of its own and arrives exactly once
-// for every time that it was not set already.
+// All producers ask the same few tasklets: each request is a bit of its own, and no
+// producer asks again before it has been read.
 TEST(InboxThreads, NoRequestIsLostWhenManyPostTheSameTasklet) {
     constexpr int kRounds = 5'000;
     Inbox inbox;

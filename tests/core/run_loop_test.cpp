@@ -330,7 +330,8 @@ TEST_F(RunLoops, NestFiftyDeep) {
     descend(50);
     std::string expected;
     for (int depth = 1; depth <= 50; ++depth) {
-        expected += (depth == 1 ? "" : " ") + std::to_string(depth);
+        if (depth > 1) expected += ' ';
+        expected += std::to_string(depth);
     }
     EXPECT_EQ(log(), expected);
     EXPECT_EQ(run_count(), 1U);

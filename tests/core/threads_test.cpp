@@ -1,5 +1,5 @@
-// Several threads, each with its manager, at work at the same time: nothing but the core's own locks
-// stands between them. A thread with nothing to do looks at its mail until there is some.
+// Several threads, each with its manager, at work at the same time: only the core's own
+// locks stand between them. A thread with nothing to do looks at its mail until there is some.
 
 #include <gtest/gtest.h>
 
