@@ -16,16 +16,22 @@ namespace {
 
 // ---- what the table's functions share ----------------------------------------------------------
 
-// The table serves the interpreter whose module was imported first; that is the one PyGILState
-// attaches threads to. Written with the GIL held, at import and at the end.
+// The table serves the main interpreter, to which PyGILState attaches threads, and the module that it
+// imported first; until then, the first module of any interpreter. Written with the GIL held.
 State* table_state = nullptr;
 PyObject* table_tasklet_exit = nullptr;
+
+// A module may outlive its interpreter, kept by what a daemon thread has left behind.
+bool takes_over_table(const State& state) {
+    if (table_state == nullptr || table_state->at_exit) return true;
+    return state.of_main_interpreter && !table_state->of_main_interpreter;
+}
 
 // Runs `function` attached. PyGILState_Release() is called by hand: a destructor would run, without
 // the GIL, when a daemon thread is ended in here.
 template <typename Function>
 auto attached(Function function) {
-    if (PyGILState_Check() != 0) return function();
+    if (holds_gil()) return function();
     const PyGILState_STATE gil = PyGILState_Ensure();
     auto result = function();
     PyGILState_Release(gil);
@@ -350,7 +356,7 @@ SchedulerCAPI table = {
 }  // namespace
 
 bool publish_table(PyObject* module, State& state) {
-    if (table_state == nullptr) {
+    if (takes_over_table(state)) {
         table_state = &state;
         table_tasklet_exit = state.tasklet_exit;
         table.PyTaskletType = state.tasklet_type;

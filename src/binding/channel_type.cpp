@@ -40,6 +40,7 @@ PyObject* channel_new(PyTypeObject* type, PyObject*, PyObject*) {
     if (self == nullptr) return nullptr;
     ChannelObject& channel = channel_of(self);
     new (&channel.channel) core::Channel();
+    state->hold();
     channel.state = state;
     register_channel(*state, channel);
     return self;
@@ -65,6 +66,7 @@ void channel_dealloc(PyObject* self) {
     ChannelObject& channel = channel_of(self);
     if (channel.weak_references != nullptr) PyObject_ClearWeakRefs(self);
     unregister_channel(*channel.state, channel);
+    channel.state->release();
     channel.channel.~Channel();
     type->tp_free(self);
     Py_DECREF(type);

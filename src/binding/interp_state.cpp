@@ -179,6 +179,22 @@ PyThreadState* this_thread_state() { return PyThreadState_GetUnchecked(); }
 PyThreadState* this_thread_state() { return _PyThreadState_UncheckedGet(); }
 #endif
 
+#if PY_VERSION_HEX >= 0x030C0000
+bool holds_gil() { return this_thread_state() != nullptr; }
+#else
+// In 3.11 the current thread state is that of whoever holds the GIL. One of a sub-interpreter may be
+// used by other threads than its own: then this is a guess.
+bool holds_gil() {
+    if (PyGILState_Check() == 0) return false;
+    PyThreadState* const current = this_thread_state();
+    if (current == nullptr || current == PyGILState_GetThisThreadState()) return current != nullptr;
+    return current->thread_id == PyThread_get_thread_ident() ||
+           current->interp != PyInterpreterState_Main();
+}
+#endif
+
+bool is_being_cleared(PyThreadState* thread) { return thread->dict == nullptr; }
+
 bool has_context(PyThreadState* thread) { return thread->context != nullptr; }
 
 void InterpState::save(PyThreadState* thread) {

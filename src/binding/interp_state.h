@@ -12,6 +12,10 @@
 
 namespace scheduler::binding {
 
+// Does the calling thread hold the GIL? PyGILState_Check() says yes to everybody from the moment on
+// that a sub-interpreter has been made.
+bool holds_gil();
+
 // The error indicator of the running thread, taken out and put back: it must be empty while stacks
 // are switched, and while code runs that may raise errors of its own.
 PyObject* take_error();              // new reference to the exception raised, or nullptr
@@ -25,8 +29,8 @@ class ErrorStash {
     ErrorStash() : error_(take_error()) {}
     ErrorStash(const ErrorStash&) = delete;
     ErrorStash& operator=(const ErrorStash&) = delete;
-    ~ErrorStash() {
-        if (error_ != nullptr) raise_error(error_);
+    ~ErrorStash() {  // without the GIL when a daemon thread is ended: see refs.h
+        if (error_ != nullptr && holds_gil()) raise_error(error_);
     }
 
   private:
@@ -35,6 +39,9 @@ class ErrorStash {
 
 // The calling thread's state, or nullptr without the GIL.
 PyThreadState* this_thread_state();
+
+// Is this thread state about to be deleted? What its dictionary held is being dropped then.
+bool is_being_cleared(PyThreadState* thread);
 
 // Does the stack that runs have a contextvars.Context yet?
 bool has_context(PyThreadState* thread);

@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 #include <structmember.h>
 
+#include "core/channel.h"
 #include "errors.h"
 #include "operations.h"
 #include "switcher.h"
@@ -34,6 +35,21 @@ void destroy_manager(core::ScheduleManager& manager) {
 }
 constexpr core::Host kHost{retain_tasklet, destroy_manager};
 
+// The Python thread state of this OS thread whose manager has ended because it is being deleted. What
+// is dropped after that must not make a manager that nobody would end.
+struct EndedThread {
+    unsigned long module_serial = 0;
+    PyThreadState* thread_state = nullptr;
+    std::uint64_t id = 0;  // tells it from a later one at the same address
+};
+constinit thread_local EndedThread ended_thread;
+
+bool has_ended(const State& state) {
+    PyThreadState* const thread = this_thread_state();
+    return ended_thread.module_serial == state.serial && ended_thread.thread_state == thread &&
+           ended_thread.id == PyThreadState_GetID(thread);
+}
+
 // ---- the end of a thread -----------------------------------------------------------------------
 
 // Every tasklet that is still alive dies, on its own thread, by unwinding if it has started. Nobody is
@@ -53,6 +69,11 @@ void end_tasklets(ManagerBody& manager) {
         discard_incarnation(manager, body_of(*tasklet));
         manager.settle();
     }
+}
+
+// Takes a tasklet whose thread is gone out of its line, where nobody could serve it any more.
+void leave_line(TaskletBody& tasklet) {
+    if (tasklet.blocked()) tasklet.channel->withdraw(tasklet);
 }
 
 void detach_main(ManagerBody& manager) {
@@ -85,11 +106,17 @@ void abandon_manager(ManagerBody& manager) {
     while (core::Tasklet* tasklet = manager.any_live_tasklet()) {  // the reference is never dropped
         TaskletBody& body = body_of(*tasklet);
         body.ended = true;
+        leave_line(body);
         body.set_state(core::State::kDead);
+        body.driving = 0;
         manager.leave_roster(body);
     }
+    leave_line(manager.main_body());
     detach_main(manager);
+    manager.main_body().driving = 0;
+    manager.main_body().suspended = nullptr;  // it lay on the stack of the thread that is gone
     manager.free_stacks();
+    manager.thread_state = nullptr;
     --manager.state.managers;
 }
 
@@ -100,8 +127,17 @@ void guard_dealloc(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
     if (ManagerBody* body = guard->body) {
         ErrorStash stash;
-        if (last_manager == body && body->current_is_main()) {
+        if (body->thread_state == this_thread_state() && body->current_is_main()) {
+            State& state = body->state;
+            state.hold();
+            const bool is_final = is_being_cleared(this_thread_state());
+            body->take_seat();
             end_manager(*body);
+            if (is_final) {
+                ended_thread = {state.serial, this_thread_state(),
+                                PyThreadState_GetID(this_thread_state())};
+            }
+            state.release();
         } else {
             abandon_manager(*body);
         }
@@ -151,6 +187,10 @@ PyRef make_main_tasklet(State& state) {
     return PyRef::steal(state.tasklet_type->tp_alloc(state.tasklet_type, 0));
 }
 
+PyObject* guard_in(PyObject* thread_dict, const State& state) {
+    return thread_dict != nullptr ? PyDict_GetItemWithError(thread_dict, state.guard_key) : nullptr;
+}
+
 // Makes the manager, its object and the guard that ends it with the thread.
 ManagerBody* make_manager(State& state, PyObject* thread_dict) {
     PyRef guard = PyRef::steal(
@@ -167,20 +207,17 @@ ManagerBody* make_manager(State& state, PyObject* thread_dict) {
     PyRef main = make_main_tasklet(state);
     if (!main) return nullptr;
     construct_body(state, main.get());
+    // On 3.11 the objects made above may have started a collection, and its finalizers have been here.
+    if (guard_in(thread_dict, state) != nullptr) return existing_manager_of_this_thread(state);
     auto* body = new ManagerBody(state, this_thread_state(), body_of(main.get()));
     static_cast<void>(main.release());  // owned by the manager until end_manager()
     body->object = guard_object->manager_object;
     object->body = body;
     guard_object->body = body;
     PyObject_GC_Track(reinterpret_cast<PyObject*>(object));
-    last_manager = body;
     ++state.managers;
     if (PyDict_SetItem(thread_dict, state.guard_key, guard.get()) < 0) return nullptr;
     return body;
-}
-
-PyObject* guard_in(PyObject* thread_dict, const State& state) {
-    return thread_dict != nullptr ? PyDict_GetItemWithError(thread_dict, state.guard_key) : nullptr;
 }
 
 }  // namespace
@@ -200,12 +237,19 @@ ManagerBody::ManagerBody(State& module_state, PyThreadState* thread, TaskletBody
     : core::ScheduleManager(kHost, main_tasklet, kStackBytes),
       state(module_state),
       thread_state(thread),
-      thread_id(PyThread_get_thread_ident()),
-      cxx_globals(abi::__cxa_get_globals()) {
+      thread_id(PyThread_get_thread_ident()) {
+    state.hold();
     add_reference();  // main's
+    take_seat();
 }
 
-ManagerBody::~ManagerBody() = default;
+void ManagerBody::take_seat() {
+    seat = &last_manager;
+    cxx_globals = abi::__cxa_get_globals();
+    last_manager = this;
+}
+
+ManagerBody::~ManagerBody() { state.release(); }
 
 void ManagerBody::settle() {
     unsettled_ = false;
@@ -219,12 +263,14 @@ void ManagerBody::settle() {
         trash_.pop_back();
         Py_DECREF(object_to_drop);
     }
-    while (!orphans_.empty()) {
+    while (!switching && !orphans_.empty()) {
         PyRef orphan = PyRef::steal(orphans_.back());
         orphans_.pop_back();
-        discard_incarnation(*this, body_of(orphan.get()));
+        // A weak reference may have brought it back to its users: their last one unwinds it again.
+        if (Py_REFCNT(orphan.get()) == 1) discard_incarnation(*this, body_of(orphan.get()));
         orphan.reset();
     }
+    if (!orphans_.empty()) unsettled_ = true;
 }
 
 ManagerBody* existing_manager_of_this_thread(State& state) {
@@ -234,7 +280,7 @@ ManagerBody* existing_manager_of_this_thread(State& state) {
         PyErr_Clear();
         return nullptr;
     }
-    last_manager = reinterpret_cast<ThreadGuard*>(guard)->body;
+    reinterpret_cast<ThreadGuard*>(guard)->body->take_seat();
     return last_manager;
 }
 
@@ -243,6 +289,10 @@ ManagerBody* find_or_make_manager(State& state) {
     PyObject* thread_dict = PyThreadState_GetDict();
     if (thread_dict == nullptr) {
         PyErr_SetString(PyExc_RuntimeError, "the calling thread has no Python thread state left");
+        return nullptr;
+    }
+    if (has_ended(state) || state.tasklet_type == nullptr) {
+        refuse(Refusal::kThreadEnding);
         return nullptr;
     }
     return make_manager(state, thread_dict);

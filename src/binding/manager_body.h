@@ -17,9 +17,13 @@ struct ManagerBody : core::ScheduleManager {
     ~ManagerBody();
 
     State& state;
-    PyThreadState* const thread_state;  // of the owner thread; dangles when finished()
-    const unsigned long thread_id;      // threading.get_ident() of the owner thread
-    void* const cxx_globals;            // the C++ runtime's record of exceptions in flight here
+    PyThreadState* thread_state;    // of the owner thread; nullptr when that is gone
+    const unsigned long thread_id;  // threading.get_ident() of the owner thread
+    // The OS thread that runs it now: where that has `last_manager`, and the C++ runtime's record of
+    // exceptions in flight there. The thread state of a sub-interpreter may move.
+    ManagerBody** seat = nullptr;
+    void* cxx_globals = nullptr;
+    void take_seat();
     PyObject* object = nullptr;         // the ScheduleManager object: borrowed, nullptr at the end
 
     // ---- owner thread, with the GIL
@@ -78,7 +82,7 @@ extern constinit thread_local ManagerBody* last_manager [[gnu::tls_model("initia
 inline ManagerBody* last_manager_if_right(State& state) {
     ManagerBody* manager = last_manager;
     const bool is_right = manager != nullptr && &manager->state == &state &&
-                          manager->thread_state == this_thread_state();
+                          manager->thread_state == this_thread_state() && manager->seat == &last_manager;
     return is_right ? manager : nullptr;
 }
 

@@ -1,5 +1,7 @@
 #include "module.h"
 
+#include <new>
+
 #include "capi.h"
 #include "channel_type.h"
 #include "function_docs.h"
@@ -48,6 +50,7 @@ bool add_types(PyObject* module, State& state) {
 
 // At the end of the main thread, while modules are still whole, its tasklets are unwound.
 PyObject* end_at_exit(PyObject* module, PyObject*) {
+    state_of_module(module).at_exit = true;
     finish_manager_of_this_thread(state_of_module(module));
     Py_RETURN_NONE;
 }
@@ -62,10 +65,19 @@ bool register_at_exit(PyObject* module) {
 }
 
 int module_exec(PyObject* module) {
-    State& state = state_of_module(module);
-    new (&state) State{};
+    auto* made = new (std::nothrow) State{};
+    if (made == nullptr) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    *static_cast<State**>(PyModule_GetState(module)) = made;
+    State& state = *made;
+    static std::atomic<unsigned long> last_serial{0};
+    state.serial = ++last_serial;
     state.nested = true;
-    state.guard_key = PyUnicode_InternFromString("_scheduler.thread_guard");
+    state.of_main_interpreter = PyInterpreterState_Get() == PyInterpreterState_Main();
+    // One key a module object: an interpreter may hold several, imported one after the other.
+    state.guard_key = PyUnicode_FromFormat("_scheduler.thread_guard.%p", &state);
     state.tasklet_exit = PyErr_NewExceptionWithDoc("_scheduler.TaskletExit", docs::tasklet_exit,
                                                    PyExc_SystemExit, nullptr);
     const bool ok = state.guard_key != nullptr && state.tasklet_exit != nullptr &&
@@ -75,7 +87,14 @@ int module_exec(PyObject* module) {
     return ok ? 0 : -1;
 }
 
+// False for a module whose initialisation has not begun.
+bool has_state(PyObject* module) {
+    auto** state = static_cast<State**>(PyModule_GetState(module));
+    return state != nullptr && *state != nullptr;
+}
+
 int module_traverse(PyObject* module, visitproc visit, void* arg) {
+    if (!has_state(module)) return 0;
     const State& state = state_of_module(module);
     for (const TypeEntry& entry : kTypes) Py_VISIT(state.*entry.slot);
     Py_VISIT(state.tasklet_exit);
@@ -84,20 +103,22 @@ int module_traverse(PyObject* module, visitproc visit, void* arg) {
     return 0;
 }
 
+// TaskletExit and the key refer to nothing of the module, and are needed as long as tasklets live.
 int module_clear(PyObject* module) {
+    if (!has_state(module)) return 0;
     State& state = state_of_module(module);
     Py_CLEAR(state.schedule_callback);
     Py_CLEAR(state.channel_callback);
     for (const TypeEntry& entry : kTypes) Py_CLEAR(state.*entry.slot);
-    Py_CLEAR(state.tasklet_exit);
-    Py_CLEAR(state.guard_key);
     return 0;
 }
 
 void module_free(void* module) {
     auto* object = static_cast<PyObject*>(module);
+    if (!has_state(object)) return;
     forget_state(state_of_module(object));
     module_clear(object);
+    state_of_module(object).release();
 }
 
 PyModuleDef_Slot module_slots[] = {
@@ -111,7 +132,7 @@ PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
     "_scheduler",
     docs::module_,
-    sizeof(State),
+    sizeof(State*),
     module_functions,
     module_slots,
     module_traverse,

@@ -1,4 +1,7 @@
 // The state of one `_scheduler` module object: one per interpreter that imports it.
+//
+// It lives apart from the module, counted: when an interpreter ends, the collector may free the module
+// before the last tasklets, channels and managers.
 #pragma once
 
 #include <Python.h>
@@ -17,7 +20,8 @@ struct ChannelObject;
 using FastCallback = int (*)(PyTaskletObject* from, PyTaskletObject* to);
 
 struct State {
-    // Constant once the module is initialised; owned.
+    // Constant once the module is initialised; owned. The types are nullptr once the module has been
+    // torn down.
     PyTypeObject* tasklet_type;
     PyTypeObject* channel_type;
     PyTypeObject* manager_type;
@@ -25,6 +29,10 @@ struct State {
     PyTypeObject* callable_wrapper_type;
     PyObject* tasklet_exit;
     PyObject* guard_key;  // of this module's guard in a thread's dictionary
+    unsigned long serial;  // of this module object, never given twice
+    bool of_main_interpreter;
+
+    bool at_exit;  // the atexit functions of the interpreter have begun
 
     // Owned; nullptr: none.
     PyObject* schedule_callback;
@@ -46,6 +54,18 @@ struct State {
     core::Lock registry_lock;
     ChannelObject* registry SCHED_GUARDED_BY(registry_lock);
 
+    // The module object and everything that refers to this state.
+    std::atomic<long> users{1};
+
+    // With the GIL.
+    void hold() { users.fetch_add(1, std::memory_order_relaxed); }
+    void release() {
+        if (users.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+        Py_XDECREF(tasklet_exit);
+        Py_XDECREF(guard_key);
+        delete this;
+    }
+
     bool watches_switches() const {
         return schedule_callback != nullptr || fast_callback != nullptr;
     }
@@ -54,7 +74,7 @@ struct State {
 extern PyModuleDef module_definition;
 
 inline State& state_of_module(PyObject* module) {
-    return *static_cast<State*>(PyModule_GetState(module));
+    return **static_cast<State**>(PyModule_GetState(module));
 }
 // The module state behind one of our types or a class derived from one; nullptr with TypeError set
 // for any other type.

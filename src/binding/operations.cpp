@@ -104,7 +104,10 @@ bool replace_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyObject* a
         own_kwargs = PyRef::steal(PyDict_Copy(kwargs));
         if (!own_kwargs) return false;
     }
-    if (tasklet.started()) discard_incarnation(manager, tasklet);
+    if (tasklet.started()) {
+        if (manager.switching) return refused(Refusal::kInCallback);
+        discard_incarnation(manager, tasklet);
+    }
     // Unwinding has run code of the program, which may have been at this tasklet again.
     if (tasklet.started()) return refused(Refusal::kBindCurrent);
     if (!tasklet.remembered) return refused(Refusal::kNoCallable);
@@ -115,6 +118,7 @@ bool unbind(ManagerBody& manager, TaskletBody& tasklet) {
     if (&tasklet == &manager.current()) return refused(Refusal::kUnbindCurrent);
     if (tasklet.is_main) return refused(Refusal::kMainTasklet);
     if (tasklet.scheduled() || tasklet.has_turn()) return refused(Refusal::kUnbindScheduled);
+    if (tasklet.started() && manager.switching) return refused(Refusal::kInCallback);
     const bool was_paused = tasklet.paused;
     discard_incarnation(manager, tasklet);
     tasklet.paused = was_paused;
@@ -135,7 +139,8 @@ bool end_limited_run(ManagerBody& manager, bool result) {
 }  // namespace
 
 ManagerBody* enter_with_mail(ManagerBody& manager) {
-    if (!manager.switching) {
+    // To settle may run Python, during which more mail may come.
+    while (!manager.switching && manager.has_mail()) {
         read_mail(manager);
         manager.settle();
     }
@@ -150,6 +155,7 @@ void discard_incarnation(ManagerBody& manager, TaskletBody& tasklet) {
         end_incarnation(tasklet, manager);
         return;
     }
+    if (manager.has_mail()) read_mail(manager);  // it may be on its way out of a line
     if (PyRef membership = withdraw(manager, tasklet)) manager.discard(std::move(membership));
     if (manager.take_out(tasklet)) manager.discard(tasklet.object);
     unwind(manager, tasklet);
@@ -273,7 +279,9 @@ void make_pending(ManagerBody& manager, TaskletBody& tasklet, PyRef error, bool 
 }
 
 bool kill(TaskletBody& tasklet, bool pending) {
-    ManagerBody* manager = enter(tasklet.get_manager()->state);
+    // Made first: on 3.11 that may start a collection, and with it code of the program.
+    PyRef exit = make_exit(tasklet.module_state);
+    ManagerBody* manager = exit ? enter(tasklet.module_state) : nullptr;
     if (manager == nullptr) return false;
     const bool foreign = is_foreign(*manager, tasklet);
     if ((foreign || tasklet.ended) && !pending) {
@@ -287,8 +295,6 @@ bool kill(TaskletBody& tasklet, bool pending) {
     if (tasklet.is_main) return refused(Refusal::kMainTasklet);
     // One that is on its way already is enough, unless the tasklet has left the queue since.
     if (tasklet.posted_kill.load() || (tasklet.pending_kill && tasklet.queued())) return true;
-    PyRef exit = make_exit(manager->state);
-    if (!exit) return false;
     if (foreign) return post_error(tasklet, std::move(exit), true);
     if (!pending) return deliver_now(*manager, tasklet, std::move(exit));
     make_pending(*manager, tasklet, std::move(exit), true);

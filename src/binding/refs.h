@@ -12,6 +12,8 @@
 
 #include <utility>
 
+#include "interp_state.h"
+
 namespace scheduler::binding {
 
 class PyRef {
@@ -25,7 +27,7 @@ class PyRef {
     PyRef(const PyRef&) = delete;
     PyRef& operator=(const PyRef&) = delete;
     ~PyRef() {
-        if (object_ != nullptr && PyGILState_Check() != 0) Py_DECREF(object_);
+        if (object_ != nullptr && holds_gil()) Py_DECREF(object_);
     }
 
     static PyRef steal(PyObject* object) { return PyRef(object); }

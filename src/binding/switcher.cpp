@@ -273,9 +273,11 @@ bool suspend(ManagerBody& manager, Ending how) {
 
 bool suspend_blocked(ManagerBody& manager) {
     if (!manager.current_is_main()) return suspend_tasklet(manager, Ending::kBlock);
-    if (!drive(manager, nullptr)) return false;
-    if (manager.has_mail()) read_mail(manager);
-    if (!manager.main().blocked()) return true;
+    do {  // what the end of a loop drops, and late mail, may have queued somebody
+        if (!drive(manager, nullptr)) return false;
+        if (manager.has_mail()) read_mail(manager);
+        if (!manager.main().blocked()) return true;
+    } while (!manager.queue_empty());
     refuse(Refusal::kDeadlock);
     return false;
 }

@@ -77,6 +77,7 @@ PyObject* neighbour(TaskletBody& body) {
 
 PyObject* frame(TaskletBody& body) {
     PyObject* found = nullptr;
+    if (!body.alive()) Py_RETURN_NONE;
     if (body.suspended != nullptr) {
         found = body.suspended->frame(this_thread_state());
     } else if (body.started() && body.get_state() == core::State::kRunning) {

@@ -103,8 +103,10 @@ void tasklet_dealloc(PyObject* self) {
         manager->forget(body);
         manager->drop_reference();
     }
-    --body.module_state.tasklets;
+    State& state = body.module_state;
+    --state.tasklets;
     body.~TaskletBody();
+    state.release();
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -263,6 +265,7 @@ PyType_Spec tasklet_type_spec = {
     tasklet_slots};
 
 void construct_body(State& state, PyObject* tasklet) {
+    state.hold();
     new (&body_of(tasklet)) TaskletBody(state, tasklet);
     ++state.tasklets_ever;
     ++state.tasklets;
