@@ -7,7 +7,7 @@ namespace scheduler::binding {
 
 void call_schedule_callbacks(ManagerBody& manager, TaskletBody& from, TaskletBody& to) {
     ErrorStash stash;
-    const bool was_switching = std::exchange(manager.switching, true);
+    MidSwitch mid_switch(manager);
     // The callback may replace itself, and drop the tasklets.
     PyRef callback = PyRef::share(manager.state.schedule_callback);
     PyRef from_object = PyRef::share(from.object);
@@ -25,7 +25,6 @@ void call_schedule_callbacks(ManagerBody& manager, TaskletBody& from, TaskletBod
     manager.discard(std::move(callback));
     manager.discard(std::move(from_object));
     manager.discard(std::move(to_object));
-    manager.switching = was_switching;
 }
 
 void call_channel_callback(State& state, PyObject* channel, PyObject* tasklet, bool sending,

@@ -81,7 +81,7 @@ bool is_table_in_order() {
 
 // 1: yes, 0: no, -1: an error is set.
 int is_ready(PyObject* type, PyObject* val, ReadyInstance ready) {
-    if (val == nullptr || val == Py_None) return 0;
+    if (val == nullptr || !PyExceptionInstance_Check(val)) return 0;  // whatever __instancecheck__ says
     if (ready == ReadyInstance::kOfClass) return PyObject_IsInstance(val, type);
     return reinterpret_cast<PyObject*>(Py_TYPE(val)) == type ? 1 : 0;
 }

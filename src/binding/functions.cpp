@@ -68,7 +68,12 @@ PyObject* switch_trap(State& state, PyObject* argument) {
     ManagerBody* manager = manager_of_this_thread(state);
     if (manager == nullptr) return nullptr;
     const int level = manager->trap_level();
-    manager->set_trap_level(level + delta);
+    int raised = 0;
+    if (__builtin_add_overflow(level, delta, &raised)) {
+        PyErr_SetString(PyExc_OverflowError, "the switch trap level would be too large");
+        return nullptr;
+    }
+    manager->set_trap_level(raised);
     return PyLong_FromLong(level);
 }
 

@@ -204,7 +204,8 @@ void InterpState::save(PyThreadState* thread) {
     datastack_top_ = thread->datastack_top;
     datastack_limit_ = thread->datastack_limit;
     context_ = thread->context;
-    depth_ = recursion_limit(thread) - *recursion_remaining(thread);
+    limit_ = recursion_limit(thread);
+    depth_ = limit_ - *recursion_remaining(thread);
     c_recursion_remaining_ = get_c_recursion(thread);
     trash_nesting_ = get_trash_nesting(thread);
     tracing_ = thread->tracing;
@@ -218,11 +219,27 @@ void InterpState::restore(PyThreadState* thread) const {
     thread->datastack_limit = datastack_limit_;
     thread->context = context_;
     ++thread->context_ver;
-    *recursion_remaining(thread) = recursion_limit(thread) - depth_;
+    const int limit = recursion_limit(thread);
+    const bool is_new_limit = kCountsPythonCalls && limit != limit_;
+    *recursion_remaining(thread) = limit - (is_new_limit ? depth_for_new_limit(thread) : depth_);
     set_c_recursion(thread, c_recursion_remaining_);
     set_trash_nesting(thread, trash_nesting_);
     thread->tracing = tracing_;
     refresh_use_tracing(thread);
+}
+
+// Where one count serves Python calls and C calls, a limit above what the stack has room for is
+// honoured in part: the rest counts as used up. How much that is depends on the limit.
+int InterpState::depth_for_new_limit(PyThreadState* thread) const {
+    _PyErr_StackItem* handled = exc_info_;
+    while (handled->previous_item != nullptr) handled = handled->previous_item;
+    if (handled == &thread->exc_state) return depth_;  // the thread's own stack
+    auto* base = reinterpret_cast<StackBase*>(reinterpret_cast<std::byte*>(handled) -
+                                              offsetof(StackBase, handled_));
+    const int calls = depth_ - base->withheld_;
+    const int limit = recursion_limit(thread);
+    base->withheld_ = limit > base->allowance_ ? limit - base->allowance_ : 0;
+    return calls + base->withheld_;
 }
 
 void StackBase::enter(PyThreadState* thread, const core::StackSpan& stack, PyObject* context) {
@@ -243,10 +260,11 @@ void StackBase::enter(PyThreadState* thread, const core::StackSpan& stack, PyObj
     set_trash_nesting(thread, 0);
     set_frames(thread, no_frames(thread, c_frame_));
 
-    const int allowance = recursion_allowance(stack);
+    allowance_ = recursion_allowance(stack);
     const int limit = recursion_limit(thread);
-    *recursion_remaining(thread) = kCountsPythonCalls && allowance < limit ? allowance : limit;
-    set_c_recursion(thread, allowance);
+    withheld_ = kCountsPythonCalls && allowance_ < limit ? limit - allowance_ : 0;
+    *recursion_remaining(thread) = limit - withheld_;
+    set_c_recursion(thread, allowance_);
     refresh_use_tracing(thread);
 }
 

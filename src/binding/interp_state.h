@@ -64,6 +64,8 @@ class InterpState {
     int traverse(visitproc visit, void* arg) const;
 
   private:
+    int depth_for_new_limit(PyThreadState* thread) const;
+
     // A word that a version lacks stays unused there.
     void* frames_;  // 3.11, 3.12: the C frame; later: the innermost Python frame
     _PyErr_StackItem* exc_info_;
@@ -72,6 +74,7 @@ class InterpState {
     PyObject** datastack_limit_;
     PyObject* context_;          // owned, as by the thread state
     int depth_;                  // of Python calls, so that a new recursion limit is honoured
+    int limit_;                  // the recursion limit that goes with it; before 3.12
     int c_recursion_remaining_;  // from 3.12
     int trash_nesting_;          // before 3.13
     int tracing_;
@@ -89,8 +92,13 @@ class StackBase {
     static PyObject* abandon(PyThreadState* thread);
 
   private:
+    friend class InterpState;
+
     void* c_frame_[3];  // room for the C frame of 3.11 and 3.12
     _PyErr_StackItem handled_;
+    // Before 3.12: how deep calls may nest on this stack, and how much less that is than the limit.
+    int allowance_;
+    int withheld_;
 };
 
 }  // namespace scheduler::binding

@@ -209,7 +209,13 @@ ManagerBody* make_manager(State& state, PyObject* thread_dict) {
     construct_body(state, main.get());
     // On 3.11 the objects made above may have started a collection, and its finalizers have been here.
     if (guard_in(thread_dict, state) != nullptr) return existing_manager_of_this_thread(state);
-    auto* body = new ManagerBody(state, this_thread_state(), body_of(main.get()));
+    ManagerBody* body = nullptr;
+    try {
+        body = new ManagerBody(state, this_thread_state(), body_of(main.get()));
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+        return nullptr;
+    }
     static_cast<void>(main.release());  // owned by the manager until end_manager()
     body->object = guard_object->manager_object;
     object->body = body;
@@ -252,7 +258,11 @@ void ManagerBody::take_seat() {
 ManagerBody::~ManagerBody() { state.release(); }
 
 void ManagerBody::settle() {
+    if (switching) return;
     unsettled_ = false;
+    // What the current tasklet has received and not looked at yet is not for the code run here.
+    TaskletBody& self = current_body();
+    core::Parcel received = std::move(self.parcel);
     if (retired_ != nullptr) {
         TaskletBody& tasklet = *std::exchange(retired_, nullptr);
         tasklet.context.retire();
@@ -271,6 +281,7 @@ void ManagerBody::settle() {
         orphan.reset();
     }
     if (!orphans_.empty()) unsettled_ = true;
+    self.parcel = std::move(received);
 }
 
 ManagerBody* existing_manager_of_this_thread(State& state) {

@@ -4,6 +4,8 @@
 
 #include <Python.h>
 
+#include <new>
+#include <utility>
 #include <vector>
 
 #include "core/manager.h"
@@ -44,15 +46,11 @@ struct ManagerBody : core::ScheduleManager {
     // Owns `stolen` until settle(), for dropping it runs Python.
     void discard(PyObject* stolen) {
         if (stolen == nullptr) return;
-        trash_.push_back(stolen);
-        unsettled_ = true;
+        put_aside(trash_, stolen);
     }
     void discard(PyRef object_ref) { discard(object_ref.release()); }
     // A tasklet (reference stolen) that must be unwound but cannot be right now.
-    void unwind_later(PyObject* stolen) {
-        orphans_.push_back(stolen);
-        unsettled_ = true;
-    }
+    void unwind_later(PyObject* stolen) { put_aside(orphans_, stolen); }
     // The stack of `tasklet` has ended; whoever runs next recycles it.
     void retire(TaskletBody& tasklet) {
         retired_ = &tasklet;
@@ -60,10 +58,20 @@ struct ManagerBody : core::ScheduleManager {
     }
     bool unsettled() const { return unsettled_; }
     // The first thing on a stack that has just got control: recycles the stack that ended, drops what
-    // was put aside. May run Python, and may switch.
+    // was put aside. May run Python, and may switch; the current tasklet must not be in a line. In the
+    // middle of a switch it does nothing.
     void settle();
 
   private:
+    // Without memory the reference is lost: nothing may be thrown in the middle of a switch.
+    void put_aside(std::vector<PyObject*>& list, PyObject* stolen) {
+        try {
+            list.push_back(stolen);
+            unsettled_ = true;
+        } catch (const std::bad_alloc&) {
+        }
+    }
+
     bool unsettled_ = false;
     TaskletBody* retired_ = nullptr;
     std::vector<PyObject*> trash_;
@@ -85,6 +93,21 @@ inline ManagerBody* last_manager_if_right(State& state) {
                           manager->thread_state == this_thread_state() && manager->seat == &last_manager;
     return is_right ? manager : nullptr;
 }
+
+// In the middle of a switch: what runs meanwhile (a callback, or finalizers, for on 3.11 to make an
+// error may start a collection) must not switch.
+class MidSwitch {
+  public:
+    explicit MidSwitch(ManagerBody& manager)
+        : manager_(manager), before_(std::exchange(manager.switching, true)) {}
+    MidSwitch(const MidSwitch&) = delete;
+    MidSwitch& operator=(const MidSwitch&) = delete;
+    ~MidSwitch() { manager_.switching = before_; }
+
+  private:
+    ManagerBody& manager_;
+    const bool before_;
+};
 
 // The calling thread's manager, made on demand; nullptr with an error set.
 ManagerBody* find_or_make_manager(State& state);

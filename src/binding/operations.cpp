@@ -104,14 +104,16 @@ bool replace_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyObject* a
         own_kwargs = PyRef::steal(PyDict_Copy(kwargs));
         if (!own_kwargs) return false;
     }
-    if (tasklet.started()) {
-        if (manager.switching) return refused(Refusal::kInCallback);
-        discard_incarnation(manager, tasklet);
-    }
-    // Unwinding has run code of the program, which may have been at this tasklet again.
+    PyRef context = copy_of_current_context();
+    if (!context && PyErr_Occurred() != nullptr) return false;
+    if (tasklet.started() && manager.switching) return refused(Refusal::kInCallback);
+    if (tasklet.started()) discard_incarnation(manager, tasklet);
+    // Code of the program has run, which may have been at this tasklet again.
     if (tasklet.started()) return refused(Refusal::kBindCurrent);
     if (!tasklet.remembered) return refused(Refusal::kNoCallable);
-    return make_incarnation(manager, tasklet, std::move(own_args), std::move(own_kwargs));
+    make_incarnation(manager, tasklet, std::move(own_args), std::move(own_kwargs),
+                     std::move(context));
+    return true;
 }
 
 bool unbind(ManagerBody& manager, TaskletBody& tasklet) {
@@ -121,11 +123,10 @@ bool unbind(ManagerBody& manager, TaskletBody& tasklet) {
     if (tasklet.started() && manager.switching) return refused(Refusal::kInCallback);
     const bool was_paused = tasklet.paused;
     discard_incarnation(manager, tasklet);
+    // Code of the program has run, which may have been at this tasklet again.
+    if (tasklet.alive()) return refused(Refusal::kUnbindScheduled);
     tasklet.paused = was_paused;
     forget_callable(tasklet);
-    tasklet.name.reset();
-    tasklet.module.reset();
-    tasklet.code.reset();
     manager.settle();
     return true;
 }
@@ -150,15 +151,21 @@ ManagerBody* enter_with_mail(ManagerBody& manager) {
 // ---- arguments ---------------------------------------------------------------------------------
 
 void discard_incarnation(ManagerBody& manager, TaskletBody& tasklet) {
-    if (!tasklet.alive()) return;
+    if (!tasklet.alive() || tasklet.has_turn()) return;
     if (tasklet.get_state() == core::State::kNew) {
         end_incarnation(tasklet, manager);
         return;
     }
+    ErrorStash stash;
+    PyRef exit = make_exit(manager.state);
+    // Whatever is raised in there unwinds it.
+    if (!exit) exit = PyRef::steal(take_error());
     if (manager.has_mail()) read_mail(manager);  // it may be on its way out of a line
+    // On 3.11 that may have started a collection, and code that has been at this tasklet.
+    if (!tasklet.started() || tasklet.has_turn()) return;
     if (PyRef membership = withdraw(manager, tasklet)) manager.discard(std::move(membership));
     if (manager.take_out(tasklet)) manager.discard(tasklet.object);
-    unwind(manager, tasklet);
+    unwind(manager, tasklet, std::move(exit));
 }
 
 bool bind(TaskletBody& tasklet, PyObject* callable, PyObject* args, PyObject* kwargs) {

@@ -59,11 +59,13 @@ void fail_loop(ManagerBody& manager) {
 
 [[noreturn]] void run_stack(void* first);
 
-// A stack of its own for a tasklet that is about to have its first turn.
+// A stack of its own for a tasklet that is about to have its first turn. False: the loop has failed.
 bool give_stack(ManagerBody& manager, TaskletBody& tasklet) {
     tasklet.stack = manager.stacks().acquire();
     if (tasklet.stack == nullptr) {
+        MidSwitch mid_switch(manager);
         PyErr_SetString(PyExc_MemoryError, "no memory for the stack of a tasklet");
+        fail_loop(manager);
         return false;
     }
     tasklet.context.prepare(*tasklet.stack, run_stack, &tasklet);
@@ -101,6 +103,7 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
         TaskletBody& driver = body_of(*manager.loop()->driver);
         const Turn turn = manager.next_turn();
         if (turn.kind != Turn::Kind::kGive) {
+            MidSwitch mid_switch(manager);
             if (turn.kind == Turn::Kind::kIsAncestor) refuse(Refusal::kAncestorNested);
             if (turn.kind == Turn::Kind::kTrapped) refuse(Refusal::kSwitchTrap);
             if (turn.kind != Turn::Kind::kLoopEnds) fail_loop(manager);
@@ -116,10 +119,7 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
             notify_switch(manager, driver, next);
             if (!is_next(manager, next)) continue;
         }
-        if (is_new && !adopting && !give_stack(manager, next)) {
-            fail_loop(manager);
-            return driver;
-        }
+        if (is_new && !adopting && !give_stack(manager, next)) return driver;
         manager.begin_turn(next);
         return next;
     }
@@ -158,7 +158,8 @@ bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletB
     if (&first != &driver) switch_to(manager, driver, first);
     manager.close_loop(loop);
     PyRef failure = std::move(manager.failure);
-    if (manager.unsettled()) manager.settle();
+    // A main tasklet in a line settles when it is out of it: code run here may wait itself.
+    if (manager.unsettled() && !driver.blocked()) manager.settle();
     if (!loop.failed) return true;
     raise_error(failure.release());
     return false;
@@ -173,10 +174,12 @@ bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletB
     --manager.state.tasklets;  // gone, as far as a program can tell
     static_cast<void>(end_turn(manager, Ending::kFail));
     victim.stack = nullptr;
+    MidSwitch mid_switch(manager);
     PyErr_SetString(PyExc_RuntimeError,
                     "a tasklet that was being destroyed caught TaskletExit and suspended again, 100 "
                     "times over; it has been abandoned");
     fail_loop(manager);
+    manager.switching = false;  // no destructor runs here
     manager.discard(StackBase::abandon(manager.thread_state));
     core::Context::finish(victim.context, driver.context);
 }
@@ -276,8 +279,12 @@ bool suspend_blocked(ManagerBody& manager) {
     do {  // what the end of a loop drops, and late mail, may have queued somebody
         if (!drive(manager, nullptr)) return false;
         if (manager.has_mail()) read_mail(manager);
-        if (!manager.main().blocked()) return true;
+        if (!manager.main().blocked()) {
+            if (manager.unsettled()) manager.settle();
+            return true;
+        }
     } while (!manager.queue_empty());
+    MidSwitch still_in_line(manager);
     refuse(Refusal::kDeadlock);
     return false;
 }
@@ -318,15 +325,10 @@ bool go(ManagerBody& manager, TaskletBody& target) {
     return suspend(manager, Ending::kRequeueBehindNext);
 }
 
-void unwind(ManagerBody& manager, TaskletBody& victim) {
+void unwind(ManagerBody& manager, TaskletBody& victim, PyRef exit) {
     PyRef keep = PyRef::share(victim.object);
-    ErrorStash stash;
-    PyRef exit = PyRef::steal(PyObject_CallNoArgs(manager.state.tasklet_exit));
-    if (!exit) {
-        report_unraisable(victim.object);
-        return;
-    }
-    victim.pending.reset(exit.release());
+    manager.discard(std::move(victim.pending));
+    victim.pending = std::move(exit);
     TaskletBody& driver = manager.current_body();
     RunLoop loop;
     manager.open_unwinding(loop, victim);

@@ -35,8 +35,9 @@ bool go(ManagerBody& manager, TaskletBody& target);
 // Would go() refuse to act on this target? Sets the error.
 bool may_go(ManagerBody& manager, const TaskletBody& target);
 
-// Raises TaskletExit in a tasklet that is suspended, in no queue and no line, and lets it run until
-// it is dead. One that suspends again and again is abandoned. Errors are reported as unraisable.
-void unwind(ManagerBody& manager, TaskletBody& victim);
+// Raises `exit` in a tasklet that is suspended, in no queue and no line, and lets it run until it is
+// dead. One that suspends again and again is abandoned. Errors are reported as unraisable. No error
+// may be set.
+void unwind(ManagerBody& manager, TaskletBody& victim, PyRef exit);
 
 }  // namespace scheduler::binding

@@ -1,5 +1,7 @@
 // The attributes of scheduler.Tasklet.
 
+#include <new>
+
 #include "errors.h"
 #include "interp_state.h"
 #include "manager_body.h"
@@ -28,7 +30,12 @@ int setter(PyObject* self, PyObject* value, void* closure) {
         PyErr_Format(PyExc_TypeError, "%s cannot be deleted", static_cast<const char*>(closure));
         return -1;
     }
-    return Function(body_of(self), value, static_cast<const char*>(closure)) ? 0 : -1;
+    try {
+        return Function(body_of(self), value, static_cast<const char*>(closure)) ? 0 : -1;
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+        return -1;
+    }
 }
 
 bool wrong_type(PyObject* error, const char* attribute, const char* expected, PyObject* value) {

@@ -38,13 +38,11 @@ void describe_callable(TaskletBody& tasklet, PyObject* callable) {
     tasklet.code = std::move(code);
 }
 
-// A copy of the calling code's context, so that the tasklet starts with its creator's values. A
-// creator that has none yet leaves the tasklet without one as well.
+}  // namespace
+
 PyRef copy_of_current_context() {
     return has_context(this_thread_state()) ? PyRef::steal(PyContext_CopyCurrent()) : PyRef();
 }
-
-}  // namespace
 
 void remember_callable(TaskletBody& tasklet, PyObject* callable) {
     describe_callable(tasklet, callable);
@@ -53,10 +51,11 @@ void remember_callable(TaskletBody& tasklet, PyObject* callable) {
 }
 
 void forget_callable(TaskletBody& tasklet) {
-    tasklet.remembered.reset();
-    tasklet.target.reset();
-    tasklet.args.reset();
-    tasklet.kwargs.reset();
+    // All are out before the first is dropped: that may run code which binds the tasklet again.
+    const PyRef dropped[] = {std::move(tasklet.remembered), std::move(tasklet.target),
+                             std::move(tasklet.args),       std::move(tasklet.kwargs),
+                             std::move(tasklet.name),       std::move(tasklet.module),
+                             std::move(tasklet.code)};
 }
 
 namespace {
@@ -72,10 +71,9 @@ void empty_incarnation(TaskletBody& tasklet, ManagerBody& manager) {
 
 }  // namespace
 
-bool make_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs) {
+void make_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs,
+                      PyRef context) {
     if (!tasklet.context_is_set) {
-        PyRef context = copy_of_current_context();
-        if (!context && PyErr_Occurred() != nullptr) return false;
         manager.discard(std::move(tasklet.context_object));
         tasklet.context_object = std::move(context);
     }
@@ -88,7 +86,6 @@ bool make_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, Py
         manager.join_roster(tasklet);
     }
     tasklet.paused = true;
-    return true;
 }
 
 void end_incarnation(TaskletBody& tasklet, ManagerBody& manager) {

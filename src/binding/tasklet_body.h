@@ -89,10 +89,15 @@ void remember_callable(TaskletBody& tasklet, PyObject* callable);
 // Forgets callables, arguments and description. May run Python.
 void forget_callable(TaskletBody& tasklet);
 
+// A copy of the calling code's context, so that a tasklet starts with its creator's values. Empty
+// without an error: the creator has none yet, which leaves the tasklet without one as well.
+PyRef copy_of_current_context();
+
 // Makes a fresh incarnation out of the remembered callable with these arguments (`kwargs` may be
-// empty): alive, paused, not queued unless it was. The tasklet must be dead or new; what a new one
-// had before goes to the manager's trash. False with an error set, and nothing changed.
-bool make_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs);
+// empty): alive, paused, not queued unless it was. It runs in `context`, unless one was set. The
+// tasklet must be dead or new; what a new one had before goes to the manager's trash. Runs no Python.
+void make_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs,
+                      PyRef context);
 // The incarnation is over: dead, off the roster, pending exceptions forgotten. What must be dropped
 // afterwards goes to the manager's trash, for the caller may be in the middle of a switch.
 void end_incarnation(TaskletBody& tasklet, ManagerBody& manager);

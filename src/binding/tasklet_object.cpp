@@ -52,13 +52,13 @@ bool needs_unwinding(const TaskletBody& body) {
 void tasklet_finalize(PyObject* self) {
     TaskletBody& body = body_of(self);
     if (!needs_unwinding(body)) return;
+    ErrorStash stash;
     ManagerBody& manager = *body.get_manager();
     if (existing_manager_of_this_thread(manager.state) != &manager) {
         manager.post(body, core::mail::kUnwind);
     } else if (manager.switching) {
         manager.unwind_later(Py_NewRef(self));
     } else {
-        ErrorStash stash;
         discard_incarnation(manager, body);
         manager.settle();
     }
@@ -81,6 +81,9 @@ int tasklet_clear(PyObject* self) {
         body.set_state(core::State::kDead);
         body.manager->leave_roster(body);
     }
+    // The collector calls tp_finalize once in an object's life, and not at all when a subclass has a
+    // __del__ that forgets its base.
+    if (needs_unwinding(body)) tasklet_finalize(self);
     if (body.started()) return 0;  // abandoned, or brought back to life: its stack needs all this
     forget_callable(body);
     body.pending.reset();
@@ -93,6 +96,8 @@ void tasklet_dealloc(PyObject* self) {
     if (finalize_in_dealloc(self)) return;
     PyTypeObject* type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    // A callable may be a tasklet again, and so on.
+    Py_TRASHCAN_BEGIN(self, tasklet_dealloc)
     auto* object = reinterpret_cast<TaskletObject*>(self);
     if (object->weak_references != nullptr) PyObject_ClearWeakRefs(self);
     tasklet_clear(self);
@@ -109,6 +114,7 @@ void tasklet_dealloc(PyObject* self) {
     state.release();
     type->tp_free(self);
     Py_DECREF(type);
+    Py_TRASHCAN_END
 }
 
 int tasklet_traverse(PyObject* self, visitproc visit, void* arg) {

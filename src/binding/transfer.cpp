@@ -50,16 +50,23 @@ bool wait_in_line(ManagerBody& manager, ChannelObject& channel, TaskletBody& sel
     return false;
 }
 
-// The partner has its parcel already and goes first, if the channel's preference is for it.
-bool give_way(ManagerBody& manager, ChannelObject& channel, Direction direction,
+// The partner has its parcel already and goes first, if the channel's preference is for it. What
+// the caller has received waits in its own parcel meanwhile, where the collector sees it.
+bool give_way(ManagerBody& manager, ChannelObject& channel, Direction direction, Parcel& parcel,
               const Match& match) {
     const bool yields = channel.channel.caller_yields(direction);
     if (match.meeting == Meeting::kMet) manager.welcome(*match.partner, yields);
     if (!yields) return true;
     TaskletBody& self = manager.current_body();
-    if (suspend(manager, Ending::kRequeue)) return true;
+    if (!manager.switching) self.parcel = std::move(parcel);
+    if (suspend(manager, Ending::kRequeue)) {
+        parcel = std::move(self.parcel);
+        return true;
+    }
     ErrorStash stash;
-    drop_parcel(manager, self);
+    // In a callback what lies in the tasklet's own parcel is not of this transfer.
+    if (!manager.switching) drop_parcel(manager, self);
+    manager.discard(static_cast<PyObject*>(parcel.take_payload()));
     manager.settle();
     return false;
 }
@@ -117,25 +124,23 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
         if (found != Transfer::kDone) return found;
     }
     TaskletBody& self = manager->current_body();
-    self.parcel = std::move(parcel);
-    const Match match =
-        channel.channel.meet(direction, self, queue.item == nullptr && may_wait(*manager, self));
-    const auto done = [received, &self](bool ok) {
-        if (!ok) return Transfer::kFailed;
-        if (received != nullptr) *received = std::move(self.parcel);
-        return Transfer::kDone;
-    };
+    const Match match = channel.channel.meet(direction, self, parcel,
+                                             queue.item == nullptr && may_wait(*manager, self));
     switch (match.meeting) {
         case Meeting::kMet:
         case Meeting::kMetAbroad:
-            return done(give_way(*manager, channel, direction, match));
+            if (!give_way(*manager, channel, direction, parcel, match)) return Transfer::kFailed;
+            if (received != nullptr) *received = std::move(parcel);
+            return Transfer::kDone;
         case Meeting::kJoined:
-            return done(wait_in_line(*manager, channel, self));
+            if (!wait_in_line(*manager, channel, self)) return Transfer::kFailed;
+            if (received != nullptr) *received = std::move(self.parcel);
+            return Transfer::kDone;
         case Meeting::kMustWait:
         case Meeting::kClosing:
             break;
     }
-    drop_parcel(*manager, self);
+    manager->discard(static_cast<PyObject*>(parcel.take_payload()));
     if (queue.item != nullptr) {
         const Transfer result = use_queue(*manager, channel.channel, queue);
         manager->settle();

@@ -48,7 +48,14 @@ class Channel {
     // Sends or receives for `self`, the calling thread's current tasklet. A sender's parcel goes
     // to its partner, or stays in `self.parcel` while it waits; a receiver's comes in `self.parcel`.
     // With `may_join` false a caller that would have to wait is refused instead.
-    inline Match meet(Direction direction, Tasklet& self, bool may_join) SCHED_EXCLUDES(lock_);
+    Match meet(Direction direction, Tasklet& self, bool may_join) {
+        return meet(direction, self, self.parcel, may_join);
+    }
+    // The same with an envelope of the caller's. `self.parcel` is touched only if `self` joins the
+    // line, so that one who may not join may be in a line already: code that runs in a callback while
+    // its tasklet suspends.
+    inline Match meet(Direction direction, Tasklet& self, Parcel& parcel, bool may_join)
+        SCHED_EXCLUDES(lock_);
 
     // Takes a waiting tasklet out of the line; it becomes kReady. False: it is not (or no longer)
     // waiting here. The parcel stays with it.
@@ -112,7 +119,7 @@ class Channel {
 
 // ---- the path of a transfer, inline ------------------------------------------------------------
 
-inline Match Channel::meet(Direction direction, Tasklet& self, bool may_join) {
+inline Match Channel::meet(Direction direction, Tasklet& self, Parcel& parcel, bool may_join) {
     LockGuard guard(lock_);
     const bool sending = direction == Direction::kSend;
     Tasklet* partner = waiting_.front();
@@ -120,6 +127,7 @@ inline Match Channel::meet(Direction direction, Tasklet& self, bool may_join) {
         if (!may_join) return {Meeting::kMustWait, nullptr};
         if (closing_) return {Meeting::kClosing, nullptr};
         self.manager->leave_queue_to_wait(self);
+        if (&parcel != &self.parcel) self.parcel = std::move(parcel);
         self.channel = this;
         self.set_state(State::kBlocked);
         senders_ = sending;
@@ -129,9 +137,9 @@ inline Match Channel::meet(Direction direction, Tasklet& self, bool may_join) {
 
     unlink_locked(*partner);
     if (sending) {
-        partner->parcel = std::move(self.parcel);
+        partner->parcel = std::move(parcel);
     } else {
-        self.parcel = std::move(partner->parcel);
+        parcel = std::move(partner->parcel);
     }
     if (partner->manager == self.manager) {
         partner->set_state(State::kReady);
