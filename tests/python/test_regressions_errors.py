@@ -481,3 +481,37 @@ def test_a_lower_recursion_limit_leaves_suspended_tasklets_able_to_go_on():
     finally:
         sys.setrecursionlimit(before)
     assert log == ["0"]
+
+
+# ---- limited runs --------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("L-01", "L-03")
+def test_the_limit_of_a_run_inside_a_tasklet_does_not_outlive_its_suspension():
+    log: list[str] = []
+
+    def body() -> None:
+        in_context_of(Dropped(scheduler.schedule_remove), len, "")
+        scheduler.run_n_tasklets(1)  # suspended by the destructor when its run is over
+        log.append("body")
+
+    task = started(body)
+    queued(log.append, "other")
+    scheduler.run()
+    assert log == ["other"]
+    task.run()
+    assert log == ["other", "body"]
+
+
+@pytest.mark.spec("B-02", "L-01")
+def test_a_limited_run_that_is_refused_leaves_the_limit_alone():
+    for _ in range(3):
+        queued(len, "")
+    outcomes: list[Any] = []
+    scheduler.set_schedule_callback(
+        lambda *_: outcomes.append(outcome(scheduler.run_n_tasklets, 100))
+    )
+    scheduler.run_n_tasklets(1)
+    scheduler.set_schedule_callback(None)
+    assert (outcomes, scheduler.getruncount()) == ([RuntimeError] * 2, 3)
+    scheduler.run()
