@@ -93,7 +93,7 @@ bool check_type_argument(PyTypeObject* type, PyTypeObject* base) {
     return false;
 }
 
-int is_instance(PyObject* object, PyTypeObject* State::*type) {
+int is_instance(PyObject* object, PyTypeObject* State::* type) {
     if (object == nullptr) return 0;
     return attached([&] { return PyObject_TypeCheck(object, table_state->*type) ? 1 : 0; });
 }
@@ -129,8 +129,7 @@ int tasklet_setup(PyTaskletObject* tasklet, PyObject* args, PyObject* kwds) {
 }
 
 int tasklet_insert(PyTaskletObject* tasklet) {
-    return with_tasklet(tasklet, -1,
-                        [](TaskletBody& body) { return zero_or_error(insert(body)); });
+    return with_tasklet(tasklet, -1, [](TaskletBody& body) { return zero_or_error(insert(body)); });
 }
 
 int tasklet_get_block_trap(PyTaskletObject* tasklet) {
@@ -162,9 +161,8 @@ int tasklet_kill(PyTaskletObject* tasklet) {
 }
 
 long tasklet_get_times_switched_to(PyTaskletObject* tasklet) {
-    return with_tasklet(tasklet, -1L, [](TaskletBody& body) {
-        return static_cast<long>(body.times_switched_to);
-    });
+    return with_tasklet(
+        tasklet, -1L, [](TaskletBody& body) { return static_cast<long>(body.times_switched_to); });
 }
 
 const char* tasklet_get_context(PyTaskletObject* tasklet) {
@@ -272,7 +270,7 @@ PyObject* run_n_tasklets(int number) {
 
 // ---- callbacks ---------------------------------------------------------------------------------
 
-int set_callback(PyObject* State::*slot, PyObject* callable) {
+int set_callback(PyObject* State::* slot, PyObject* callable) {
     return attached([&] {
         if (callable != nullptr && (callable == Py_None || PyCallable_Check(callable) == 0)) {
             PyErr_SetString(PyExc_TypeError, "the callback must be callable, or NULL for none");
@@ -305,7 +303,7 @@ void set_fast_callback(schedule_hook_func func) {
 
 // ---- counters ----------------------------------------------------------------------------------
 
-template <std::atomic<int> State::*Number>
+template <std::atomic<int> State::* Number>
 int counter() {
     return (table_state->*Number).load();
 }

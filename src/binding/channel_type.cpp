@@ -103,25 +103,25 @@ PyObject* channel_send_exception(PyObject* self, PyObject* const* args, Py_ssize
         }
     }
     if (count > 1 && PyExceptionInstance_Check(args[0])) {
-        PyErr_SetString(PyExc_TypeError,
-                        "an exception instance takes no arguments: pass the class, or put them into "
-                        "the instance");
+        PyErr_SetString(
+            PyExc_TypeError,
+            "an exception instance takes no arguments: pass the class, or put them into "
+            "the instance");
         return nullptr;
     }
-    PyObject* error = make_exception(count > 0 ? args[0] : nullptr, value.get(), nullptr,
-                                     PyExc_RuntimeError);
+    PyObject* error =
+        make_exception(count > 0 ? args[0] : nullptr, value.get(), nullptr, PyExc_RuntimeError);
     return error != nullptr ? none_if(send_error(self, error)) : nullptr;
 }
 
 PyObject* channel_send_throw(PyObject* self, PyObject* args, PyObject* kwargs) {
     static const char* const names[] = {"exc", "val", "tb", nullptr};
     PyObject *exc = nullptr, *val = nullptr, *tb = nullptr;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:send_throw", const_cast<char**>(names), &exc,
-                                     &val, &tb)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:send_throw", const_cast<char**>(names),
+                                     &exc, &val, &tb)) {
         return nullptr;
     }
-    PyObject* error =
-        make_exception(exc, val, tb, PyExc_TypeError, ReadyInstance::kOfExactClass);
+    PyObject* error = make_exception(exc, val, tb, PyExc_TypeError, ReadyInstance::kOfExactClass);
     return error != nullptr ? none_if(send_error(self, error)) : nullptr;
 }
 
@@ -181,8 +181,9 @@ PyObject* preference(PyObject* self) {
 int set_preference(PyObject* self, PyObject* value, void*) {
     if (!check_initialised<ChannelObject>(self)) return -1;
     if (value == nullptr || !PyLong_Check(value)) {
-        PyErr_SetString(PyExc_TypeError,
-                        "preference must be an int: -1 favours the receiver, 1 the sender, 0 neither");
+        PyErr_SetString(
+            PyExc_TypeError,
+            "preference must be an int: -1 favours the receiver, 1 the sender, 0 neither");
         return -1;
     }
     int overflow = 0;

@@ -43,7 +43,8 @@ const Entry kTable[] = {
     {Refusal::kSwitchTrap, &PyExc_RuntimeError,
      "switch_trap is set on this thread: lift it with switch_trap(-1) before switching tasklets"},
     {Refusal::kInCallback, &PyExc_RuntimeError,
-     "tasklets cannot be switched inside a schedule callback, which runs in the middle of a switch"},
+     "tasklets cannot be switched inside a schedule callback, which runs in the middle of a "
+     "switch"},
     {Refusal::kBlockTrap, &PyExc_RuntimeError,
      "block_trap is set on the current tasklet, and nobody waits at the other end of the channel"},
     {Refusal::kChannelClosing, &PyExc_ValueError,
@@ -60,8 +61,7 @@ const Entry kTable[] = {
      "a scheduled tasklet cannot be unbound: remove() it first"},
     {Refusal::kBindCurrent, &PyExc_RuntimeError,
      "a tasklet that is running cannot be given new arguments"},
-    {Refusal::kThrowDead, &PyExc_RuntimeError,
-     "an exception cannot be thrown at a dead tasklet"},
+    {Refusal::kThrowDead, &PyExc_RuntimeError, "an exception cannot be thrown at a dead tasklet"},
     {Refusal::kTooFewTurns, &PyExc_RuntimeError,
      "the number of tasklets to run must be at least 1"},
     {Refusal::kDontRaiseBound, &PyExc_RuntimeError,
@@ -81,7 +81,8 @@ bool is_table_in_order() {
 
 // 1: yes, 0: no, -1: an error is set.
 int is_ready(PyObject* type, PyObject* val, ReadyInstance ready) {
-    if (val == nullptr || !PyExceptionInstance_Check(val)) return 0;  // whatever __instancecheck__ says
+    if (val == nullptr || !PyExceptionInstance_Check(val))
+        return 0;  // whatever __instancecheck__ says
     if (ready == ReadyInstance::kOfClass) return PyObject_IsInstance(val, type);
     return reinterpret_cast<PyObject*>(Py_TYPE(val)) == type ? 1 : 0;
 }

@@ -155,10 +155,8 @@ PyObject* enable_softswitch(State&, PyObject* argument) {
 }  // namespace
 
 // One row a function without parameters; its name is needed for the message as well.
-#define SCHED_PLAIN(name, function)                                                             \
-    {                                                                                           \
-        #name, as_method(no_parameters<function, names::name>), METH_FASTCALL, docs::name       \
-    }
+#define SCHED_PLAIN(name, function) \
+    {#name, as_method(no_parameters<function, names::name>), METH_FASTCALL, docs::name}
 #define SCHED_NAME(name) constexpr char name[] = #name
 
 namespace {

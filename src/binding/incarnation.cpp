@@ -6,7 +6,7 @@ namespace scheduler::binding {
 
 namespace {
 
-PyRef attribute_of_notes(const TaskletBody& tasklet, PyRef TaskletNotes::*attribute) {
+PyRef attribute_of_notes(const TaskletBody& tasklet, PyRef TaskletNotes::* attribute) {
     return tasklet.notes ? PyRef::share((tasklet.notes.get()->*attribute).get()) : PyRef();
 }
 
@@ -61,7 +61,8 @@ bool call_contained(ManagerBody& manager, TaskletBody& tasklet) {
     if (PyRef getter = attribute_of_notes(tasklet, &TaskletNotes::context_manager_getter)) {
         context_manager = PyRef::steal(PyObject_CallOneArg(getter.get(), tasklet.object));
         if (!context_manager) return false;
-        PyRef entered = PyRef::steal(PyObject_CallMethod(context_manager.get(), "__enter__", nullptr));
+        PyRef entered =
+            PyRef::steal(PyObject_CallMethod(context_manager.get(), "__enter__", nullptr));
         if (!entered) return false;
     }
     PyRef result = call_target(tasklet);

@@ -72,11 +72,11 @@ class InterpState {
     _PyStackChunk* datastack_chunk_;
     PyObject** datastack_top_;
     PyObject** datastack_limit_;
-    PyObject* context_;          // owned, as by the thread state
-    int depth_;                  // of Python calls, so that a new recursion limit is honoured
-    int limit_;                  // the recursion limit that goes with it; before 3.12
+    PyObject* context_;  // owned, as by the thread state
+    int depth_;  // of Python calls, so that a new recursion limit is honoured
+    int limit_;  // the recursion limit that goes with it; before 3.12
     int c_recursion_remaining_;  // from 3.12
-    int trash_nesting_;          // before 3.13
+    int trash_nesting_;  // before 3.13
     int tracing_;
 };
 

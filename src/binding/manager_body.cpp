@@ -30,9 +30,7 @@ struct ThreadGuard {
 };
 
 void retain_tasklet(core::Tasklet& tasklet) { Py_INCREF(object_of(tasklet)); }
-void destroy_manager(core::ScheduleManager& manager) {
-    delete static_cast<ManagerBody*>(&manager);
-}
+void destroy_manager(core::ScheduleManager& manager) { delete static_cast<ManagerBody*>(&manager); }
 constexpr core::Host kHost{retain_tasklet, destroy_manager};
 
 // The Python thread state of this OS thread whose manager has ended because it is being deleted. What
@@ -166,9 +164,10 @@ PyMemberDef manager_members[] = {
     {nullptr, 0, 0, 0, nullptr},
 };
 
-PyDoc_STRVAR(manager_doc,
-             "The scheduling state of one thread. get_schedule_manager() returns it; it has no public "
-             "attributes and cannot be made by a program.");
+PyDoc_STRVAR(
+    manager_doc,
+    "The scheduling state of one thread. get_schedule_manager() returns it; it has no public "
+    "attributes and cannot be made by a program.");
 
 PyType_Slot manager_slots[] = {
     {Py_tp_doc, const_cast<char*>(manager_doc)},
@@ -228,11 +227,10 @@ ManagerBody* make_manager(State& state, PyObject* thread_dict) {
 
 }  // namespace
 
-PyType_Spec manager_type_spec = {
-    "scheduler.ScheduleManager", sizeof(ManagerObject), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-        Py_TPFLAGS_IMMUTABLETYPE,
-    manager_slots};
+PyType_Spec manager_type_spec = {"scheduler.ScheduleManager", sizeof(ManagerObject), 0,
+                                 Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+                                     Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+                                 manager_slots};
 
 PyType_Spec thread_guard_type_spec = {
     "scheduler._ThreadGuard", sizeof(ThreadGuard), 0,

@@ -19,14 +19,14 @@ struct ManagerBody : core::ScheduleManager {
     ~ManagerBody();
 
     State& state;
-    PyThreadState* thread_state;    // of the owner thread; nullptr when that is gone
+    PyThreadState* thread_state;  // of the owner thread; nullptr when that is gone
     const unsigned long thread_id;  // threading.get_ident() of the owner thread
     // The OS thread that runs it now: where that has `last_manager`, and the C++ runtime's record of
     // exceptions in flight there. The thread state of a sub-interpreter may move.
     ManagerBody** seat = nullptr;
     void* cxx_globals = nullptr;
     void take_seat();
-    PyObject* object = nullptr;         // the ScheduleManager object: borrowed, nullptr at the end
+    PyObject* object = nullptr;  // the ScheduleManager object: borrowed, nullptr at the end
 
     // ---- owner thread, with the GIL
     // Why an innermost loop failed: owned until its driver has control.
@@ -39,9 +39,7 @@ struct ManagerBody : core::ScheduleManager {
     TaskletBody& current_body() const { return body_of(current()); }
     TaskletBody& main_body() const { return body_of(main()); }
     // Is the current tasklet being unwound, so that it must not suspend?
-    bool unwinding_current() const {
-        return loop() != nullptr && loop()->unwinding == &current();
-    }
+    bool unwinding_current() const { return loop() != nullptr && loop()->unwinding == &current(); }
 
     // Owns `stolen` until settle(), for dropping it runs Python.
     void discard(PyObject* stolen) {
@@ -78,9 +76,7 @@ struct ManagerBody : core::ScheduleManager {
     std::vector<PyObject*> orphans_;
 };
 
-inline ManagerBody* TaskletBody::get_manager() const {
-    return static_cast<ManagerBody*>(manager);
-}
+inline ManagerBody* TaskletBody::get_manager() const { return static_cast<ManagerBody*>(manager); }
 
 // The manager that this OS thread used last. It may belong to another interpreter, or to another
 // Python thread state of this OS thread: every use compares.
@@ -90,7 +86,8 @@ extern constinit thread_local ManagerBody* last_manager [[gnu::tls_model("initia
 inline ManagerBody* last_manager_if_right(State& state) {
     ManagerBody* manager = last_manager;
     const bool is_right = manager != nullptr && &manager->state == &state &&
-                          manager->thread_state == this_thread_state() && manager->seat == &last_manager;
+                          manager->thread_state == this_thread_state() &&
+                          manager->seat == &last_manager;
     return is_right ? manager : nullptr;
 }
 

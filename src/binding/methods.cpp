@@ -12,8 +12,8 @@ bool check_count(const char* name, Py_ssize_t given, Py_ssize_t least, Py_ssize_
         PyErr_Format(PyExc_TypeError, "%s() takes exactly %zd argument%s (%zd given)", name, most,
                      most == 1 ? "" : "s", given);
     } else {
-        PyErr_Format(PyExc_TypeError, "%s() takes from %zd to %zd arguments (%zd given)", name, least,
-                     most, given);
+        PyErr_Format(PyExc_TypeError, "%s() takes from %zd to %zd arguments (%zd given)", name,
+                     least, most, given);
     }
     return false;
 }

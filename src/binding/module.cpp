@@ -25,7 +25,7 @@ PyType_Spec callable_wrapper_spec = {
     callable_wrapper_slots};
 
 struct TypeEntry {
-    PyTypeObject* State::*slot;
+    PyTypeObject* State::* slot;
     PyType_Spec* spec;
     const char* name;  // nullptr: not visible
 };
@@ -43,7 +43,8 @@ bool add_types(PyObject* module, State& state) {
         PyObject* type = PyType_FromModuleAndSpec(module, entry.spec, nullptr);
         if (type == nullptr) return false;
         state.*entry.slot = reinterpret_cast<PyTypeObject*>(type);
-        if (entry.name != nullptr && PyModule_AddObjectRef(module, entry.name, type) < 0) return false;
+        if (entry.name != nullptr && PyModule_AddObjectRef(module, entry.name, type) < 0)
+            return false;
     }
     return true;
 }
@@ -60,8 +61,8 @@ bool register_at_exit(PyObject* module) {
     PyRef function = PyRef::steal(PyCFunction_New(&end_at_exit_method, module));
     PyRef atexit = PyRef::steal(PyImport_ImportModule("atexit"));
     if (!function || !atexit) return false;
-    return static_cast<bool>(PyRef::steal(
-        PyObject_CallMethod(atexit.get(), "register", "O", function.get())));
+    return static_cast<bool>(
+        PyRef::steal(PyObject_CallMethod(atexit.get(), "register", "O", function.get())));
 }
 
 int module_exec(PyObject* module) {
@@ -129,15 +130,8 @@ PyModuleDef_Slot module_slots[] = {
 }  // namespace
 
 PyModuleDef module_definition = {
-    PyModuleDef_HEAD_INIT,
-    "_scheduler",
-    docs::module_,
-    sizeof(State*),
-    module_functions,
-    module_slots,
-    module_traverse,
-    module_clear,
-    module_free,
+    PyModuleDef_HEAD_INIT, "_scheduler",    docs::module_, sizeof(State*), module_functions,
+    module_slots,          module_traverse, module_clear,  module_free,
 };
 
 State* state_of_type(PyTypeObject* type) {

@@ -96,8 +96,8 @@ bool check_arguments(PyObject* args, PyObject* kwargs) {
 // place in the queue, one that has started is unwound first.
 bool replace_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyObject* args,
                          PyObject* kwargs) {
-    PyRef own_args = args == nullptr || args == Py_None ? PyRef::steal(PyTuple_New(0))
-                                                        : PyRef::share(args);
+    PyRef own_args =
+        args == nullptr || args == Py_None ? PyRef::steal(PyTuple_New(0)) : PyRef::share(args);
     if (!own_args) return false;
     PyRef own_kwargs;
     if (kwargs != nullptr && kwargs != Py_None && PyDict_GET_SIZE(kwargs) != 0) {

@@ -8,8 +8,8 @@ namespace scheduler::binding {
 
 namespace {
 
-using core::EndOfTurn;
 using core::Ending;
+using core::EndOfTurn;
 using core::RunLoop;
 using core::State;
 using core::Turn;
@@ -175,9 +175,10 @@ bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletB
     static_cast<void>(end_turn(manager, Ending::kFail));
     victim.stack = nullptr;
     MidSwitch mid_switch(manager);
-    PyErr_SetString(PyExc_RuntimeError,
-                    "a tasklet that was being destroyed caught TaskletExit and suspended again, 100 "
-                    "times over; it has been abandoned");
+    PyErr_SetString(
+        PyExc_RuntimeError,
+        "a tasklet that was being destroyed caught TaskletExit and suspended again, 100 "
+        "times over; it has been abandoned");
     fail_loop(manager);
     manager.switching = false;  // no destructor runs here
     manager.discard(StackBase::abandon(manager.thread_state));

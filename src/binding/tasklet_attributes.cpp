@@ -39,8 +39,7 @@ int setter(PyObject* self, PyObject* value, void* closure) {
 }
 
 bool wrong_type(PyObject* error, const char* attribute, const char* expected, PyObject* value) {
-    PyErr_Format(error, "%s must be %s, not %.200s", attribute, expected,
-                 Py_TYPE(value)->tp_name);
+    PyErr_Format(error, "%s must be %s, not %.200s", attribute, expected, Py_TYPE(value)->tp_name);
     return false;
 }
 
@@ -53,9 +52,7 @@ PyObject* flag(TaskletBody& body) {
 
 bool is_alive(TaskletBody& body) { return body.alive(); }
 bool is_blocked(TaskletBody& body) { return body.blocked(); }
-bool is_scheduled(TaskletBody& body) {
-    return body.alive() && body.scheduled();
-}
+bool is_scheduled(TaskletBody& body) { return body.alive() && body.scheduled(); }
 bool is_paused_now(TaskletBody& body) { return is_paused(body); }
 bool is_main(TaskletBody& body) { return body.is_main; }
 bool is_current(TaskletBody& body) {
@@ -88,7 +85,8 @@ PyObject* frame(TaskletBody& body) {
     if (body.suspended != nullptr) {
         found = body.suspended->frame(this_thread_state());
     } else if (body.started() && body.get_state() == core::State::kRunning) {
-        found = reinterpret_cast<PyObject*>(PyThreadState_GetFrame(body.get_manager()->thread_state));
+        found =
+            reinterpret_cast<PyObject*>(PyThreadState_GetFrame(body.get_manager()->thread_state));
     }
     return found != nullptr ? found : Py_NewRef(Py_None);
 }

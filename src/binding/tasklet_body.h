@@ -23,7 +23,7 @@ struct ManagerBody;
 struct TaskletNotes {
     PyRef exception_handler;
     PyRef context_manager_getter;
-    PyRef context_text;     // str
+    PyRef context_text;  // str
     PyRef parent_callsite;  // str
     double run_time = 0.0;
     bool highlighted = false;
@@ -34,24 +34,24 @@ struct TaskletBody : core::Tasklet {
 
     // Constant.
     PyObject* const object;  // whose body this is; borrowed
-    State& module_state;     // not to be asked of the type, which may be torn down first
+    State& module_state;  // not to be asked of the type, which may be torn down first
 
     // Owner thread, with the GIL.
     // Where the interpreter stopped on this tasklet's stack: set while another tasklet runs.
     const InterpState* suspended = nullptr;
-    PyRef pending;                // exception instance to raise at the next turn
-    bool pending_kill = false;    // kill(pending=True) has not been delivered
+    PyRef pending;  // exception instance to raise at the next turn
+    bool pending_kill = false;  // kill(pending=True) has not been delivered
     bool block_trap = false;
     bool context_is_set = false;  // by set_context(), to be used as it is
     bool dont_raise = false;
-    bool contained = false;       // dont_raise as it was when the callable was bound
-    bool ended = false;           // its thread has ended while it was alive
+    bool contained = false;  // dont_raise as it was when the callable was bound
+    bool ended = false;  // its thread has ended while it was alive
     PyRef remembered;
     PyRef target;
     PyRef args;
     PyRef kwargs;
     PyRef context_object;  // contextvars.Context for the first turn; the thread state's afterwards
-    PyRef name;            // what was bound last: str, str, code object; all empty before
+    PyRef name;  // what was bound last: str, str, code object; all empty before
     PyRef module;
     PyRef code;
     std::unique_ptr<TaskletNotes> notes;

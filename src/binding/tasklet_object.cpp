@@ -97,8 +97,7 @@ void tasklet_dealloc(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     // A callable may be a tasklet again, and so on.
-    Py_TRASHCAN_BEGIN(self, tasklet_dealloc)
-    auto* object = reinterpret_cast<TaskletObject*>(self);
+    Py_TRASHCAN_BEGIN(self, tasklet_dealloc) auto* object = reinterpret_cast<TaskletObject*>(self);
     if (object->weak_references != nullptr) PyObject_ClearWeakRefs(self);
     tasklet_clear(self);
     TaskletBody& body = object->body;
@@ -167,8 +166,8 @@ constexpr char kInsert[] = "insert", kRemove[] = "remove", kRun[] = "run", kSwit
 PyObject* tasklet_bind(PyObject* self, PyObject* args, PyObject* kwargs) {
     static const char* const names[] = {"callable", "args", "kwargs", nullptr};
     PyObject *callable = nullptr, *call_args = nullptr, *call_kwargs = nullptr;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOO:bind", const_cast<char**>(names), &callable,
-                                     &call_args, &call_kwargs) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOO:bind", const_cast<char**>(names),
+                                     &callable, &call_args, &call_kwargs) ||
         !bind(body_of(self), callable, call_args, call_kwargs)) {
         return nullptr;
     }
@@ -182,7 +181,8 @@ PyObject* tasklet_setup(PyObject* self, PyObject* args, PyObject* kwargs) {
 PyObject* tasklet_kill(PyObject* self, PyObject* args, PyObject* kwargs) {
     static const char* const names[] = {"pending", nullptr};
     int pending = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:kill", const_cast<char**>(names), &pending)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:kill", const_cast<char**>(names),
+                                     &pending)) {
         return nullptr;
     }
     return none_if(kill(body_of(self), pending != 0));

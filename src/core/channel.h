@@ -22,11 +22,11 @@ enum class Direction : std::int8_t { kReceive = -1, kSend = 1 };
 
 // What came of a send or receive.
 enum class Meeting : std::uint8_t {
-    kMet,         // transfer complete; the partner waits to be queued by the caller
-    kMetAbroad,   // transfer complete; the partner was posted to its own thread
-    kJoined,      // nobody there: the caller is in the line now and must suspend
-    kMustWait,    // nobody there, and the caller may not wait: nothing has happened
-    kClosing,     // nobody there and the channel is closing: nothing has happened
+    kMet,  // transfer complete; the partner waits to be queued by the caller
+    kMetAbroad,  // transfer complete; the partner was posted to its own thread
+    kJoined,  // nobody there: the caller is in the line now and must suspend
+    kMustWait,  // nobody there, and the caller may not wait: nothing has happened
+    kClosing,  // nobody there and the channel is closing: nothing has happened
 };
 
 struct Match {
@@ -83,9 +83,7 @@ class Channel {
     int preference() const { return preference_.load(std::memory_order_relaxed); }
     void set_preference(int value) { preference_.store(value, std::memory_order_relaxed); }
     // Does the partner of a completed transfer go first, with the caller requeued behind all?
-    bool caller_yields(Direction caller) const {
-        return preference() == -static_cast<int>(caller);
-    }
+    bool caller_yields(Direction caller) const { return preference() == -static_cast<int>(caller); }
 
     // Refuse all that would have to wait from now on; closed once nobody waits any more.
     void close() SCHED_EXCLUDES(lock_);
@@ -146,8 +144,7 @@ inline Match Channel::meet(Direction direction, Tasklet& self, Parcel& parcel, b
         return {Meeting::kMet, partner};
     }
     partner->set_state(State::kInTransit);
-    partner->manager->post(*partner,
-                           caller_yields(direction) ? mail::kWakeFirst : mail::kWake);
+    partner->manager->post(*partner, caller_yields(direction) ? mail::kWakeFirst : mail::kWake);
     return {Meeting::kMetAbroad, nullptr};
 }
 

@@ -38,12 +38,12 @@ struct Host {
 
 // How a turn ended.
 enum class Ending : std::uint8_t {
-    kRequeue,            // to the end of the queue
+    kRequeue,  // to the end of the queue
     kRequeueBehindNext,  // behind the one that goes next (flat mode)
-    kLeave,              // out of the queue, paused
-    kBlock,              // in the line of a channel already
-    kReturn,             // dead, silently
-    kFail,               // dead, of an exception that goes to the driver
+    kLeave,  // out of the queue, paused
+    kBlock,  // in the line of a channel already
+    kReturn,  // dead, silently
+    kFail,  // dead, of an exception that goes to the driver
 };
 
 struct EndOfTurn {
@@ -53,19 +53,19 @@ struct EndOfTurn {
 
 struct Turn {
     enum class Kind : std::uint8_t {
-        kGive,       // give `tasklet` its turn
-        kLoopEnds,   // nothing more to do: back to the driver
-        kIsAncestor, // the next entry is itself waiting for this loop to end
-        kTrapped,    // a switch trap is set
+        kGive,  // give `tasklet` its turn
+        kLoopEnds,  // nothing more to do: back to the driver
+        kIsAncestor,  // the next entry is itself waiting for this loop to end
+        kTrapped,  // a switch trap is set
     };
     Kind kind;
     Tasklet* tasklet;
 };
 
 struct Mail {
-    Tasklet* tasklet;    // nullptr: no mail
+    Tasklet* tasklet;  // nullptr: no mail
     std::uint32_t bits;  // mail::kError and mail::kUnwind are for the caller to act on
-    int references;      // how many references to the tasklet the caller must drop afterwards
+    int references;  // how many references to the tasklet the caller must drop afterwards
 };
 
 class ScheduleManager {
@@ -173,7 +173,7 @@ class ScheduleManager {
     // when that is main or is being unwound outside the queue.
     Links* place_of_current() {
         return current_->is_main || !current_->queued() ? runnables_.head()
-                                                         : static_cast<Links*>(current_);
+                                                        : static_cast<Links*>(current_);
     }
     bool ends_loop(const Tasklet& tasklet) const {
         return &tasklet == loop_->last || loop_->unwinding != nullptr ||
@@ -210,13 +210,11 @@ inline Turn ScheduleManager::next_turn() const {
     const RunLoop& loop = *loop_;
     const Links* anchor = loop.anchor;
     const bool from_main = anchor == runnables_.head();
-    if (!from_main &&
-        (anchor == nullptr || !static_cast<const Tasklet*>(anchor)->queued())) {
+    if (!from_main && (anchor == nullptr || !static_cast<const Tasklet*>(anchor)->queued())) {
         return {Turn::Kind::kLoopEnds, nullptr};
     }
     Tasklet* next = runnables_.after(anchor);
-    if (next == nullptr || next == loop.driver ||
-        (loop.driver == &main_ && limit_.has_run_out())) {
+    if (next == nullptr || next == loop.driver || (loop.driver == &main_ && limit_.has_run_out())) {
         return {Turn::Kind::kLoopEnds, nullptr};
     }
     if (next->driving != 0) return {Turn::Kind::kIsAncestor, next};

@@ -56,11 +56,11 @@ struct Stack : StackSpan {
 };
 
 struct StackStats {
-    std::size_t reserved = 0;     // stacks that the slabs have room for
-    std::size_t in_use = 0;       // acquired and not released
-    std::size_t pooled = 0;       // released and waiting in the free list
-    std::size_t guarded = 0;      // stacks, in use or pooled, that have a guard page
-    std::size_t slab_count = 0;   // calls of mmap() that were needed
+    std::size_t reserved = 0;  // stacks that the slabs have room for
+    std::size_t in_use = 0;  // acquired and not released
+    std::size_t pooled = 0;  // released and waiting in the free list
+    std::size_t guarded = 0;  // stacks, in use or pooled, that have a guard page
+    std::size_t slab_count = 0;  // calls of mmap() that were needed
     std::size_t stack_bytes = 0;  // of one stack, bottom to top
 };
 
@@ -128,7 +128,7 @@ class StackPool {
     std::size_t reserved_ = 0;
     std::size_t slab_count_ = 0;
     std::size_t next_slab_stacks_;  // how many stacks to ask for next
-    Slab* slabs_ = nullptr;         // newest first; only that one has stacks that were never used
+    Slab* slabs_ = nullptr;  // newest first; only that one has stacks that were never used
 };
 
 }  // namespace scheduler::core

@@ -33,24 +33,24 @@ class Channel;
 class ScheduleManager;
 
 enum class State : std::uint8_t {
-    kDead,       // no incarnation: never bound, ended, killed or unbound
-    kNew,        // knows its arguments, has no stack yet
-    kReady,      // started and suspended, waiting for a turn or paused
-    kRunning,    // has its turn: current, or the driver of a run loop
-    kBlocked,    // in the line of `channel`
+    kDead,  // no incarnation: never bound, ended, killed or unbound
+    kNew,  // knows its arguments, has no stack yet
+    kReady,  // started and suspended, waiting for a turn or paused
+    kRunning,  // has its turn: current, or the driver of a run loop
+    kBlocked,  // in the line of `channel`
     kInTransit,  // left the line by the hand of another thread; its mail is on the way
 };
 
 // What other threads ask of a tasklet, as bits of Tasklet::mail. A tasklet with any bit set is in
 // its manager's inbox exactly once and owns a reference given by the one who posted it first.
 namespace mail {
-inline constexpr std::uint32_t kPosted = 1;      // is in the inbox
-inline constexpr std::uint32_t kInsert = 2;      // queue it (excludes kRemove)
-inline constexpr std::uint32_t kRemove = 4;      // take it out of the queue (excludes kInsert)
-inline constexpr std::uint32_t kWake = 8;        // its transfer is complete: queue it at the end
+inline constexpr std::uint32_t kPosted = 1;  // is in the inbox
+inline constexpr std::uint32_t kInsert = 2;  // queue it (excludes kRemove)
+inline constexpr std::uint32_t kRemove = 4;  // take it out of the queue (excludes kInsert)
+inline constexpr std::uint32_t kWake = 8;  // its transfer is complete: queue it at the end
 inline constexpr std::uint32_t kWakeFirst = 16;  // the same, behind the current tasklet
-inline constexpr std::uint32_t kError = 32;      // the host has an exception for it
-inline constexpr std::uint32_t kUnwind = 64;     // its last reference went away elsewhere
+inline constexpr std::uint32_t kError = 32;  // the host has an exception for it
+inline constexpr std::uint32_t kUnwind = 64;  // its last reference went away elsewhere
 inline constexpr std::uint32_t kQueues = kInsert | kWake | kWakeFirst | kError;
 }  // namespace mail
 
@@ -69,13 +69,14 @@ struct Tasklet : Links {
 
     // Owner thread.
     bool paused = false;
-    bool insert_again = false;  // insert() came during its turn: requeue if it would leave the queue
+    bool insert_again =
+        false;  // insert() came during its turn: requeue if it would leave the queue
     std::uint32_t driving = 0;  // run loops that it is the driver of
     std::uint64_t times_switched_to = 0;
     Context context;
 
     // Channel's lock while kBlocked, else owner thread.
-    Parcel parcel;               // what a sender offers, and what a receiver has been given
+    Parcel parcel;  // what a sender offers, and what a receiver has been given
     Channel* channel = nullptr;  // where it waits
 
     // Constant once the tasklet has one.
