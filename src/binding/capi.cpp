@@ -89,7 +89,7 @@ bool check_type_argument(PyTypeObject* type, PyTypeObject* base) {
         PyType_IsSubtype(type, base) != 0) {
         return true;
     }
-    PyErr_Format(PyExc_TypeError, "the type must be %s or derived from it", base->tp_name);
+    PyErr_Format(PyExc_TypeError, "the type must be %R or derived from it", base);
     return false;
 }
 

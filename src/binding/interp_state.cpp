@@ -131,7 +131,8 @@ int visit_frame(_PyInterpreterFrame* frame, visitproc visit, void* arg) {
         return frame->stacktop < 0 ? visit_locals(frame, visit, arg) : 0;
     }
     if (frame->owner != FRAME_OWNED_BY_THREAD) return 0;
-    Py_VISIT(code_of(frame));
+    const int result = visit(reinterpret_cast<PyObject*>(code_of(frame)), arg);
+    if (result != 0) return result;
     Py_VISIT(function_of(frame));
     Py_VISIT(frame->f_locals);
     Py_VISIT(frame->frame_obj);

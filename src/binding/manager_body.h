@@ -63,11 +63,13 @@ struct ManagerBody : core::ScheduleManager {
   private:
     // Without memory the reference is lost: nothing may be thrown in the middle of a switch.
     void put_aside(std::vector<PyObject*>& list, PyObject* stolen) {
+        bool kept = true;
         try {
             list.push_back(stolen);
-            unsettled_ = true;
         } catch (const std::bad_alloc&) {
+            kept = false;
         }
+        unsettled_ = unsettled_ || kept;
     }
 
     bool unsettled_ = false;

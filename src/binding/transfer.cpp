@@ -58,7 +58,7 @@ bool give_way(ManagerBody& manager, ChannelObject& channel, Direction direction,
     if (match.meeting == Meeting::kMet) manager.welcome(*match.partner, yields);
     if (!yields) return true;
     TaskletBody& self = manager.current_body();
-    if (!manager.switching) self.parcel = std::move(parcel);
+    if (!manager.switching) self.parcel = std::exchange(parcel, Parcel());
     if (suspend(manager, Ending::kRequeue)) {
         parcel = std::move(self.parcel);
         return true;
