@@ -2,7 +2,7 @@
 
 What the environment may say:
     CMAKE_ARGS           further arguments of CMake's configure step, as on a command line
-    SCHEDULER_BUILD_DIR  directory of a CMake build to go on with; without it each build is a new one
+    SCHEDULER_BUILD_DIR  directory of a CMake build to go on with; without it each build is new
 """
 
 import os

@@ -1,5 +1,5 @@
-# The target `scheduler_boost_context`: Boost.Context, from its static library where there is one, so
-# that what we build needs no Boost at run time.
+# The target `scheduler_boost_context`: Boost.Context, from its static library where there is one,
+# so that what we build needs no Boost at run time.
 
 set(boost_version 1.65)
 
@@ -20,7 +20,7 @@ if(NOT TARGET Boost::context AND SCHEDULER_STATIC_BOOST)
     set(Boost_USE_STATIC_LIBS OFF)
     scheduler_find_boost()
     if(TARGET Boost::context)
-        message(STATUS "No static Boost.Context: what is built needs its shared library at run time")
+        message(STATUS "No static Boost.Context: the shared one will be needed at run time")
     endif()
 endif()
 

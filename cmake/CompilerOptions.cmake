@@ -1,4 +1,4 @@
-# The target `scheduler_options`: language level, warnings, sanitizers. Every target of ours links it.
+# The target `scheduler_options`: language level, warnings, sanitizers. All our targets link it.
 
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
@@ -10,7 +10,7 @@ add_library(scheduler_options INTERFACE)
 target_compile_features(scheduler_options INTERFACE cxx_std_20)
 
 if(MSVC)
-    message(FATAL_ERROR "The compiler must be GCC or Clang: this build does not know MSVC's options.")
+    message(FATAL_ERROR "The compiler must be GCC or Clang: MSVC's options are not known here.")
 endif()
 
 target_compile_options(scheduler_options INTERFACE
@@ -25,7 +25,7 @@ if(SCHEDULER_SANITIZE STREQUAL "address")
 elseif(SCHEDULER_SANITIZE STREQUAL "thread")
     set(sanitizer_flags -fsanitize=thread)
 elseif(NOT SCHEDULER_SANITIZE STREQUAL "none")
-    message(FATAL_ERROR "SCHEDULER_SANITIZE is '${SCHEDULER_SANITIZE}': use none, address or thread.")
+    message(FATAL_ERROR "SCHEDULER_SANITIZE=${SCHEDULER_SANITIZE}: use none, address or thread.")
 endif()
 if(sanitizer_flags)
     target_compile_options(scheduler_options INTERFACE ${sanitizer_flags} -fno-omit-frame-pointer)

@@ -1,5 +1,5 @@
-# The two GoogleTest suites. Every *_test.cpp of a directory is taken: a test file that nobody listed
-# would pass by not running.
+# The two GoogleTest suites. Every test file of a directory is taken: one that nobody listed would
+# pass by not running.
 
 find_package(GTest QUIET)
 if(NOT TARGET GTest::gtest)
@@ -61,8 +61,8 @@ function(scheduler_add_capi_tests)
     set(environment
         "PYTHONHOME=${home}"
         "PYTHONPATH=$<TARGET_FILE_DIR:_scheduler>:${PROJECT_SOURCE_DIR}/python")
-    file(GENERATE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/capi_environment.cmake"
-        CONTENT "set_tests_properties(\${capi_tests_names} PROPERTIES ENVIRONMENT \"${environment}\")\n")
+    file(GENERATE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/capi_environment.cmake" CONTENT
+        "set_tests_properties(\${capi_tests_names} PROPERTIES ENVIRONMENT \"${environment}\")\n")
     set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES
         "${CMAKE_CURRENT_BINARY_DIR}/capi_environment.cmake")
 endfunction()

@@ -1,6 +1,7 @@
 """Two threads, each with a schedule manager of its own, and an object sent from one to the other.
 
-Nothing here starts or stops a schedule manager: a thread gets its own when it first uses the module.
+Nothing here starts or stops a schedule manager: a thread gets its own when it first uses the
+module.
 """
 
 import threading

@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 usable() { "$1" -c 'import json, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
 find_python() {
-    local name
-    for name in python3 python3.{13,12,11} /usr/bin/python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1-3]*/bin/python; do
+    local name pyenv=${PYENV_ROOT:-$HOME/.pyenv}/versions
+    for name in python3 python3.{13,12,11} /usr/bin/python3 "$pyenv"/3.1[1-3]*/bin/python; do
         if usable "$name"; then
             echo "$name"
             return

@@ -67,9 +67,10 @@ class ModuleEnvironment:
         # setuptools never removes what it once copied there.
         for leftover in BUILD.glob("lib.*"):
             shutil.rmtree(leftover)
+        cmake_args = [*shlex.split(os.environ.get("CMAKE_ARGS", "")), *cmake_options]
         variables = {
             "SCHEDULER_BUILD_DIR": str(self.cmake_dir),
-            "CMAKE_ARGS": shlex.join([*shlex.split(os.environ.get("CMAKE_ARGS", "")), *cmake_options]),
+            "CMAKE_ARGS": shlex.join(cmake_args),
         }
         pip = (self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
         options = ("--no-build-isolation", "--no-deps", "--force-reinstall")

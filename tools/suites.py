@@ -48,7 +48,8 @@ class Results:
             command()
             return True
         except subprocess.CalledProcessError as error:
-            self.add(suite, f"could not be built, exit code {error.returncode}: see above", ok=False)
+            closing = f"could not be built, exit code {error.returncode}: see above"
+            self.add(suite, closing, ok=False)
             return False
 
     def add(self, suite: str, closing: str, ok: bool) -> None:

@@ -131,10 +131,17 @@ bool unbind(ManagerBody& manager, TaskletBody& tasklet) {
     return true;
 }
 
-// Ends a limited run: the limit is gone, also for a run around this one.
-bool end_limited_run(ManagerBody& manager, bool result) {
+// Drives the queue with a limit that `set` puts in place; afterwards that is gone, also for a run
+// around this one. Only turns handed out by main are limited: another tasklet, which may be suspended
+// before it gets as far as to end the limit, sets none.
+template <typename Set>
+bool drive_limited(ManagerBody& manager, Set set) {
+    if (manager.switching) return drive(manager, nullptr);  // refused
     manager.limit().clear();
-    return result;
+    if (manager.current_is_main()) set(manager.limit());
+    const bool ok = drive(manager, nullptr);
+    manager.limit().clear();
+    return ok;
 }
 
 }  // namespace
@@ -349,8 +356,9 @@ bool run_turns(State& state, long long turns) {
     if (turns < 1) return refused(Refusal::kTooFewTurns);
     ManagerBody* manager = enter(state);
     if (manager == nullptr) return false;
-    manager->limit().set_turns(static_cast<std::uint64_t>(turns));
-    return end_limited_run(*manager, drive(*manager, nullptr));
+    return drive_limited(*manager, [turns](core::RunLimit& limit) {
+        limit.set_turns(static_cast<std::uint64_t>(turns));
+    });
 }
 
 bool run_for(State& state, long long nanoseconds) {
@@ -359,8 +367,9 @@ bool run_for(State& state, long long nanoseconds) {
     const std::uint64_t completed = manager->completed();
     const std::uint64_t switched = manager->switched();
     state.last_run_completed = state.last_run_switched = 0;
-    manager->limit().set_time(std::chrono::nanoseconds(nanoseconds));
-    const bool ok = end_limited_run(*manager, drive(*manager, nullptr));
+    const bool ok = drive_limited(*manager, [nanoseconds](core::RunLimit& limit) {
+        limit.set_time(std::chrono::nanoseconds(nanoseconds));
+    });
     state.last_run_completed = static_cast<int>(manager->completed() - completed);
     state.last_run_switched = static_cast<int>(manager->switched() - switched);
     return ok;

@@ -157,6 +157,7 @@ SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how) {
 bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletBody& first) {
     if (&first != &driver) switch_to(manager, driver, first);
     manager.close_loop(loop);
+    if (driver.is_main) manager.limit().clear();  // it is not for what is run from settle()
     PyRef failure = std::move(manager.failure);
     // A main tasklet in a line settles when it is out of it: code run here may wait itself.
     if (manager.unsettled() && !driver.blocked()) manager.settle();

@@ -38,7 +38,6 @@ bool wait_in_line(ManagerBody& manager, ChannelObject& channel, TaskletBody& sel
         Py_DECREF(&channel.ob_base);
         return true;
     }
-    ErrorStash stash;
     if (self.is_main && channel.channel.withdraw(self)) {
         self.set_state(core::State::kRunning);
     } else if (manager.has_mail()) {
@@ -46,6 +45,7 @@ bool wait_in_line(ManagerBody& manager, ChannelObject& channel, TaskletBody& sel
     }
     drop_parcel(manager, self);
     manager.discard(&channel.ob_base);
+    ErrorStash stash;  // not while it is in line: on 3.11 this may start a collection
     manager.settle();
     return false;
 }
@@ -63,10 +63,10 @@ bool give_way(ManagerBody& manager, ChannelObject& channel, Direction direction,
         parcel = std::move(self.parcel);
         return true;
     }
-    ErrorStash stash;
     // In a callback what lies in the tasklet's own parcel is not of this transfer.
     if (!manager.switching) drop_parcel(manager, self);
     manager.discard(static_cast<PyObject*>(parcel.take_payload()));
+    ErrorStash stash;
     manager.settle();
     return false;
 }

@@ -324,7 +324,8 @@ def test_a_collection_when_a_turn_is_refused_does_not_switch():
         gc.collect()
         scheduler.switch_trap(-scheduler.switch_trap(0))
         scheduler.run()
-        task.run() if task.alive else None
+        if task.alive:
+            task.run()
         assert (refused, log) == (RuntimeError, ["ran"])
 
     enabled, thresholds = gc.isenabled(), gc.get_threshold()
@@ -447,13 +448,10 @@ def test_only_exceptions_pass_for_instances_of_an_exception_class(immediate):
         """Raised below."""
 
     task = queued(len, "")
-    caught: list[BaseException] = []
-    try:
+    with pytest.raises(Claimed) as caught:
         task.throw(Claimed, 5, pending=not immediate)
         scheduler.run()
-    except BaseException as error:
-        caught.append(error)
-    assert [(type(error), error.args) for error in caught] == [(Claimed, (5,))]
+    assert (caught.type, caught.value.args) == (Claimed, (5,))
 
 
 @pytest.mark.spec("B-20", "D-36")
@@ -514,4 +512,15 @@ def test_a_limited_run_that_is_refused_leaves_the_limit_alone():
     scheduler.run_n_tasklets(1)
     scheduler.set_schedule_callback(None)
     assert (outcomes, scheduler.getruncount()) == ([RuntimeError] * 2, 3)
+    scheduler.run()
+
+
+@pytest.mark.spec("L-01", "C-11")
+def test_a_destructor_may_wait_when_the_limit_of_mains_run_has_run_out():
+    got: list[str] = []
+    ch = scheduler.channel()
+    in_context_of(Dropped(lambda: got.append(ch.receive())), len, "")
+    queued(ch.send, "late")
+    scheduler.run_n_tasklets(1)
+    assert got == ["late"]
     scheduler.run()
