@@ -69,7 +69,10 @@ int clear_all_channels(State& state) {
         core::LockGuard guard(state.registry_lock);  // no allocation while it is held
         for (ChannelObject* c = state.registry; c != nullptr && busy.size() < busy.capacity();
              c = c->next) {
-            if (c->channel.balance() != 0) busy.push_back(PyRef::share(&c->ob_base));
+            // One that is being destroyed has nobody waiting.
+            if (c->channel.balance() != 0 && try_incref(&c->ob_base)) {
+                busy.push_back(PyRef::steal(&c->ob_base));
+            }
         }
     }
     for (const PyRef& channel : busy) {

@@ -42,6 +42,7 @@ PyObject* channel_new(PyTypeObject* type, PyObject*, PyObject*) {
     new (&channel.channel) core::Channel();
     state->hold();
     channel.state = state;
+    allow_try_incref(self);
     register_channel(*state, channel);
     return self;
 }

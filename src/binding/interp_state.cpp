@@ -4,6 +4,9 @@
 
 #define Py_BUILD_CORE 1
 #include <internal/pycore_frame.h>
+#ifdef Py_GIL_DISABLED
+#include <internal/pycore_critical_section.h>
+#endif
 #undef Py_BUILD_CORE
 
 #include <new>
@@ -191,6 +194,39 @@ bool holds_gil() {
     if (current == nullptr || current == PyGILState_GetThisThreadState()) return current != nullptr;
     return current->thread_id == PyThread_get_thread_ident() ||
            current->interp != PyInterpreterState_Main();
+}
+#endif
+
+#ifdef Py_GIL_DISABLED
+// A thread that does not own the object sees only the references of threads that do not own it
+// either, unless the object is marked: the owner then makes its own visible before it destroys the
+// object (_Py_TryIncref() and _PyObject_SetMaybeWeakref() in CPython's pycore_object.h).
+void allow_try_incref(PyObject* object) {
+    Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&object->ob_ref_shared);
+    while ((shared & _Py_REF_SHARED_FLAG_MASK) == 0 &&
+           _Py_atomic_compare_exchange_ssize(&object->ob_ref_shared, &shared,
+                                             shared | _Py_REF_MAYBE_WEAKREF) == 0) {
+    }
+}
+bool try_incref(PyObject* object) {
+    if (_Py_IsOwnedByCurrentThread(object) != 0) {
+        if (Py_REFCNT(object) == 0) return false;
+        Py_INCREF(object);
+        return true;
+    }
+    Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&object->ob_ref_shared);
+    do {
+        if (shared == 0 || shared == _Py_REF_MERGED) return false;
+    } while (_Py_atomic_compare_exchange_ssize(&object->ob_ref_shared, &shared,
+                                               shared + (1 << _Py_REF_SHARED_SHIFT)) == 0);
+    return true;
+}
+#else
+void allow_try_incref(PyObject*) {}
+bool try_incref(PyObject* object) {
+    if (Py_REFCNT(object) == 0) return false;
+    Py_INCREF(object);
+    return true;
 }
 #endif
 

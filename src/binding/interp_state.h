@@ -37,6 +37,11 @@ class ErrorStash {
     PyObject* error_;
 };
 
+// For objects that others find by a list which owns no references: the new object is prepared for
+// try_incref(), which adds a reference unless the last one is gone already. Then it returns false.
+void allow_try_incref(PyObject* object);
+bool try_incref(PyObject* object);
+
 // The calling thread's state, or nullptr without the GIL.
 PyThreadState* this_thread_state();
 

@@ -30,8 +30,10 @@ struct ThreadGuard {
 };
 
 void retain_tasklet(core::Tasklet& tasklet) { Py_INCREF(object_of(tasklet)); }
+bool try_retain_tasklet(core::Tasklet& tasklet) { return try_incref(object_of(tasklet)); }
+void unretain_tasklet(core::Tasklet& tasklet) { Py_DECREF(object_of(tasklet)); }
 void destroy_manager(core::ScheduleManager& manager) { delete static_cast<ManagerBody*>(&manager); }
-constexpr core::Host kHost{retain_tasklet, destroy_manager};
+constexpr core::Host kHost{retain_tasklet, try_retain_tasklet, unretain_tasklet, destroy_manager};
 
 // The Python thread state of this OS thread whose manager has ended because it is being deleted. What
 // is dropped after that must not make a manager that nobody would end.
@@ -71,7 +73,7 @@ void end_tasklets(ManagerBody& manager) {
 
 // Takes a tasklet whose thread is gone out of its line, where nobody could serve it any more.
 void leave_line(TaskletBody& tasklet) {
-    if (tasklet.blocked()) tasklet.channel->withdraw(tasklet);
+    if (core::Channel* channel = tasklet.channel.load()) channel->withdraw(tasklet);
 }
 
 void detach_main(ManagerBody& manager) {

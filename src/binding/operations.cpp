@@ -45,7 +45,8 @@ PyRef make_exit(const State& state) {
 // A tasklet of this thread leaves the line of its channel, with the line's reference for the caller.
 // Empty: it does not wait. What it had to send goes to the trash.
 PyRef withdraw(ManagerBody& manager, TaskletBody& tasklet) {
-    if (!tasklet.blocked() || !tasklet.channel->withdraw(tasklet)) return {};
+    core::Channel* const channel = tasklet.channel.load();
+    if (channel == nullptr || !channel->withdraw(tasklet)) return {};
     drop_parcel(manager, tasklet);
     return PyRef::steal(tasklet.object);
 }
@@ -77,7 +78,7 @@ bool deliver_now(ManagerBody& manager, TaskletBody& tasklet, PyRef error) {
 bool post_error(TaskletBody& tasklet, PyRef error, bool kill) {
     PyRef replaced = PyRef::steal(tasklet.posted.exchange(error.release()));
     tasklet.posted_kill.store(kill);
-    core::Channel* channel = tasklet.channel;
+    core::Channel* channel = tasklet.channel.load();
     if (tasklet.blocked() && channel != nullptr && channel->evict(tasklet, mail::kError)) {
         return true;
     }

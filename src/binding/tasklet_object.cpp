@@ -273,6 +273,7 @@ PyType_Spec tasklet_type_spec = {
 void construct_body(State& state, PyObject* tasklet) {
     state.hold();
     new (&body_of(tasklet)) TaskletBody(state, tasklet);
+    allow_try_incref(tasklet);
     ++state.tasklets_ever;
     ++state.tasklets;
 }

@@ -10,11 +10,28 @@ bool Channel::withdraw(Tasklet& tasklet) {
 }
 
 bool Channel::evict(Tasklet& tasklet, std::uint32_t bits) {
-    LockGuard guard(lock_);
-    if (!unlink_locked(tasklet)) return false;
-    tasklet.set_state(State::kInTransit);
-    tasklet.manager->post(tasklet, bits | mail::kWake);
+    ScheduleManager* manager = nullptr;
+    {
+        LockGuard guard(lock_);
+        if (!unlink_locked(tasklet)) return false;
+        manager = &post_locked(tasklet, bits | mail::kWake);
+    }
+    wake(*manager);
     return true;
+}
+
+ScheduleManager& Channel::post_locked(Tasklet& tasklet, std::uint32_t bits) {
+    ScheduleManager& manager = *tasklet.manager;
+    // As soon as it is posted the tasklet may end, and its thread.
+    manager.add_reference();
+    tasklet.set_state(State::kInTransit);
+    manager.post_silently(tasklet, bits);
+    return manager;
+}
+
+void Channel::wake(ScheduleManager& manager) {
+    manager.wake();
+    manager.drop_reference();
 }
 
 int Channel::balance() const {

@@ -5,7 +5,7 @@
 // waits or touches a runnables queue. A waiting tasklet of this thread comes back to the caller, who
 // queues it; one of another thread is posted to the inbox of its manager before the lock is
 // released, so that a thread which has withdrawn its tasklets and then drained its inbox has missed
-// nothing.
+// nothing. That thread is woken once the lock is released.
 //
 // The line owns one reference to each waiting tasklet; it goes along with a tasklet that leaves.
 #pragma once
@@ -92,10 +92,17 @@ class Channel {
     bool closed() const SCHED_EXCLUDES(lock_);
 
   private:
+    // meet() up to the moment when the thread of a partner abroad has to be woken, which waits until
+    // the lock is released: else the thread that wakes runs into it.
+    inline Match meet_and_post(Direction direction, Tasklet& self, Parcel& parcel, bool may_join,
+                               ScheduleManager*& abroad) SCHED_EXCLUDES(lock_);
+    // Sends a tasklet that has left the line home to its own thread; wake() that afterwards.
+    static ScheduleManager& post_locked(Tasklet& tasklet, std::uint32_t bits);
+    static void wake(ScheduleManager& manager);
     bool unlink_locked(Tasklet& tasklet) SCHED_REQUIRES(lock_) {
-        if (tasklet.get_state() != State::kBlocked || tasklet.channel != this) return false;
+        if (tasklet.channel.load(std::memory_order_relaxed) != this) return false;
         waiting_.remove(tasklet);
-        tasklet.channel = nullptr;
+        tasklet.channel.store(nullptr, std::memory_order_relaxed);
         update_closed_locked();
         return true;
     }
@@ -118,6 +125,14 @@ class Channel {
 // ---- the path of a transfer, inline ------------------------------------------------------------
 
 inline Match Channel::meet(Direction direction, Tasklet& self, Parcel& parcel, bool may_join) {
+    ScheduleManager* abroad = nullptr;
+    const Match match = meet_and_post(direction, self, parcel, may_join, abroad);
+    if (match.meeting == Meeting::kMetAbroad) wake(*abroad);
+    return match;
+}
+
+inline Match Channel::meet_and_post(Direction direction, Tasklet& self, Parcel& parcel,
+                                    bool may_join, ScheduleManager*& abroad) {
     LockGuard guard(lock_);
     const bool sending = direction == Direction::kSend;
     Tasklet* partner = waiting_.front();
@@ -126,7 +141,7 @@ inline Match Channel::meet(Direction direction, Tasklet& self, Parcel& parcel, b
         if (closing_) return {Meeting::kClosing, nullptr};
         self.manager->leave_queue_to_wait(self);
         if (&parcel != &self.parcel) self.parcel = std::move(parcel);
-        self.channel = this;
+        self.channel.store(this, std::memory_order_release);
         self.set_state(State::kBlocked);
         senders_ = sending;
         waiting_.push_back(self);
@@ -143,8 +158,7 @@ inline Match Channel::meet(Direction direction, Tasklet& self, Parcel& parcel, b
         partner->set_state(State::kReady);
         return {Meeting::kMet, partner};
     }
-    partner->set_state(State::kInTransit);
-    partner->manager->post(*partner, caller_yields(direction) ? mail::kWakeFirst : mail::kWake);
+    abroad = &post_locked(*partner, caller_yields(direction) ? mail::kWakeFirst : mail::kWake);
     return {Meeting::kMetAbroad, nullptr};
 }
 

@@ -4,17 +4,17 @@
 // allocates and a tasklet is in the inbox at most once. Closing is final and refuses later mail.
 #pragma once
 
-#include <atomic>
-
+#include "atomic.h"
 #include "tasklet.h"
 
 namespace scheduler::core {
 
 class Inbox {
   public:
-    // Any thread. Nothing to fetch? May be out of date at once.
+    // Any thread. Nothing to fetch? May be out of date at once, but sees all that was pushed before a
+    // poster found the owner awake (see parking.h).
     bool empty() const {
-        const Tasklet* head = head_.load(std::memory_order_relaxed);
+        const Tasklet* head = head_.load(std::memory_order_seq_cst);
         return head == nullptr || head == closed();
     }
 
@@ -24,7 +24,7 @@ class Inbox {
         do {
             if (head == closed()) return false;
             tasklet.mail_next = head;
-        } while (!head_.compare_exchange_weak(head, &tasklet, std::memory_order_release,
+        } while (!head_.compare_exchange_weak(head, &tasklet, std::memory_order_seq_cst,
                                               std::memory_order_relaxed));
         return true;
     }
@@ -57,7 +57,7 @@ class Inbox {
         return list;
     }
 
-    std::atomic<Tasklet*> head_{nullptr};
+    Atomic<Tasklet*> head_{nullptr};
 };
 
 }  // namespace scheduler::core

@@ -3,9 +3,9 @@
 // stacks, and no reference count that may reach zero.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
+#include "atomic.h"
 #include "check.h"
 
 #if defined(__clang__)
@@ -69,18 +69,42 @@ class SCHED_CAPABILITY("mutex") Lock {
         const std::uint32_t state = state_.exchange(kFree, std::memory_order_seq_cst);
         SCHED_DCHECK(state != kFree, "unlock of a lock that nobody holds");
         if (state == kContended) {
-            state_.notify_one();
+            wake_one(state_);
         }
     }
 
   private:
     enum State : std::uint32_t { kFree, kLocked, kContended };
 
+#ifdef SCHED_MODEL
+    static constexpr int kSpins = 0;  // a spin is an interleaving that only repeats
+#else
+    static constexpr int kSpins = 100;
+#endif
+
+    static void spin_once() {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        asm volatile("yield");
+#endif
+    }
+
     // A waiter always leaves kContended behind: it cannot know whether it was the last one, and one
     // wake-up too many is cheaper than one too few.
     [[gnu::noinline]] void lock_contended() {
+        // It is held for a few dozen instructions: sleeping and waking take longer than most waits.
+        for (int i = 0; i < kSpins; ++i) {
+            std::uint32_t state = state_.load(std::memory_order_relaxed);
+            if (state == kFree && state_.compare_exchange_weak(state, kLocked,
+                                                               std::memory_order_acquire,
+                                                               std::memory_order_relaxed)) {
+                return;
+            }
+            spin_once();
+        }
         while (state_.exchange(kContended, std::memory_order_acquire) != kFree) {
-            state_.wait(kContended, std::memory_order_relaxed);
+            wait_on_word(state_, kContended, kNever);
         }
     }
 
@@ -91,7 +115,7 @@ class SCHED_CAPABILITY("mutex") Lock {
 #endif
     }
 
-    std::atomic<std::uint32_t> state_{kFree};
+    Atomic<std::uint32_t> state_{kFree};
 };
 
 static_assert(sizeof(Lock) == 4);

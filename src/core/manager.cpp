@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "channel.h"
+
 namespace scheduler::core {
 
 ScheduleManager::ScheduleManager(const Host& host, Tasklet& main, std::size_t stack_bytes)
@@ -19,7 +21,7 @@ std::int64_t ScheduleManager::now() {
 
 // ---- mail --------------------------------------------------------------------------------------
 
-bool ScheduleManager::post(Tasklet& tasklet, std::uint32_t bits) {
+bool ScheduleManager::post_silently(Tasklet& tasklet, std::uint32_t bits) {
     if (finished()) return false;
     std::uint32_t cleared = 0;
     if ((bits & mail::kInsert) != 0) cleared = mail::kRemove;
@@ -30,8 +32,9 @@ bool ScheduleManager::post(Tasklet& tasklet, std::uint32_t bits) {
     }
     if ((old & mail::kPosted) != 0) return true;
     host_.retain(tasklet);
-    // A closed inbox keeps the reference: its thread is at its end and has no tasklet alive.
-    return inbox_.push(tasklet);
+    if (inbox_.push(tasklet)) return true;
+    host_.unretain(tasklet);
+    return false;
 }
 
 Mail ScheduleManager::take_mail() {
@@ -89,8 +92,43 @@ void ScheduleManager::leave_roster(Tasklet& tasklet) {
 
 Tasklet* ScheduleManager::any_live_tasklet() {
     LockGuard guard(roster_lock_);
-    if (roster_ != nullptr) host_.retain(*roster_);
-    return roster_;
+    Tasklet* tasklet = roster_;
+    while (tasklet != nullptr && !host_.try_retain(*tasklet)) tasklet = tasklet->roster_next;
+    return tasklet;
+}
+
+bool ScheduleManager::has_live_tasklets() const {
+    LockGuard guard(roster_lock_);
+    return roster_ != nullptr;
+}
+
+// ---- timers ------------------------------------------------------------------------------------
+
+void ScheduleManager::set_timer(Tasklet& tasklet, std::int64_t deadline) {
+    timers_.emplace(deadline, &tasklet);
+    tasklet.deadline = deadline;
+}
+
+void ScheduleManager::cancel_timer(Tasklet& tasklet) {
+    timers_.erase({tasklet.deadline, &tasklet});
+    tasklet.deadline = kNever;
+}
+
+std::int64_t ScheduleManager::next_deadline() const {
+    return timers_.empty() ? kNever : timers_.begin()->first;
+}
+
+void ScheduleManager::fire_timers() {
+    const std::int64_t time = now();
+    while (next_deadline() <= time) {
+        Tasklet& tasklet = *timers_.begin()->second;
+        cancel_timer(tasklet);
+        Channel* const channel = tasklet.channel.load();
+        // Out of the line already: it has been served in time.
+        if (channel == nullptr || !channel->withdraw(tasklet)) continue;
+        tasklet.timed_out = true;
+        welcome(tasklet, false);
+    }
 }
 
 // ---- queue -------------------------------------------------------------------------------------
@@ -119,7 +157,7 @@ bool ScheduleManager::insert(Tasklet& tasklet) {
     }
     if (tasklet.queued() || tasklet.get_state() == State::kInTransit) return false;
     tasklet.paused = false;
-    runnables_.push_back(tasklet);
+    append(tasklet);
     return true;
 }
 
@@ -130,27 +168,27 @@ void ScheduleManager::welcome(Tasklet& partner, bool first) {
     }
     partner.set_state(State::kReady);
     if (first) {
-        runnables_.insert_after(*place_of_current(), partner);
+        link_behind(*place_of_current(), partner);
     } else {
-        runnables_.push_back(partner);
+        append(partner);
     }
 }
 
 bool ScheduleManager::insert_behind(Tasklet& place, Tasklet& tasklet) {
     if (tasklet.queued()) return false;
-    runnables_.insert_after(place.queued() ? *node(place) : *runnables_.head()->prev, tasklet);
+    link_behind(place.queued() ? *node(place) : *runnables_.head()->prev, tasklet);
     return true;
 }
 
 bool ScheduleManager::insert_behind_current(Tasklet& tasklet) {
     const bool was_queued = take_out(tasklet);
-    runnables_.insert_after(*place_of_current(), tasklet);
+    link_behind(*place_of_current(), tasklet);
     return !was_queued;
 }
 
 bool ScheduleManager::take_out(Tasklet& tasklet) {
     if (tasklet.is_main || !tasklet.queued()) return false;
-    runnables_.remove(tasklet);
+    unlink(tasklet);
     return true;
 }
 
@@ -158,9 +196,9 @@ bool ScheduleManager::take_out(Tasklet& tasklet) {
 
 void ScheduleManager::mark(Links* anchor, Tasklet* last, std::uint32_t change) {
     if (anchor != nullptr && anchor != runnables_.head()) {
-        static_cast<Tasklet*>(anchor)->loop_marks += change;
+        static_cast<Tasklet*>(anchor)->loop_marks.fetch_add(change, std::memory_order_release);
     }
-    if (last != nullptr) last->loop_marks += change;
+    if (last != nullptr) last->loop_marks.fetch_add(change, std::memory_order_release);
 }
 
 void ScheduleManager::open_loop(RunLoop& loop, Tasklet* first) {
@@ -189,7 +227,7 @@ void ScheduleManager::close_loop(RunLoop& loop) {
 }
 
 EndOfTurn ScheduleManager::die_unborn(Tasklet& tasklet, bool silently) {
-    runnables_.remove(tasklet);
+    unlink(tasklet);
     tasklet.set_state(State::kDead);
     tasklet.insert_again = false;
     if (loop_->driver == &main_) limit_.charge_turn();
@@ -198,16 +236,12 @@ EndOfTurn ScheduleManager::die_unborn(Tasklet& tasklet, bool silently) {
 }
 
 void ScheduleManager::forget(Tasklet& tasklet) {
-    for (RunLoop* loop = loop_; tasklet.loop_marks != 0 && loop != nullptr; loop = loop->outer) {
-        if (loop->anchor == &tasklet) {
-            loop->anchor = nullptr;
-            --tasklet.loop_marks;
-        }
-        if (loop->last == &tasklet) {
-            loop->last = nullptr;
-            --tasklet.loop_marks;
-        }
+    if (tasklet.loop_marks.load(std::memory_order_acquire) == 0) return;
+    for (RunLoop* loop = loop_; loop != nullptr; loop = loop->outer) {
+        if (loop->anchor == &tasklet) loop->anchor = nullptr;
+        if (loop->last == &tasklet) loop->last = nullptr;
     }
+    tasklet.loop_marks = 0;
 }
 
 void ScheduleManager::finish() {

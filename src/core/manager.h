@@ -15,12 +15,15 @@
 // thread"; everything else is for the owner thread.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <set>
+#include <utility>
 
+#include "atomic.h"
 #include "inbox.h"
 #include "lock.h"
+#include "parking.h"
 #include "run_loop.h"
 #include "stack_pool.h"
 #include "tasklet.h"
@@ -32,6 +35,10 @@ namespace scheduler::core {
 struct Host {
     // Adds a reference to a tasklet. Called with locks held: it must only count.
     void (*retain)(Tasklet& tasklet);
+    // The same, unless the last reference is gone and another thread is about to destroy it: false.
+    bool (*try_retain)(Tasklet& tasklet);
+    // Takes back one that was added. It is never the last.
+    void (*unretain)(Tasklet& tasklet);
     // The last reference to a manager is gone: free it.
     void (*destroy)(ScheduleManager& manager);
 };
@@ -80,16 +87,27 @@ class ScheduleManager {
     void drop_reference() {
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) host_.destroy(*this);
     }
-    // Asks something of a tasklet of this thread. False: the thread has ended.
-    bool post(Tasklet& tasklet, std::uint32_t bits);
+    // Asks something of a tasklet of this thread, to which the caller holds a reference, and wakes the
+    // thread. False: the thread has ended.
+    bool post(Tasklet& tasklet, std::uint32_t bits) {
+        const bool posted = post_silently(tasklet, bits);
+        wake();
+        return posted;
+    }
+    // The same for a caller who holds a lock: wake() must follow when that is released.
+    bool post_silently(Tasklet& tasklet, std::uint32_t bits);
+    // The thread goes on if it is parked.
+    void wake() { parking_.notify(); }
     bool finished() const { return finished_.load(std::memory_order_acquire); }
     bool has_mail() const { return unread_ != nullptr || !inbox_.empty(); }
 
     // The roster names every live tasklet, so that a thread which ends finds them all.
     void join_roster(Tasklet& tasklet) SCHED_EXCLUDES(roster_lock_);
     void leave_roster(Tasklet& tasklet) SCHED_EXCLUDES(roster_lock_);
-    // Any live tasklet other than main, with a reference added; nullptr: none is left.
+    // Any live tasklet other than main, with a reference added. nullptr: none is left, but for those
+    // that other threads are about to destroy.
     Tasklet* any_live_tasklet() SCHED_EXCLUDES(roster_lock_);
+    bool has_live_tasklets() const SCHED_EXCLUDES(roster_lock_);
 
     // ---- state
     Tasklet& main() const { return main_; }
@@ -114,6 +132,19 @@ class ScheduleManager {
     std::uint64_t completed() const { return completed_; }
     std::uint64_t switched() const { return switched_; }
 
+    // ---- waiting; see parking.h
+    Parking& parking() { return parking_; }
+
+    // ---- timers: until when a tasklet of this thread stays in the line of a channel
+    // A tasklet has one timer at most. std::bad_alloc: none was set.
+    void set_timer(Tasklet& tasklet, std::int64_t deadline);
+    void cancel_timer(Tasklet& tasklet);
+    bool has_timers() const { return !timers_.empty(); }
+    // kNever without one.
+    std::int64_t next_deadline() const;
+    // Those whose time is up leave their lines and are queued, with `timed_out` set.
+    void fire_timers();
+
     // ---- mail from other threads
     // Reads one piece of mail and does what it asks of the queue.
     Mail take_mail();
@@ -131,7 +162,7 @@ class ScheduleManager {
     bool take_out(Tasklet& tasklet);
     // For Channel: the current tasklet goes from the queue to a line, reference and all.
     void leave_queue_to_wait(Tasklet& tasklet) {
-        if (!tasklet.is_main) runnables_.remove(tasklet);
+        if (!tasklet.is_main) unlink(tasklet);
     }
 
     // ---- run loops
@@ -180,16 +211,26 @@ class ScheduleManager {
                (loop_->waking && !loop_->driver->blocked());
     }
     void mark(Links* anchor, Tasklet* last, std::uint32_t change);
+    void append(Tasklet& tasklet) { link_behind(*runnables_.head()->prev, tasklet); }
+    void link_behind(Links& place, Tasklet& tasklet) {
+        runnables_.insert_after(place, tasklet);
+        tasklet.in_runnables = true;
+    }
+    void unlink(Tasklet& tasklet) {
+        runnables_.remove(tasklet);
+        tasklet.in_runnables = false;
+    }
 
     // Constant.
     const Host host_;
     Tasklet& main_;
 
     // Any thread.
-    std::atomic<long> references_{1};
-    std::atomic<bool> finished_{false};
+    Atomic<long> references_{1};
+    Atomic<bool> finished_{false};
     Inbox inbox_;
-    Lock roster_lock_;
+    Parking parking_;
+    mutable Lock roster_lock_;
     Tasklet* roster_ SCHED_GUARDED_BY(roster_lock_) = nullptr;
 
     // Owner thread.
@@ -197,6 +238,7 @@ class ScheduleManager {
     Tasklet* current_;
     RunLoop* loop_ = nullptr;
     Tasklet* unread_ = nullptr;  // taken from the inbox, oldest first
+    std::set<std::pair<std::int64_t, Tasklet*>> timers_;  // by deadline
     int trap_level_ = 0;
     RunLimit limit_;
     std::uint64_t completed_ = 0;
@@ -251,9 +293,9 @@ inline EndOfTurn ScheduleManager::end_turn(Ending how) {
             tasklet.set_state(State::kReady);
             // A driver that is being unwound has no place: then behind the one that stands behind.
             Links* place = driver.queued() ? node(driver) : tasklet.prev;
-            runnables_.remove(tasklet);
+            unlink(tasklet);
             if (place->next != runnables_.head()) place = place->next;
-            runnables_.insert_after(*place, tasklet);
+            link_behind(*place, tasklet);
             break;
         }
         case Ending::kLeave:
@@ -262,7 +304,7 @@ inline EndOfTurn ScheduleManager::end_turn(Ending how) {
                 tasklet.paused = false;
                 runnables_.move_to_back(tasklet);
             } else {
-                runnables_.remove(tasklet);
+                unlink(tasklet);
                 tasklet.paused = true;
                 left = &tasklet;
             }
@@ -272,8 +314,8 @@ inline EndOfTurn ScheduleManager::end_turn(Ending how) {
         case Ending::kReturn:
         case Ending::kFail:
             tasklet.set_state(State::kDead);
-            if (tasklet.linked()) {  // not when it is unwound
-                runnables_.remove(tasklet);
+            if (tasklet.in_runnables) {  // not when it is unwound
+                unlink(tasklet);
                 left = &tasklet;
             }
             break;

@@ -16,12 +16,13 @@
 //
 // Threads: only the owner thread writes the state, with one exception: whoever holds the lock of the
 // channel where the tasklet waits makes it kReady or kInTransit. `mail` is written by any thread.
-// All other fields belong to the owner thread, or to the channel's lock where that is said.
+// All other fields belong to the owner thread, or to the channel's lock where that is said; what is
+// Published may be read by any thread.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
+#include "atomic.h"
 #include "context.h"
 #include "parcel.h"
 #include "stack_pool.h"
@@ -62,32 +63,40 @@ struct Tasklet : Links {
     // What a switch touches comes first, to lie in one or two lines of the cache.
 
     // Any thread may read these; see above for who writes them.
-    std::atomic<State> state{State::kDead};
+    Atomic<State> state{State::kDead};
 
     // Constant once the tasklet has a manager, until its thread ends.
     bool is_main = false;
 
     // Owner thread.
-    bool paused = false;
+    Published<bool> paused = false;
     bool insert_again =
         false;  // insert() came during its turn: requeue if it would leave the queue
-    std::uint32_t driving = 0;  // run loops that it is the driver of
-    std::uint64_t times_switched_to = 0;
+    // In the runnables queue. The links do not tell: they may be those of a channel's line, which
+    // other threads change.
+    Published<bool> in_runnables = false;
+    bool timed_out = false;  // its timer has taken it out of the line
+    Published<std::uint32_t> driving = 0;  // run loops that it is the driver of
+    Published<std::uint64_t> times_switched_to = 0;
     Context context;
 
     // Channel's lock while kBlocked, else owner thread.
     Parcel parcel;  // what a sender offers, and what a receiver has been given
-    Channel* channel = nullptr;  // where it waits
+    // Where it waits. Others than the owner thread that follow the pointer must know from elsewhere
+    // that the channel is still there.
+    Atomic<Channel*> channel{nullptr};
 
     // Constant once the tasklet has one.
     ScheduleManager* manager = nullptr;
 
     // Owner thread.
     Stack* stack = nullptr;
-    std::uint32_t loop_marks = 0;  // run loops that name it as anchor or as last
+    // Run loops that name it as anchor or as last. Read by the thread that destroys the tasklet.
+    Atomic<std::uint32_t> loop_marks{0};
+    std::int64_t deadline = kNever;  // of its timer
 
     // Any thread.
-    std::atomic<std::uint32_t> mail{0};
+    Atomic<std::uint32_t> mail{0};
     Tasklet* mail_next = nullptr;  // owned by the inbox while mail::kPosted is set
 
     // The manager's roster lock.
@@ -95,8 +104,8 @@ struct Tasklet : Links {
     Tasklet* roster_next = nullptr;
 
     // Owner thread. Nanoseconds of the monotonic clock, 0 before.
-    std::int64_t start_time = 0;
-    std::int64_t end_time = 0;
+    Published<std::int64_t> start_time = 0;
+    Published<std::int64_t> end_time = 0;
 
     State get_state() const { return state.load(std::memory_order_acquire); }
     void set_state(State value) { state.store(value, std::memory_order_release); }
@@ -106,8 +115,8 @@ struct Tasklet : Links {
     bool blocked() const { return get_state() == State::kBlocked; }
     bool started() const { return alive() && get_state() != State::kNew; }
     bool has_turn() const { return get_state() == State::kRunning || driving != 0; }
-    // Linked in the runnables queue. Main is always in it, as its head.
-    bool queued() const { return is_main || (linked() && !blocked()); }
+    // In the runnables queue. Main is always in it, as its head.
+    bool queued() const { return is_main || in_runnables; }
     // The same as any thread sees it, with mail that the owner has not read yet.
     bool scheduled() const {
         const std::uint32_t bits = get_mail();

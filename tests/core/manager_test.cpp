@@ -416,7 +416,8 @@ TEST_F(Manager, FinishRefusesMailAndKeepsWhatHasCome) {
 TEST(ManagerReferences, LastOneDestroysIt) {
     static int destroyed = 0;
     TestTasklet main;
-    auto* manager = new ScheduleManager({[](Tasklet&) {},
+    auto* manager = new ScheduleManager({[](Tasklet&) {}, [](Tasklet&) { return true; },
+                                         [](Tasklet&) {},
                                          [](ScheduleManager& dead) {
                                              ++destroyed;
                                              delete &dead;

@@ -219,7 +219,12 @@ class TestThread {
     static void release(Tasklet& tasklet) {
         SCHED_CHECK(--body_of(tasklet).references >= 1, "one reference too many was dropped");
     }
-    static constexpr Host kHost{retain, [](ScheduleManager& manager) { delete &manager; }};
+    static bool try_retain(Tasklet& tasklet) {
+        retain(tasklet);
+        return true;
+    }
+    static constexpr Host kHost{retain, try_retain, release,
+                                [](ScheduleManager& manager) { delete &manager; }};
 
     bool unwinding_current() {
         return manager().loop() != nullptr && manager().loop()->unwinding == &current();
@@ -397,7 +402,8 @@ class TestThread {
             Tasklet* live = manager().any_live_tasklet();
             if (live == nullptr) return;
             TestTasklet& tasklet = body_of(*live);
-            Channel* channel = tasklet.waits_on != nullptr ? tasklet.waits_on : tasklet.channel;
+            Channel* channel =
+                tasklet.waits_on != nullptr ? tasklet.waits_on : tasklet.channel.load();
             if (channel != nullptr && channel->withdraw(tasklet)) release(tasklet);
             read_mail();
             remove(tasklet);

@@ -1,0 +1,69 @@
+// The atomics of everything that threads share.
+//
+// `Atomic` and the two functions that wait on a word are std::atomic and a futex. The tests that
+// explore interleavings put a stand-in of their own in their place, which lets a driver decide after
+// each step which thread makes the next one: it is the header that SCHED_MODEL names.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+
+namespace scheduler::core {
+
+// A point in time that never comes. Times are nanoseconds of the monotonic clock.
+inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
+enum class Wakeup : std::uint8_t {
+    kNotified,  // or no reason at all: whoever waits looks again
+    kSignal,  // a signal handler has run
+    kTimeout,
+};
+
+}  // namespace scheduler::core
+
+#ifdef SCHED_MODEL
+#include SCHED_MODEL
+#else
+
+namespace scheduler::core {
+
+template <typename T>
+using Atomic = std::atomic<T>;
+
+// Waits while `word` is `expected`, until `deadline` at most.
+Wakeup wait_on_word(const Atomic<std::uint32_t>& word, std::uint32_t expected,
+                    std::int64_t deadline);
+// Wakes one thread that waits on `word`. Reads no memory there: the word may be gone by now.
+void wake_one(const Atomic<std::uint32_t>& word);
+void wake_all(const Atomic<std::uint32_t>& word);
+
+}  // namespace scheduler::core
+
+#endif
+
+namespace scheduler::core {
+
+// A value that one thread at a time writes and that any thread may read at any moment. What is read
+// may be out of date, and says nothing about other values.
+template <typename T>
+class Published {
+  public:
+    Published(T value = T()) : value_(value) {}
+    Published(const Published&) = delete;
+
+    operator T() const { return value_.load(std::memory_order_relaxed); }
+    Published& operator=(T value) {
+        value_.store(value, std::memory_order_relaxed);
+        return *this;
+    }
+    Published& operator=(const Published&) = delete;
+    Published& operator+=(T change) { return *this = static_cast<T>(*this + change); }
+    Published& operator++() { return *this += 1; }
+    Published& operator--() { return *this += static_cast<T>(-1); }
+
+  private:
+    std::atomic<T> value_;
+};
+
+}  // namespace scheduler::core

@@ -1,0 +1,92 @@
+// Timers: until when a tasklet stays in the line of a channel.
+
+#include <gtest/gtest.h>
+
+#include "test_host.h"
+
+namespace {
+
+using scheduler::core::Channel;
+using scheduler::core::Direction;
+using scheduler::core::kNever;
+using scheduler::core::Meeting;
+using scheduler::core::ScheduleManager;
+using scheduler::core::State;
+using scheduler::core::testing::make_parcel;
+using scheduler::core::testing::open_parcel;
+using scheduler::core::testing::TestTasklet;
+using scheduler::core::testing::ThreadTest;
+
+class Timer : public ThreadTest {
+  protected:
+    ScheduleManager& manager() { return thread_.manager(); }
+    // A tasklet in the line of `channel_` that a timer takes out at `deadline`.
+    TestTasklet& make_waiting(const char* name, std::int64_t deadline) {
+        TestTasklet& tasklet = thread_.make(name, [this] {
+            thread_.receive(channel_);
+            log_ += thread_.current().name + " received ";
+        });
+        thread_.run();
+        manager().set_timer(tasklet, deadline);
+        return tasklet;
+    }
+
+    Channel channel_;
+    std::string log_;
+};
+
+TEST_F(Timer, TakesItsTaskletOutOfTheLineAndQueuesIt) {
+    TestTasklet& waiting = make_waiting("waiting", ScheduleManager::now() - 1);
+    EXPECT_EQ(channel_.balance(), -1);
+    manager().fire_timers();
+    EXPECT_EQ(channel_.balance(), 0);
+    EXPECT_EQ(waiting.get_state(), State::kReady);
+    EXPECT_TRUE(waiting.queued());
+    EXPECT_TRUE(waiting.timed_out);
+    EXPECT_FALSE(manager().has_timers());
+    thread_.remove(waiting);
+}
+
+TEST_F(Timer, WaitsForItsTime) {
+    constexpr std::int64_t kHour = 3600 * std::int64_t{1'000'000'000};
+    TestTasklet& waiting = make_waiting("waiting", ScheduleManager::now() + kHour);
+    manager().fire_timers();
+    EXPECT_TRUE(waiting.blocked());
+    EXPECT_EQ(manager().next_deadline(), waiting.deadline);
+    manager().cancel_timer(waiting);
+    EXPECT_EQ(manager().next_deadline(), kNever);
+    EXPECT_EQ(waiting.deadline, kNever);
+}
+
+TEST_F(Timer, FireInTheOrderOfTheirDeadlines) {
+    const std::int64_t now = ScheduleManager::now();
+    TestTasklet& late = make_waiting("late", now - 1);
+    TestTasklet& early = make_waiting("early", now - 2);
+    manager().fire_timers();
+    EXPECT_EQ(manager().first_runnable(), &early);
+    EXPECT_EQ(manager().next_in_queue(early), &late);
+    thread_.remove(early);
+    thread_.remove(late);
+}
+
+TEST_F(Timer, DoesNothingToOneThatHasBeenServed) {
+    TestTasklet& waiting = make_waiting("waiting", ScheduleManager::now() - 1);
+    thread_.make("sender", [this] { thread_.send(channel_, 1); });
+    thread_.run();
+    EXPECT_EQ(log_, "waiting received ");
+    manager().fire_timers();
+    EXPECT_FALSE(waiting.timed_out);
+    EXPECT_FALSE(waiting.alive());
+}
+
+TEST_F(Timer, WakesMain) {
+    TestTasklet& main = thread_.main();
+    ASSERT_EQ(channel_.meet(Direction::kReceive, main, true).meeting, Meeting::kJoined);
+    manager().set_timer(main, ScheduleManager::now() - 1);
+    manager().fire_timers();
+    EXPECT_TRUE(main.timed_out);
+    EXPECT_EQ(main.get_state(), State::kRunning);
+    EXPECT_EQ(channel_.balance(), 0);
+}
+
+}  // namespace
