@@ -25,7 +25,8 @@ const Entry kTable[] = {
     {Refusal::kDead, &PyExc_RuntimeError,
      "the tasklet is dead: give it arguments first, with setup(), a call, or bind(callable, args)"},
     {Refusal::kBlocked, &PyExc_RuntimeError,
-     "the tasklet is blocked on a channel: complete the transfer, or kill() or throw() at it"},
+     "the tasklet is blocked on a channel, or in join(): complete the transfer, or kill() or throw() "
+     "at it"},
     {Refusal::kOtherThread, &PyExc_RuntimeError,
      "the tasklet belongs to another thread: do this on its own thread; from here insert(), run(), "
      "kill(pending=True) and throw(..., pending=True) work"},
@@ -44,13 +45,15 @@ const Entry kTable[] = {
      "switch_trap is set on this thread: lift it with switch_trap(-1) before switching tasklets"},
     {Refusal::kInCallback, &PyExc_RuntimeError,
      "tasklets cannot be switched inside a schedule callback, which runs in the middle of a "
-     "switch"},
+     "switch, nor in a signal handler while the main tasklet waits: queue what is to be done with "
+     "insert()"},
     {Refusal::kBlockTrap, &PyExc_RuntimeError,
      "block_trap is set on the current tasklet, and nobody waits at the other end of the channel"},
     {Refusal::kChannelClosing, &PyExc_ValueError,
      "the channel is closed: nobody waits at its other end; open() makes it usable again"},
     {Refusal::kDeadlock, &PyExc_RuntimeError,
-     "Deadlock: the main tasklet would wait for ever, for no tasklet of this thread is runnable"},
+     "Deadlock: the main tasklet would wait for ever, for no tasklet of this thread is runnable and "
+     "no other thread could change that"},
     {Refusal::kNotCallable, &PyExc_TypeError, "the tasklet's callable must be callable or None"},
     {Refusal::kNoCallable, &PyExc_RuntimeError,
      "the tasklet has no callable, or it has been used up: bind(callable) first"},
@@ -70,6 +73,14 @@ const Entry kTable[] = {
      "the context of a tasklet can only be set before it has started"},
     {Refusal::kSoftSwitch, &PyExc_RuntimeError,
      "soft switching does not exist here: every switch keeps the C stack; pass None to ask"},
+    {Refusal::kJoinSelf, &PyExc_RuntimeError,
+     "a tasklet cannot join itself: it would wait for its own end"},
+    {Refusal::kJoinOwnMain, &PyExc_RuntimeError,
+     "the main tasklet of this thread cannot be joined from here: it ends after all the others; "
+     "from another thread it can"},
+    {Refusal::kOnlyMainWaits, &PyExc_RuntimeError,
+     "run() with threadblock or timeout is for the main tasklet, on behalf of the whole thread: call "
+     "it outside any other tasklet, or run() without arguments here"},
 };
 
 bool is_table_in_order() {

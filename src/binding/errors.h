@@ -34,6 +34,9 @@ enum class Refusal : unsigned char {
     kDontRaiseBound,
     kAlreadyStarted,
     kSoftSwitch,
+    kJoinSelf,
+    kJoinOwnMain,
+    kOnlyMainWaits,
 };
 
 // Sets the exception that belongs to `refusal`. Returns nullptr, so that a slot can return it.

@@ -165,7 +165,7 @@ Example:
 
 // ---- running -----------------------------------------------------------------------------------
 
-inline constexpr char run[] = R"doc(run($module, /)
+inline constexpr char run[] = R"doc(run($module, /, threadblock=False, timeout=None)
 --
 
 Run the tasklets of this thread until the runnables queue is empty.
@@ -174,19 +174,38 @@ Tasklets that are queued meanwhile, or go back to the end of the queue, are run 
 well. Called inside a tasklet, it runs what stands behind that tasklet until nothing
 is behind it.
 
+A call without arguments that finds nothing to run, while tasklets of the thread
+wait, lets another thread have the interpreter once before it returns, so that
+`while task.alive: scheduler.run()` does not keep others from doing what the task
+waits for. It does not sleep.
+
+Parameters:
+    threadblock: True, to go on until no tasklet of the thread is alive: while all of
+        them wait, the thread waits as well, without using the processor, for other
+        threads, for time-outs of join(), and for signals.
+    timeout: seconds after which no further turn is given, and the wait ends; None
+        for no limit. At least one turn is given if something is queued. The turn of
+        a tasklet is never cut short.
+
 Returns:
     None.
 
 Raises:
     Exception: whatever leaves a tasklet, TaskletExit excepted. That tasklet is dead;
         those that have not had their turn by then stay queued.
-    RuntimeError: a switch trap is set while something is queued, or the call comes
-        from a schedule callback.
+    RuntimeError: a switch trap is set while something is queued; the call comes
+        from a schedule callback; it has an argument and comes from another tasklet
+        than the main one; or "Deadlock": with threadblock and no timeout, all
+        tasklets wait and the interpreter has no other thread that could change that
+        (not raised while the deadlock timeout is None).
     ValueError: inside a tasklet: the next one to run is itself waiting for this one
-        to give control back ("cyclic parent chain").
+        to give control back ("cyclic parent chain"). Or a negative timeout.
+    TypeError: the timeout is no number.
 
 Threads:
-    Any thread; it runs the tasklets of the calling thread.
+    Any thread; it runs the tasklets of the calling thread. While it waits, other
+    threads wake it by whatever queues a tasklet: transfers over channels, insert(),
+    run(), switch(), kill(pending=True) and throw(pending=True).
 
 Example:
     >>> import scheduler
@@ -194,6 +213,54 @@ Example:
     >>> scheduler.run()
     a
     b)doc";
+
+inline constexpr char set_deadlock_timeout[] = R"doc(set_deadlock_timeout($module, seconds, /)
+--
+
+Set how long a main tasklet waits for other threads before "Deadlock" is raised.
+
+A main tasklet that has to wait, in send(), receive() or join(), while no tasklet of its
+thread is runnable, can only be served by another thread. If the interpreter has no
+other thread, RuntimeError "Deadlock" is raised at once; otherwise the thread waits, and
+the error comes after this time.
+
+Parameters:
+    seconds: a number, 0 or more; at first it is 1.0. 0, not to wait for other threads
+        at all. None, to wait for ever.
+
+Returns:
+    None.
+
+Raises:
+    TypeError: it is neither a number nor None.
+    ValueError: it is negative or not a number (nan).
+
+Threads:
+    Any thread. It is one setting for all threads of the interpreter, and counts for waits
+    that begin afterwards.
+
+Example:
+    >>> import scheduler
+    >>> scheduler.set_deadlock_timeout(2.5)
+    >>> scheduler.get_deadlock_timeout()
+    2.5
+    >>> scheduler.set_deadlock_timeout(1.0))doc";
+
+inline constexpr char get_deadlock_timeout[] = R"doc(get_deadlock_timeout($module, /)
+--
+
+Return how long a main tasklet waits for other threads: see set_deadlock_timeout().
+
+Returns:
+    Seconds as a float, or None for no limit.
+
+Threads:
+    Any thread.
+
+Example:
+    >>> import scheduler
+    >>> scheduler.get_deadlock_timeout()
+    1.0)doc";
 
 inline constexpr char run_n_tasklets[] = R"doc(run_n_tasklets($module, n, /)
 --

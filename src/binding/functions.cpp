@@ -7,6 +7,7 @@
 #include "methods.h"
 #include "module.h"
 #include "operations.h"
+#include "waiting.h"
 
 namespace scheduler::binding {
 
@@ -49,7 +50,23 @@ PyObject* calculateruncount(State& state) {
     ManagerBody* manager = enter(state);
     return manager != nullptr ? PyLong_FromSize_t(manager->count_runnables()) : nullptr;
 }
-PyObject* run_function(State& state) { return none_if(run_all(state)); }
+PyObject* run_function(PyObject* module, PyObject* args, PyObject* kwargs) {
+    static const char* const names[] = {"threadblock", "timeout", nullptr};
+    int threadblock = 0;
+    PyObject* seconds = nullptr;
+    std::int64_t timeout = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|pO:run", const_cast<char**>(names),
+                                     &threadblock, &seconds) ||
+        !parse_timeout(seconds, "timeout", &timeout)) {
+        return nullptr;
+    }
+    return guard_memory([&] {
+        State& state = state_of_module(module);
+        const bool is_plain = threadblock == 0 && timeout == core::kNever;
+        return none_if(is_plain ? run_all(state)
+                                : run_waiting(state, threadblock != 0, timeout));
+    });
+}
 PyObject* schedule_function(State& state) { return none_if(schedule(state, false)); }
 PyObject* schedule_remove(State& state) { return none_if(schedule(state, true)); }
 
@@ -141,6 +158,18 @@ PyObject* set_use_nested_tasklets(State& state, PyObject* argument) {
 }
 PyObject* get_use_nested_tasklets(State& state) { return PyBool_FromLong(state.nested.load()); }
 
+PyObject* set_deadlock_timeout(State& state, PyObject* seconds) {
+    std::int64_t timeout = 0;
+    if (!parse_timeout(seconds, "the deadlock timeout", &timeout)) return nullptr;
+    state.deadlock_timeout = timeout;
+    Py_RETURN_NONE;
+}
+PyObject* get_deadlock_timeout(State& state) {
+    const std::int64_t timeout = state.deadlock_timeout;
+    if (timeout == core::kNever) Py_RETURN_NONE;
+    return PyFloat_FromDouble(static_cast<double>(timeout) / 1e9);
+}
+
 using Counter = std::atomic<int> State::*;
 template <Counter Number>
 PyObject* counter(State& state) {
@@ -165,12 +194,12 @@ SCHED_NAME(getcurrent);
 SCHED_NAME(getmain);
 SCHED_NAME(getruncount);
 SCHED_NAME(calculateruncount);
-SCHED_NAME(run);
 SCHED_NAME(schedule);
 SCHED_NAME(schedule_remove);
 SCHED_NAME(get_schedule_callback);
 SCHED_NAME(get_schedule_manager);
 SCHED_NAME(get_use_nested_tasklets);
+SCHED_NAME(get_deadlock_timeout);
 SCHED_NAME(unblock_all_channels);
 SCHED_NAME(get_number_of_active_schedule_managers);
 SCHED_NAME(get_number_of_active_channels);
@@ -184,12 +213,12 @@ PyMethodDef module_functions[] = {
     SCHED_PLAIN(getmain, getmain),
     SCHED_PLAIN(getruncount, getruncount),
     SCHED_PLAIN(calculateruncount, calculateruncount),
-    SCHED_PLAIN(run, run_function),
     SCHED_PLAIN(schedule, schedule_function),
     SCHED_PLAIN(schedule_remove, schedule_remove),
     SCHED_PLAIN(get_schedule_callback, get_schedule_callback),
     SCHED_PLAIN(get_schedule_manager, get_schedule_manager),
     SCHED_PLAIN(get_use_nested_tasklets, get_use_nested_tasklets),
+    SCHED_PLAIN(get_deadlock_timeout, get_deadlock_timeout),
     SCHED_PLAIN(unblock_all_channels, unblock_all_channels),
     SCHED_PLAIN(get_number_of_active_schedule_managers, counter<&State::managers>),
     SCHED_PLAIN(get_number_of_active_channels, counter<&State::channels>),
@@ -199,6 +228,9 @@ PyMethodDef module_functions[] = {
      METH_FASTCALL, docs::get_channel_callback},
     {"get_thread_info", as_method(any_parameters<get_thread_info>), METH_FASTCALL,
      docs::get_thread_info},
+    {"run", as_method(run_function), METH_VARARGS | METH_KEYWORDS, docs::run},
+    {"set_deadlock_timeout", one_parameter<set_deadlock_timeout>, METH_O,
+     docs::set_deadlock_timeout},
     {"run_n_tasklets", one_parameter<run_n_tasklets>, METH_O, docs::run_n_tasklets},
     {"switch_trap", one_parameter<switch_trap>, METH_O, docs::switch_trap},
     {"set_channel_callback", one_parameter<set_callback<&State::channel_callback>>, METH_O,

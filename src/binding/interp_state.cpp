@@ -230,6 +230,12 @@ bool try_incref(PyObject* object) {
 }
 #endif
 
+bool has_other_threads() {
+    PyThreadState* const thread = this_thread_state();
+    return PyInterpreterState_ThreadHead(thread->interp) != thread ||
+           PyThreadState_Next(thread) != nullptr;
+}
+
 bool is_being_cleared(PyThreadState* thread) { return thread->dict == nullptr; }
 
 bool has_context(PyThreadState* thread) { return thread->context != nullptr; }

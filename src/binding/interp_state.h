@@ -45,6 +45,9 @@ bool try_incref(PyObject* object);
 // The calling thread's state, or nullptr without the GIL.
 PyThreadState* this_thread_state();
 
+// Does the interpreter have more Python threads than the calling one? May be out of date at once.
+bool has_other_threads();
+
 // Is this thread state about to be deleted? What its dictionary held is being dropped then.
 bool is_being_cleared(PyThreadState* thread);
 

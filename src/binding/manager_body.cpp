@@ -5,6 +5,7 @@
 
 #include "core/channel.h"
 #include "errors.h"
+#include "joining.h"
 #include "operations.h"
 #include "switcher.h"
 #include "tasklet_object.h"
@@ -90,6 +91,7 @@ void end_manager(ManagerBody& manager) {
     read_mail(manager);
     end_tasklets(manager);
     detach_main(manager);
+    release_joiners(manager, manager.main_body());
     manager.object = nullptr;
     manager.free_stacks();
     if (last_manager == &manager) last_manager = nullptr;
@@ -110,9 +112,12 @@ void abandon_manager(ManagerBody& manager) {
         body.set_state(core::State::kDead);
         body.driving = 0;
         manager.leave_roster(body);
+        release_joiners(manager, body, false);
     }
     leave_line(manager.main_body());
     detach_main(manager);
+    release_joiners(manager, manager.main_body(), false);
+    if (manager.attaching) --manager.state.attaching;
     manager.main_body().driving = 0;
     manager.main_body().suspended = nullptr;  // it lay on the stack of the thread that is gone
     manager.free_stacks();

@@ -35,6 +35,8 @@ struct ManagerBody : core::ScheduleManager {
     bool switching = false;
     // The thread is ending: nobody gets an ordinary turn any more.
     bool ending = false;
+    // The thread has been waiting and is about to take the GIL; it counts in State::attaching.
+    bool attaching = false;
 
     TaskletBody& current_body() const { return body_of(current()); }
     TaskletBody& main_body() const { return body_of(main()); }

@@ -7,7 +7,9 @@
 #include <Python.h>
 
 #include <atomic>
+#include <cstdint>
 
+#include "core/atomic.h"
 #include "core/lock.h"
 
 struct PyTaskletObject;
@@ -40,6 +42,14 @@ struct State {
     FastCallback fast_callback;
 
     std::atomic<bool> nested;  // `run` and its like start a loop of their own (else: flat)
+    // How long a main tasklet waits for other threads, in nanoseconds; core::kNever: for ever.
+    std::atomic<std::int64_t> deadlock_timeout;
+
+    // Threads with a schedule manager that are about to take the GIL again; how many times one has
+    // got it; threads that wait for such a time. See hand_over().
+    std::atomic<int> attaching;
+    core::Atomic<std::uint32_t> attached;
+    std::atomic<int> handing_over;
 
     // Counters.
     std::atomic<int> managers;

@@ -6,6 +6,7 @@
 #include "core/channel.h"
 #include "errors.h"
 #include "switcher.h"
+#include "waiting.h"
 
 namespace scheduler::binding {
 
@@ -350,7 +351,33 @@ bool schedule(State& state, bool remove) {
 
 bool run_all(State& state) {
     ManagerBody* manager = enter(state);
-    return manager != nullptr && drive(*manager, nullptr);
+    if (manager == nullptr) return false;
+    const std::uint64_t switched = manager->switched();
+    if (!drive(*manager, nullptr)) return false;
+    // A loop around run() would keep the others from doing what its tasklets wait for.
+    const bool waits_for_others = manager->switched() == switched && state.managers > 1 &&
+                                  manager->has_live_tasklets();
+    if (waits_for_others) hand_over(*manager);
+    return true;
+}
+
+bool run_waiting(State& state, bool threadblock, std::int64_t timeout) {
+    ManagerBody* manager = enter(state);
+    if (manager == nullptr) return false;
+    if (!manager->current_is_main()) return refused(Refusal::kOnlyMainWaits);
+    const std::int64_t deadline = deadline_after(timeout);
+    for (;;) {
+        const bool ok = drive_limited(*manager, [deadline](core::RunLimit& limit) {
+            if (deadline == core::kNever) return;
+            limit.set_time(std::chrono::nanoseconds(deadline - core::ScheduleManager::now()));
+        });
+        if (!ok) return false;
+        if (!threadblock || core::ScheduleManager::now() >= deadline) return true;
+        enter_with_mail(*manager);
+        if (!manager->queue_empty()) continue;
+        if (!manager->has_live_tasklets()) return true;
+        if (!wait_for_work(*manager, deadline)) return false;
+    }
 }
 
 bool run_turns(State& state, long long turns) {

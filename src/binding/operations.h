@@ -40,6 +40,9 @@ void make_pending(ManagerBody& manager, TaskletBody& tasklet, PyRef error, bool 
 // ---- the calling thread
 bool schedule(State& state, bool remove);
 bool run_all(State& state);
+// Main tasklet only: run_all() for `timeout` nanoseconds at most (core::kNever: no limit), and with
+// `threadblock` again and again, waiting meanwhile, until no live tasklet is left.
+bool run_waiting(State& state, bool threadblock, std::int64_t timeout);
 bool run_turns(State& state, long long turns);
 bool run_for(State& state, long long nanoseconds);
 

@@ -3,6 +3,7 @@
 #include "callbacks.h"
 #include "errors.h"
 #include "incarnation.h"
+#include "waiting.h"
 
 namespace scheduler::binding {
 
@@ -82,7 +83,7 @@ bool let_die_unborn(ManagerBody& manager, TaskletBody& tasklet) {
     manager.discard(tasklet.object);  // the queue's reference
     if (silently) {
         manager.discard(std::move(error));
-        return end.loop_goes_on;
+        return end.loop_goes_on && !manager.driver_is_served();
     }
     manager.loop()->failed = true;
     manager.failure = std::move(error);
@@ -100,6 +101,7 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
 [[gnu::noinline]] TaskletBody& choose_next_carefully(ManagerBody& manager, bool adopting) {
     for (;;) {
         if (manager.has_mail()) read_mail(manager);
+        if (manager.has_timers()) manager.fire_timers();
         TaskletBody& driver = body_of(*manager.loop()->driver);
         const Turn turn = manager.next_turn();
         if (turn.kind != Turn::Kind::kGive) {
@@ -129,7 +131,7 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
 // the driver itself when the loop is over. A new tasklet gets a stack, unless `adopting`: then it can
 // have the one that has just ended.
 SCHED_ALWAYS_INLINE TaskletBody& choose_next(ManagerBody& manager, bool adopting) {
-    if (!manager.has_mail() && !manager.state.watches_switches()) {
+    if (!manager.has_mail() && !manager.has_timers() && !manager.state.watches_switches()) {
         const Turn turn = manager.next_turn();
         if (turn.kind == Turn::Kind::kGive && turn.tasklet->get_state() == State::kReady) {
             manager.begin_turn(*turn.tasklet);
@@ -149,6 +151,8 @@ SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how) {
     const EndOfTurn end = manager.end_turn(how);
     if (how >= Ending::kReturn) end_incarnation(self, manager);
     if (end.left != nullptr) manager.discard(object_of(*end.left));
+    // The end of a tasklet serves those who have joined it.
+    if (how >= Ending::kReturn && manager.driver_is_served()) return driver;
     if (!end.loop_goes_on || manager.loop()->failed) return driver;
     return choose_next(manager, how >= Ending::kReturn);
 }
@@ -278,17 +282,20 @@ bool suspend(ManagerBody& manager, Ending how) {
 
 bool suspend_blocked(ManagerBody& manager) {
     if (!manager.current_is_main()) return suspend_tasklet(manager, Ending::kBlock);
-    do {  // what the end of a loop drops, and late mail, may have queued somebody
+    for (;;) {
         if (!drive(manager, nullptr)) return false;
-        if (manager.has_mail()) read_mail(manager);
-        if (!manager.main().blocked()) {
-            if (manager.unsettled()) manager.settle();
-            return true;
+        for (;;) {  // what the end of a loop drops, and late mail, may have queued somebody
+            if (manager.has_mail()) read_mail(manager);
+            if (manager.has_timers()) manager.fire_timers();
+            // In transit without mail is a moment that the thread which serves it needs.
+            if (manager.main().get_state() == core::State::kRunning) {
+                if (manager.unsettled()) manager.settle();
+                return true;
+            }
+            if (!manager.queue_empty()) break;
+            if (!wait_for_service(manager)) return false;
         }
-    } while (!manager.queue_empty());
-    MidSwitch still_in_line(manager);
-    refuse(Refusal::kDeadlock);
-    return false;
+    }
 }
 
 bool may_go(ManagerBody& manager, const TaskletBody& target) {

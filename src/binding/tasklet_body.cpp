@@ -1,6 +1,8 @@
 #include "tasklet_body.h"
 
+#include "core/channel.h"
 #include "errors.h"
+#include "joining.h"
 #include "manager_body.h"
 
 namespace scheduler::binding {
@@ -84,13 +86,15 @@ void make_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, Py
     if (!tasklet.alive()) {
         tasklet.set_state(core::State::kNew);
         manager.join_roster(tasklet);
+        if (core::Channel* joiners = tasklet.joiners.load()) joiners->open();
     }
     tasklet.paused = true;
 }
 
 void end_incarnation(TaskletBody& tasklet, ManagerBody& manager) {
-    tasklet.set_state(core::State::kDead);
+    tasklet.state.store(core::State::kDead, std::memory_order_seq_cst);  // see join()
     manager.leave_roster(tasklet);
+    release_joiners(manager, tasklet);
     tasklet.insert_again = false;
     tasklet.context_is_set = false;
     empty_incarnation(tasklet, manager);

@@ -60,6 +60,9 @@ struct TaskletBody : core::Tasklet {
     std::atomic<PyObject*> posted{nullptr};
     std::atomic<bool> posted_kill{false};
 
+    // Where those wait who have joined it; owned, nullptr before the first one. See joining.h.
+    std::atomic<core::Channel*> joiners{nullptr};
+
     // nullptr before __init__. Constant afterwards; outlives the thread.
     ManagerBody* get_manager() const;
     TaskletNotes& get_notes() {

@@ -303,6 +303,42 @@ Example:
 
 // ---- exceptions --------------------------------------------------------------------------------
 
+inline constexpr char join[] = R"doc(join($self, /, timeout=None)
+--
+
+Wait until the tasklet is dead.
+
+The calling tasklet is blocked meanwhile, like one that waits on a channel: others run,
+and it can be killed. A tasklet that was never given arguments is dead. One that is
+given new arguments after it has died has died: those who joined it before go on.
+
+Parameters:
+    timeout: seconds to wait at most, or None for no limit. 0 only asks.
+
+Returns:
+    True when the tasklet is dead, False when the time is up. A tasklet whose time is
+    up goes to the end of the runnables queue of its thread.
+
+Raises:
+    RuntimeError: the tasklet is the current one, or the main tasklet of the calling
+        thread; a switch trap is set; the call comes from a schedule callback; or
+        "Deadlock": the main tasklet would have to wait for ever, see
+        set_deadlock_timeout(). With a timeout there is no deadlock.
+    TypeError, ValueError: the timeout is no number, or negative.
+    TaskletExit, Exception: the calling tasklet is killed or thrown at while it waits.
+
+Threads:
+    Any thread may join a tasklet of any thread, main tasklets included: those end with
+    their thread. A timeout is noticed at scheduling points of the calling thread, and
+    while its main tasklet waits.
+
+Example:
+    >>> import scheduler
+    >>> task = scheduler.tasklet(print)("working")
+    >>> task.join()
+    working
+    True)doc";
+
 inline constexpr char kill[] = R"doc(kill($self, /, pending=False)
 --
 

@@ -7,10 +7,12 @@
 #include <new>
 
 #include "errors.h"
+#include "joining.h"
 #include "manager_body.h"
 #include "operations.h"
 #include "switcher.h"
 #include "tasklet_docs.h"
+#include "waiting.h"
 
 namespace scheduler::binding {
 
@@ -107,6 +109,7 @@ void tasklet_dealloc(PyObject* self) {
         manager->forget(body);
         manager->drop_reference();
     }
+    delete_joiners_line(body);
     State& state = body.module_state;
     --state.tasklets;
     body.~TaskletBody();
@@ -207,6 +210,19 @@ PyObject* tasklet_raise_exception(PyObject* self, PyObject* const* args, Py_ssiz
     return error != nullptr ? none_if(throw_at(body_of(self), error, false)) : nullptr;
 }
 
+PyObject* tasklet_join(PyObject* self, PyObject* args, PyObject* kwargs) {
+    static const char* const names[] = {"timeout", nullptr};
+    PyObject* seconds = nullptr;
+    std::int64_t timeout = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:join", const_cast<char**>(names),
+                                     &seconds) ||
+        !parse_timeout(seconds, "timeout", &timeout)) {
+        return nullptr;
+    }
+    const int joined = join(body_of(self), timeout);
+    return joined >= 0 ? PyBool_FromLong(joined) : nullptr;
+}
+
 PyObject* tasklet_set_context(PyObject* self, PyObject* const* args, Py_ssize_t count) {
     if (!check_count("set_context", count, 1, 1)) return nullptr;
     if (!PyContext_CheckExact(args[0])) {
@@ -238,6 +254,7 @@ PyMethodDef tasklet_methods[] = {
     {"throw", as_method(with_keywords<tasklet_throw>), METH_VARARGS | METH_KEYWORDS, docs::throw_},
     {"raise_exception", as_method(fast<tasklet_raise_exception>), METH_FASTCALL,
      docs::raise_exception},
+    {"join", as_method(with_keywords<tasklet_join>), METH_VARARGS | METH_KEYWORDS, docs::join},
     {"set_context", as_method(fast<tasklet_set_context>), METH_FASTCALL, docs::set_context},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "operations.h"
 #include "switcher.h"
+#include "waiting.h"
 
 namespace scheduler::binding {
 
@@ -22,7 +23,7 @@ void refuse_to_wait(ManagerBody& manager, const core::Channel& channel) {
         refuse(Refusal::kBlockTrap);
     } else if (channel.closing()) {
         refuse(Refusal::kChannelClosing);
-    } else if (manager.current_is_main() && manager.queue_empty()) {
+    } else if (manager.current_is_main() && !may_main_wait(manager)) {
         refuse(Refusal::kDeadlock);
     } else if (manager.ending && !manager.unwinding_current()) {
         refuse(Refusal::kThreadEnding);
@@ -99,7 +100,7 @@ Transfer use_queue(ManagerBody& manager, const core::Channel& channel, const Ite
 
 inline bool may_wait(ManagerBody& manager, const TaskletBody& self) {
     return !self.block_trap && !would_be_refused(manager) && !manager.ending &&
-           !(self.is_main && manager.queue_empty());
+           (!self.is_main || may_main_wait(manager));
 }
 
 // One side of a transfer; a sender's parcel is `parcel`. Done: what a receiver got is in `received`.

@@ -182,6 +182,10 @@ class ScheduleManager {
     // A tasklet that never ran dies at the place where its turn was due. See end_turn.
     EndOfTurn die_unborn(Tasklet& tasklet, bool silently);
 
+    // The driver of the innermost loop is a main tasklet that waited and has been served: its loop
+    // ends with the present turn.
+    bool driver_is_served() const { return loop_->waking && !loop_->driver->blocked(); }
+
     // A tasklet is destroyed: no loop may name it any more.
     void forget(Tasklet& tasklet);
 
@@ -207,8 +211,7 @@ class ScheduleManager {
                                                         : static_cast<Links*>(current_);
     }
     bool ends_loop(const Tasklet& tasklet) const {
-        return &tasklet == loop_->last || loop_->unwinding != nullptr ||
-               (loop_->waking && !loop_->driver->blocked());
+        return &tasklet == loop_->last || loop_->unwinding != nullptr || driver_is_served();
     }
     void mark(Links* anchor, Tasklet* last, std::uint32_t change);
     void append(Tasklet& tasklet) { link_behind(*runnables_.head()->prev, tasklet); }

@@ -29,6 +29,7 @@ from helpers import TIMEOUT, counters, run_in_steps
 from leak_check import assert_no_growth
 
 CALL_FAILED = pytest.StashKey[bool]()
+DEADLOCK_TIMEOUT = scheduler.get_deadlock_timeout()
 
 
 # ---------------------------------------------------------------------------------------- options
@@ -146,6 +147,9 @@ def _reset_state() -> list[str]:
     if level != 0:
         wrong.append(f"the switch trap level is {level}")
         scheduler.switch_trap(-level)
+    if scheduler.get_deadlock_timeout() != DEADLOCK_TIMEOUT:
+        wrong.append("the deadlock timeout is not what it was")
+        scheduler.set_deadlock_timeout(DEADLOCK_TIMEOUT)
     if not scheduler.get_use_nested_tasklets():
         wrong.append("flat mode is still on")
         scheduler.set_use_nested_tasklets(True)

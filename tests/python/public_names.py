@@ -5,6 +5,7 @@ from __future__ import annotations
 TASKLET_METHODS = (
     "bind",
     "insert",
+    "join",
     "kill",
     "raise_exception",
     "remove",

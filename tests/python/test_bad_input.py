@@ -228,6 +228,7 @@ def test_no_arguments_bring_a_function_into_disorder(capfd: pytest.CaptureFixtur
     for function in functions:
         for args in junk_arguments(2):
             must_not_be_internal(function, args)
+            scheduler.set_deadlock_timeout(1.0)
             scheduler.set_channel_callback(None)
             scheduler.set_schedule_callback(None)
             scheduler.set_use_nested_tasklets(True)

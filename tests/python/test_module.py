@@ -313,7 +313,7 @@ WITHOUT_ARGUMENTS = {
     "getmain": scheduler.tasklet,
     "getruncount": int,
     "calculateruncount": int,
-    "run": type(None),
+    "get_deadlock_timeout": float,
     "schedule": type(None),
     "schedule_remove": type(None),
     "get_schedule_callback": type(None),

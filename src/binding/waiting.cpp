@@ -1,0 +1,151 @@
+#include "waiting.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/channel.h"
+#include "errors.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+using core::kNever;
+using core::Wakeup;
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+// How long hand_over() lets a thread that is on its way take to get the GIL.
+constexpr std::int64_t kHandOverTime = 1'000'000;
+// How often a thread that waits for work looks whether anybody is left who could bring some.
+constexpr std::int64_t kLookForOthers = kSecond;
+
+// Takes the GIL again. Not noexcept: while the interpreter finalises, it ends a daemon thread here.
+void attach(ManagerBody& manager, PyThreadState* thread) {
+    State& state = manager.state;
+    manager.attaching = true;
+    ++state.attaching;
+    PyEval_RestoreThread(thread);
+    --state.attaching;
+    manager.attaching = false;
+    ++state.attached;
+    if (state.handing_over != 0) core::wake_all(state.attached);
+}
+
+enum class Waited : unsigned char { kWorkCame, kTimeout, kError };
+
+Waited wait_for_mail(ManagerBody& manager, std::int64_t deadline) {
+    // A signal that has come already does not end the wait.
+    while (PyErr_CheckSignals() == 0) {
+        if (manager.has_mail() || !manager.queue_empty()) return Waited::kWorkCame;
+        manager.parking().announce();
+        if (manager.has_mail()) {
+            manager.parking().cancel();
+            return Waited::kWorkCame;
+        }
+        PyThreadState* const thread = PyEval_SaveThread();
+        const Wakeup wakeup = manager.parking().wait(deadline);
+        attach(manager, thread);
+        if (wakeup == Wakeup::kTimeout && !manager.has_mail()) return Waited::kTimeout;
+    }
+    return Waited::kError;
+}
+
+// Raises Deadlock in a main tasklet that has waited for `timeout`. False: in the last moment somebody
+// has served it.
+bool give_up(ManagerBody& manager, std::int64_t timeout) {
+    core::Tasklet& main = manager.main();
+    core::Channel* const channel = main.channel.load();
+    if (channel == nullptr || !channel->withdraw(main)) return false;
+    main.set_state(core::State::kRunning);
+    if (timeout == 0) {
+        refuse(Refusal::kDeadlock);
+        return true;
+    }
+    PyRef seconds = PyRef::steal(
+        PyFloat_FromDouble(static_cast<double>(timeout) / static_cast<double>(kSecond)));
+    if (seconds) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "Deadlock: no tasklet of this thread is runnable, and no other thread has "
+                     "served the main tasklet for %R seconds; set_deadlock_timeout() changes that "
+                     "time",
+                     seconds.get());
+    }
+    return true;
+}
+
+}  // namespace
+
+bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds) {
+    *nanoseconds = kNever;
+    if (seconds == nullptr || seconds == Py_None) return true;
+    const double value = PyFloat_AsDouble(seconds);
+    if (value == -1.0 && PyErr_Occurred() != nullptr) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
+            PyErr_Format(PyExc_TypeError, "%s must be a number of seconds or None, not %.200s",
+                         name, Py_TYPE(seconds)->tp_name);
+        }
+        return false;
+    }
+    if (std::isnan(value) || value < 0) {
+        PyErr_Format(PyExc_ValueError, "%s must be 0 or more seconds, or None for no limit", name);
+        return false;
+    }
+    const double in_nanoseconds = std::ceil(value * static_cast<double>(kSecond));
+    if (in_nanoseconds < static_cast<double>(kNever)) {
+        *nanoseconds = static_cast<std::int64_t>(in_nanoseconds);
+    }
+    return true;
+}
+
+std::int64_t deadline_after(std::int64_t nanoseconds) {
+    const std::int64_t now = core::ScheduleManager::now();
+    return nanoseconds < kNever - now ? now + nanoseconds : kNever;
+}
+
+bool may_main_wait(const ManagerBody& manager) {
+    if (!manager.queue_empty() || manager.has_timers()) return true;
+    return manager.state.deadlock_timeout != 0 && has_other_threads();
+}
+
+bool wait_for_service(ManagerBody& manager) {
+    MidSwitch in_line(manager);
+    if (manager.has_timers()) {
+        return wait_for_mail(manager, manager.next_deadline()) != Waited::kError;
+    }
+    const std::int64_t timeout = has_other_threads() ? manager.state.deadlock_timeout.load() : 0;
+    const Waited waited = timeout != 0 ? wait_for_mail(manager, deadline_after(timeout))
+                                       : Waited::kTimeout;
+    if (waited == Waited::kTimeout) return !give_up(manager, timeout);
+    return waited == Waited::kWorkCame;
+}
+
+bool wait_for_work(ManagerBody& manager, std::int64_t deadline) {
+    const std::int64_t until = std::min(deadline, manager.next_deadline());
+    if (until != kNever || manager.state.deadlock_timeout == kNever) {
+        return wait_for_mail(manager, until) != Waited::kError;
+    }
+    while (has_other_threads()) {
+        const Waited waited = wait_for_mail(manager, deadline_after(kLookForOthers));
+        if (waited != Waited::kTimeout) return waited == Waited::kWorkCame;
+    }
+    refuse(Refusal::kDeadlock);
+    return false;
+}
+
+void hand_over(ManagerBody& manager) {
+    State& state = manager.state;
+    PyThreadState* const thread = PyEval_SaveThread();
+    ++state.handing_over;
+    const std::uint32_t attached = state.attached;
+    if (state.attaching != 0) {
+        core::wait_on_word(state.attached, attached, deadline_after(kHandOverTime));
+    } else {
+        sched_yield();
+    }
+    --state.handing_over;
+    attach(manager, thread);
+}
+
+}  // namespace scheduler::binding

@@ -1,0 +1,464 @@
+"""Threads that wait: main tasklets for other threads (DEC-3), and run() for work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import weakref
+
+import pytest
+
+import scheduler
+from actions import channel, trapped
+from helpers import TIMEOUT, Worker, in_thread, message, outcome, queued, started
+from thread_helpers import wait
+
+ROUNDS = 200
+
+
+@pytest.fixture
+def deadlock_timeout():
+    """Sets the deadlock timeout for one test."""
+    yield scheduler.set_deadlock_timeout
+    scheduler.set_deadlock_timeout(1.0)
+
+
+@pytest.fixture
+def bystander():
+    """Another Python thread that does nothing with the scheduler."""
+    end = threading.Event()
+    worker = Worker(end.wait, TIMEOUT)
+    yield
+    end.set()
+    worker.join()
+
+
+@pytest.fixture
+def alarm():
+    """`alarm(seconds, handler)`: the handler runs in the main thread after that time."""
+    before = signal.getsignal(signal.SIGUSR1)
+    timers = []
+
+    def set_alarm(seconds, handler):
+        signal.signal(signal.SIGUSR1, handler)
+        timers.append(threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGUSR1)))
+        timers[0].start()
+
+    yield set_alarm
+    timers[0].join(TIMEOUT)
+    signal.signal(signal.SIGUSR1, before)
+
+
+class Interrupt(Exception):
+    """Raised by a signal handler."""
+
+
+def interrupt(*_):
+    raise Interrupt
+
+
+# ---- the deadlock timeout ------------------------------------------------------------------------
+
+
+@pytest.mark.spec("DEC-3")
+def test_the_deadlock_timeout_is_one_second_at_first(run_script):
+    program = "import scheduler; print(scheduler.get_deadlock_timeout())"
+    assert run_script(program).stdout == "1.0\n"
+
+
+@pytest.mark.spec("DEC-3")
+@pytest.mark.parametrize("value", [0, 0.25, 3, None])
+def test_the_deadlock_timeout_is_what_was_set(deadlock_timeout, value):
+    assert deadlock_timeout(value) is None
+    assert scheduler.get_deadlock_timeout() == value
+    assert in_thread(scheduler.get_deadlock_timeout) == value
+
+
+@pytest.mark.spec("DEC-3")
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [("1", TypeError), ([], TypeError), (-1, ValueError), (float("nan"), ValueError)],
+)
+def test_a_wrong_deadlock_timeout_changes_nothing(value, error):
+    assert outcome(scheduler.set_deadlock_timeout, value) is error
+    assert scheduler.get_deadlock_timeout() == 1.0
+
+
+@pytest.mark.spec("DEC-3", "R-03")
+@pytest.mark.parametrize("operation", ["send", "receive"])
+def test_main_alone_fails_at_once(run_script, operation):
+    program = f"""
+        import scheduler, time
+        scheduler.set_deadlock_timeout(60)
+        begin = time.monotonic()
+        try:
+            scheduler.channel().{operation}({"1" if operation == "send" else ""})
+        except RuntimeError as error:
+            print(str(error).startswith("Deadlock"), time.monotonic() - begin < 30)
+    """
+    assert run_script(program).stdout == "True True\n"
+
+
+@pytest.mark.spec("DEC-3")
+def test_main_fails_when_the_time_is_up(deadlock_timeout, bystander):
+    deadlock_timeout(0.05)
+    ch = channel()
+    begin = time.monotonic()
+    text = message(ch.receive)
+    assert time.monotonic() - begin >= 0.05
+    assert text.startswith("Deadlock") and "0.05 seconds" in text
+    assert (ch.balance, scheduler.getmain().blocked) == (0, False)
+
+
+@pytest.mark.spec("DEC-3")
+def test_main_does_not_wait_with_a_timeout_of_zero(deadlock_timeout, bystander):
+    deadlock_timeout(0)
+    assert "no other thread" in message(channel().receive)
+
+
+@pytest.mark.spec("DEC-3")
+def test_a_value_that_could_not_be_sent_is_released(deadlock_timeout, bystander):
+    class Value:
+        pass
+
+    deadlock_timeout(0.01)
+    value = Value()
+    alive = weakref.ref(value)
+    assert "Deadlock" in message(channel().send, value)
+    del value
+    assert alive() is None
+
+
+@pytest.mark.spec("DEC-3", "H-03")
+@pytest.mark.parametrize("preference", [-1, 0, 1])
+@pytest.mark.parametrize("sends", [False, True])
+def test_another_thread_serves_a_main_tasklet_that_waits(preference, sends):
+    ch = channel(preference)
+    for number in range(ROUNDS):
+        worker = Worker(ch.receive) if sends else Worker(ch.send, number)
+        if sends:
+            ch.send(number)
+            assert worker.join() == number
+        else:
+            assert ch.receive() == number
+            worker.join()
+    assert ch.balance == 0
+
+
+@pytest.mark.spec("DEC-3", "C-30")
+def test_an_exception_reaches_a_main_tasklet_that_waits():
+    ch = channel()
+    worker = Worker(ch.send_exception, KeyError, "from elsewhere")
+    with pytest.raises(KeyError, match="from elsewhere"):
+        ch.receive()
+    worker.join()
+
+
+@pytest.mark.spec("DEC-3", "C-22")
+def test_tasklets_that_others_wake_run_while_main_waits():
+    ch, answer = channel(), channel()
+    log = []
+
+    def relay():
+        log.append(ch.receive())
+        answer.send("served")
+
+    def other():
+        ch.send("work")
+
+    queued(relay)
+    worker = Worker(other)
+    assert answer.receive() == "served"
+    assert log == ["work"]
+    worker.join()
+    scheduler.run()
+
+
+@pytest.mark.spec("DEC-3", "DEC-1")
+@pytest.mark.parametrize("how", ["insert", "run", "switch", "kill", "throw"])
+def test_whatever_queues_a_tasklet_wakes_the_thread(how):
+    ready, done = threading.Event(), channel()
+
+    def sleeper():
+        try:
+            scheduler.schedule_remove()
+        except (scheduler.TaskletExit, ValueError) as error:
+            done.send(type(error))
+        else:
+            done.send(None)
+
+    def other():
+        task = started(sleeper)
+        tasks.append(task)
+        ready.set()
+        result = done.receive()
+        scheduler.run()
+        return result
+
+    tasks = []
+    worker = Worker(other)
+    wait(ready)
+    arguments = {"kill": {"pending": True}, "throw": {"exc": ValueError, "pending": True}}
+    getattr(tasks.pop(), how)(**arguments.get(how, {}))
+    assert worker.join() is {"kill": scheduler.TaskletExit, "throw": ValueError}.get(how)
+
+
+@pytest.mark.spec("DEC-3")
+def test_a_thread_that_waits_uses_no_processor_time(deadlock_timeout, bystander):
+    deadlock_timeout(0.5)
+    before = time.thread_time()
+    assert "Deadlock" in message(channel().receive)
+    assert time.thread_time() - before < 0.1
+
+
+@pytest.mark.spec("DEC-3")
+@pytest.mark.parametrize("operation", ["receive", "run", "join"])
+def test_a_signal_handler_runs_while_main_waits(alarm, deadlock_timeout, operation):
+    ch = channel()
+    task = started(ch.receive)
+    deadlock_timeout(None)
+    alarm(0.05, interrupt)
+    waits = {
+        "receive": channel().receive,
+        "run": lambda: scheduler.run(threadblock=True),
+        "join": task.join,
+    }
+    with pytest.raises(Interrupt):
+        waits[operation]()
+    assert not scheduler.getmain().blocked
+    ch.send("over")
+    assert not task.alive
+
+
+@pytest.mark.spec("DEC-3")
+def test_control_c_ends_the_wait(run_script):
+    program = """
+        import os, scheduler, signal, threading
+        scheduler.set_deadlock_timeout(None)
+        pid = os.getpid()
+        # Again and again, for one may come before the main thread waits.
+        def interrupt(end=threading.Event()):
+            while not end.wait(0.05):
+                os.kill(pid, signal.SIGINT)
+        threading.Thread(target=interrupt, daemon=True).start()
+        channel = scheduler.channel()
+        try:
+            channel.receive()
+        except KeyboardInterrupt:
+            print("interrupted, balance", channel.balance, flush=True)
+            os._exit(0)
+    """
+    assert run_script(program).stdout == "interrupted, balance 0\n"
+
+
+@pytest.mark.spec("DEC-3")
+def test_a_handler_may_serve_the_main_tasklet_by_a_tasklet(alarm, deadlock_timeout):
+    ch = channel()
+    sender = scheduler.tasklet(ch.send)
+    deadlock_timeout(None)
+    alarm(0.05, lambda *_: sender.bind(ch.send, ("served",)).insert())
+    assert ch.receive() == "served"
+    scheduler.run()
+
+
+@pytest.mark.spec("DEC-3")
+def test_a_handler_must_not_switch_while_main_is_in_line(alarm, deadlock_timeout):
+    ch = channel()
+    texts = []
+
+    def handler(*_):
+        texts.append(message(scheduler.schedule))
+        queued(ch.send, 1)
+
+    deadlock_timeout(None)
+    alarm(0.05, handler)
+    assert ch.receive() == 1
+    assert "signal handler" in texts[0]
+    scheduler.run()
+
+
+# ---- run(threadblock, timeout) -------------------------------------------------------------------
+
+
+def test_run_with_threadblock_ends_when_no_tasklet_is_left():
+    assert scheduler.run(threadblock=True) is None
+    task = queued(scheduler.schedule)
+    assert scheduler.run(True) is None
+    assert not task.alive
+
+
+def test_run_with_threadblock_waits_for_other_threads():
+    ch, log = channel(), []
+
+    def consumer():
+        log.extend(iter(ch.receive, None))
+
+    def other():
+        queued(consumer)
+        scheduler.run(threadblock=True)
+
+    worker = Worker(other)
+    for number in range(ROUNDS):
+        ch.send(number)
+    ch.send(None)
+    worker.join()
+    assert log == list(range(ROUNDS))
+
+
+def test_run_without_threadblock_leaves_blocked_tasklets_alone():
+    ch = channel()
+    task = queued(ch.receive)
+    begin = time.monotonic()
+    scheduler.run(timeout=60)
+    assert time.monotonic() - begin < 30
+    assert task.blocked
+    task.kill()
+
+
+def test_run_with_a_timeout_gives_no_turn_after_it():
+    turns = []
+
+    def forever():
+        while True:
+            turns.append(time.monotonic())
+            scheduler.schedule()
+
+    task = queued(forever)
+    for threadblock in (False, True):
+        begin, before = time.monotonic(), len(turns)
+        scheduler.run(threadblock, 0.05)
+        assert time.monotonic() - begin >= 0.05
+        assert len(turns) > before + 1
+    task.kill()
+
+
+def test_run_with_timeout_zero_gives_one_turn():
+    log = []
+    queued(log.append, 1)
+    queued(log.append, 2)
+    scheduler.run(timeout=0)
+    assert log == [1]
+    scheduler.run(threadblock=True, timeout=0)
+    assert log == [1, 2]
+
+
+def test_run_with_threadblock_ends_when_the_time_is_up(bystander):
+    ch = channel()
+    task = queued(ch.receive)
+    begin = time.monotonic()
+    scheduler.run(threadblock=True, timeout=0.05)
+    assert time.monotonic() - begin >= 0.05
+    assert task.blocked
+    task.kill()
+
+
+@pytest.mark.spec("DEC-3")
+def test_run_with_threadblock_alone_is_a_deadlock(run_script):
+    program = """
+        import scheduler
+        task = scheduler.tasklet(scheduler.channel().receive)()
+        try:
+            scheduler.run(threadblock=True)
+        except RuntimeError as error:
+            print(str(error).startswith("Deadlock"), task.blocked)
+    """
+    assert run_script(program).stdout == "True True\n"
+
+
+@pytest.mark.spec("DEC-3")
+def test_run_with_threadblock_notices_that_the_last_other_thread_has_ended(run_script):
+    program = """
+        import scheduler, threading
+        thread = threading.Thread(target=threading.Event().wait, args=(0.2,))
+        thread.start()
+        task = scheduler.tasklet(scheduler.channel().receive)()
+        try:
+            scheduler.run(threadblock=True)
+        except RuntimeError as error:
+            print(str(error).startswith("Deadlock"))
+    """
+    assert run_script(program).stdout == "True\n"
+
+
+def test_an_exception_leaves_run_with_threadblock():
+    def fail():
+        raise KeyError("mine")
+
+    queued(fail)
+    later = queued(scheduler.schedule)
+    with pytest.raises(KeyError, match="mine"):
+        scheduler.run(threadblock=True)
+    scheduler.run(threadblock=True)
+    assert not later.alive
+
+
+def test_run_with_arguments_is_for_the_main_tasklet():
+    texts = []
+
+    def inside():
+        texts.append(message(scheduler.run, True))
+        texts.append(message(scheduler.run, timeout=1))
+        scheduler.run(False, None)
+
+    queued(inside)
+    scheduler.run()
+    assert all("main tasklet" in text for text in texts) and len(texts) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"timeout": "1"}, TypeError),
+        ({"timeout": -0.5}, ValueError),
+        ({"timeout": float("nan")}, ValueError),
+        ({"until": 1}, TypeError),
+    ],
+)
+def test_wrong_arguments_of_run(arguments, error):
+    task = queued(len, "")
+    assert outcome(scheduler.run, **arguments) is error
+    assert task.alive, "nothing has run"
+    scheduler.run(timeout=float("inf"))
+    assert not task.alive
+
+
+@pytest.mark.spec("B-21")
+def test_run_with_threadblock_under_a_switch_trap():
+    task = queued(len, "")
+    with trapped():
+        assert "switch_trap" in message(scheduler.run, threadblock=True)
+    scheduler.run(threadblock=True)
+    assert not task.alive
+
+
+# ---- a loop around run() -------------------------------------------------------------------------
+
+
+@pytest.mark.spec("H-02")
+def test_a_loop_around_run_lets_the_other_side_work():
+    """Two such loops exchange objects far faster than the interpreter switches threads by itself,
+    which is every 5 ms: a transfer a turn of each loop, not one each interval."""
+    there, back = channel(), channel()
+    items = 2000
+
+    def echo():
+        for _ in range(items):
+            back.send(there.receive())
+
+    def ask():
+        for number in range(items):
+            there.send(number)
+            assert back.receive() == number
+
+    def loop(function):
+        task = queued(function)
+        while task.alive:
+            scheduler.run()
+
+    before = os.times()
+    worker = Worker(loop, echo)
+    loop(ask)
+    worker.join()
+    assert os.times().elapsed - before.elapsed < items * 0.005
