@@ -9,7 +9,7 @@ void call_schedule_callbacks(ManagerBody& manager, TaskletBody& from, TaskletBod
     ErrorStash stash;
     MidSwitch mid_switch(manager);
     // The callback may replace itself, and drop the tasklets.
-    PyRef callback = PyRef::share(manager.state.schedule_callback);
+    PyRef callback = manager.state.schedule_callback.get();
     PyRef from_object = PyRef::share(from.object);
     PyRef to_object = PyRef::share(to.object);
     if (callback) {
@@ -17,7 +17,7 @@ void call_schedule_callbacks(ManagerBody& manager, TaskletBody& from, TaskletBod
         PyRef result = PyRef::steal(PyObject_Vectorcall(callback.get(), arguments, 2, nullptr));
         if (!result) report_unraisable(callback.get());
     }
-    if (FastCallback hook = manager.state.fast_callback) {
+    if (FastCallback hook = manager.state.fast_callback.load()) {
         hook(reinterpret_cast<PyTaskletObject*>(from_object.get()),
              reinterpret_cast<PyTaskletObject*>(to_object.get()));
         if (PyErr_Occurred() != nullptr) report_unraisable(nullptr);
@@ -29,7 +29,8 @@ void call_schedule_callbacks(ManagerBody& manager, TaskletBody& from, TaskletBod
 
 void call_channel_callback(State& state, PyObject* channel, PyObject* tasklet, bool sending,
                            bool will_block) {
-    PyRef callback = PyRef::share(state.channel_callback);
+    PyRef callback = state.channel_callback.get();
+    if (!callback) return;  // another thread has taken it out
     PyRef task = PyRef::share(tasklet);
     PyObject* const arguments[] = {channel, task.get(), sending ? Py_True : Py_False,
                                    will_block ? Py_True : Py_False};

@@ -167,8 +167,9 @@ long tasklet_get_times_switched_to(PyTaskletObject* tasklet) {
 
 const char* tasklet_get_context(PyTaskletObject* tasklet) {
     return with_tasklet(tasklet, static_cast<const char*>(nullptr), [](TaskletBody& body) {
-        if (!body.notes || !body.notes->context_text) return "";
-        return PyUnicode_AsUTF8(body.notes->context_text.get());
+        const TaskletNotes* notes = body.notes.load();
+        if (notes == nullptr || !notes->context_text) return "";
+        return PyUnicode_AsUTF8(notes->context_text.borrow());
     });
 }
 
@@ -270,14 +271,13 @@ PyObject* run_n_tasklets(int number) {
 
 // ---- callbacks ---------------------------------------------------------------------------------
 
-int set_callback(PyObject* State::* slot, PyObject* callable) {
+int set_callback(SharedRef State::* slot, PyObject* callable) {
     return attached([&] {
         if (callable != nullptr && (callable == Py_None || PyCallable_Check(callable) == 0)) {
             PyErr_SetString(PyExc_TypeError, "the callback must be callable, or NULL for none");
             return -1;
         }
-        PyRef previous = PyRef::steal(table_state->*slot);
-        table_state->*slot = Py_XNewRef(callable);
+        (table_state->*slot).set(PyRef::share(callable));
         return 0;
     });
 }
@@ -290,7 +290,7 @@ int set_schedule_callback(PyObject* callable) {
 }
 PyObject* get_channel_callback() {
     return attached([] {
-        PyObject* callback = table_state->channel_callback;
+        PyObject* callback = table_state->channel_callback.borrow();
         return callback != nullptr ? callback : Py_None;
     });
 }

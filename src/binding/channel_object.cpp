@@ -41,6 +41,13 @@ PyObject* first_waiting(PyObject* channel) {
     return first;
 }
 
+bool evict(TaskletBody& tasklet, std::uint32_t bits) {
+    // A channel is not destroyed under this lock, and one that a tasklet waits on is alive.
+    core::LockGuard guard(tasklet.module_state.registry_lock);
+    core::Channel* const channel = tasklet.channel.load(std::memory_order_acquire);
+    return channel != nullptr && channel->evict(tasklet, bits);
+}
+
 bool clear_channel(PyObject* object) {
     ChannelObject& channel = channel_of(object);
     ManagerBody* manager = enter(*channel.state);

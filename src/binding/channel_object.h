@@ -8,12 +8,40 @@
 
 namespace scheduler::binding {
 
+// Keeps what is between its constructor and its destructor together, for a QueueChannel: no other
+// thread is at the same channel's queue meanwhile. The GIL does so by itself. A thread that waits for
+// it does not hold up the collector, and it may be held while CPython's own locks are taken.
+#ifdef Py_GIL_DISABLED
+using QueueMutex = PyMutex;
+class QueueGuard {
+  public:
+    explicit QueueGuard(QueueMutex* mutex) : mutex_(mutex) {
+        if (mutex_ != nullptr) PyMutex_Lock(mutex_);
+    }
+    QueueGuard(const QueueGuard&) = delete;
+    QueueGuard& operator=(const QueueGuard&) = delete;
+    ~QueueGuard() {
+        if (mutex_ != nullptr) PyMutex_Unlock(mutex_);
+    }
+
+  private:
+    QueueMutex* const mutex_;
+};
+#else
+struct QueueMutex {};
+struct QueueGuard {
+    explicit QueueGuard(QueueMutex*) {}
+    ~QueueGuard() {}
+};
+#endif
+
 struct ChannelObject {
     PyObject ob_base;
     PyObject* weak_references;
     core::Channel channel;
     State* state;  // not to be asked of the type, which may be torn down first
     bool initialised;
+    QueueMutex queue_mutex;  // for a QueueChannel
     // Links of State::registry, under its lock.
     ChannelObject* next;
     ChannelObject* previous;
@@ -43,6 +71,10 @@ PyObject* receive(PyObject* channel);
 bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item);
 // None if something is in `deque`; else receives, and returns the value in a tuple.
 PyObject* receive_unless(PyObject* channel, PyObject* deque);
+
+// Takes a tasklet of another thread that waits on some channel out of the line and sends it home with
+// these bits of mail. False: it does not wait.
+bool evict(TaskletBody& tasklet, std::uint32_t bits);
 
 // ---- closing
 // Kills all who wait, in line order; see Channel.clear().

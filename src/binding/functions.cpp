@@ -114,11 +114,11 @@ PyObject* unblock_all_channels(State& state) {
 
 // ---- callbacks ---------------------------------------------------------------------------------
 
-using CallbackSlot = PyObject* State::*;
+using CallbackSlot = SharedRef State::*;
 
 template <CallbackSlot Slot>
 PyObject* get_callback(State& state) {
-    return new_or_none(state.*Slot);
+    return new_or_none((state.*Slot).get());
 }
 
 // The functions of the schedule callback are about the calling thread as well: they make its manager.
@@ -134,9 +134,8 @@ PyObject* set_callback(State& state, PyObject* callback) {
                      Py_TYPE(callback)->tp_name);
         return nullptr;
     }
-    PyObject* previous = state.*Slot;
-    state.*Slot = callback == Py_None ? nullptr : Py_NewRef(callback);
-    return previous != nullptr ? previous : Py_NewRef(Py_None);
+    PyRef replacement = PyRef::share(callback == Py_None ? nullptr : callback);
+    return new_or_none((state.*Slot).exchange(std::move(replacement)));
 }
 
 PyObject* set_schedule_callback(State& state, PyObject* callback) {

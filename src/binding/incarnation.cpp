@@ -6,10 +6,6 @@ namespace scheduler::binding {
 
 namespace {
 
-PyRef attribute_of_notes(const TaskletBody& tasklet, PyRef TaskletNotes::* attribute) {
-    return tasklet.notes ? PyRef::share((tasklet.notes.get()->*attribute).get()) : PyRef();
-}
-
 PyRef traceback_of(PyObject* error) { return PyRef::steal(PyException_GetTraceback(error)); }
 
 void display(PyObject* error) {
@@ -20,7 +16,7 @@ void display(PyObject* error) {
 // The handler sees the contained exception as the one being handled. What it raises itself is
 // printed together with that exception, and goes no further.
 void call_exception_handler(TaskletBody& tasklet, PyObject* contained) {
-    PyRef handler = attribute_of_notes(tasklet, &TaskletNotes::exception_handler);
+    PyRef handler = tasklet.get_note(&TaskletNotes::exception_handler);
     if (!handler) return;
     PyRef outer = PyRef::steal(PyErr_GetHandledException());
     PyErr_SetHandledException(contained);
@@ -58,7 +54,7 @@ PyRef call_target(const TaskletBody& tasklet) {
 // manager itself.
 bool call_contained(ManagerBody& manager, TaskletBody& tasklet) {
     PyRef context_manager;
-    if (PyRef getter = attribute_of_notes(tasklet, &TaskletNotes::context_manager_getter)) {
+    if (PyRef getter = tasklet.get_note(&TaskletNotes::context_manager_getter)) {
         context_manager = PyRef::steal(PyObject_CallOneArg(getter.get(), tasklet.object));
         if (!context_manager) return false;
         PyRef entered =

@@ -10,6 +10,7 @@
 #undef Py_BUILD_CORE
 
 #include <new>
+#include <utility>
 
 #include "core/check.h"
 #include "core/stack_pool.h"
@@ -20,6 +21,7 @@ namespace {
 
 // Before 3.12 one count serves Python calls and C calls.
 constexpr bool kCountsPythonCalls = PY_VERSION_HEX < 0x030C0000;
+constexpr bool kCollectsWhenAllocating = PY_VERSION_HEX < 0x030C0000;
 
 // What is left of a stack when C recursion has used up its allowance, for code that CPython does not
 // count, and the bytes of C stack that one counted level may cost at most. The dearest is a sort key
@@ -66,6 +68,26 @@ void set_trash_nesting(PyThreadState* thread, int value) { thread->trash.delete_
 #else
 int get_trash_nesting(PyThreadState* thread) { return thread->trash_delete_nesting; }
 void set_trash_nesting(PyThreadState* thread, int value) { thread->trash_delete_nesting = value; }
+#endif
+
+// Without the GIL: the locks of objects that C code of this stack is working on. A stack that does not
+// run must not keep them, or its own thread would wait for them in vain. Giving them back is what
+// CPython does when a thread waits, see detach_thread() in its pystate.c: the code that has them copes.
+#ifdef Py_GIL_DISABLED
+std::uintptr_t suspend_critical_sections(PyThreadState* thread) {
+    if (thread->critical_section == 0) return 0;
+    _PyCriticalSection_SuspendAll(thread);
+    return std::exchange(thread->critical_section, 0);
+}
+// May wait for another thread, and let the collector run meanwhile.
+void resume_critical_sections(PyThreadState* thread, std::uintptr_t sections) {
+    if (sections == 0) return;
+    thread->critical_section = sections;
+    _PyCriticalSection_Resume(thread);
+}
+#else
+std::uintptr_t suspend_critical_sections(PyThreadState*) { return 0; }
+void resume_critical_sections(PyThreadState*, std::uintptr_t) {}
 #endif
 
 // The chain of Python frames: up to 3.12 a record on the C stack points at it.
@@ -241,6 +263,7 @@ bool is_being_cleared(PyThreadState* thread) { return thread->dict == nullptr; }
 bool has_context(PyThreadState* thread) { return thread->context != nullptr; }
 
 void InterpState::save(PyThreadState* thread) {
+    critical_section_ = suspend_critical_sections(thread);
     frames_ = get_frames(thread);
     exc_info_ = thread->exc_info;
     datastack_chunk_ = thread->datastack_chunk;
@@ -269,6 +292,7 @@ void InterpState::restore(PyThreadState* thread) const {
     set_trash_nesting(thread, trash_nesting_);
     thread->tracing = tracing_;
     refresh_use_tracing(thread);
+    resume_critical_sections(thread, critical_section_);
 }
 
 // Where one count serves Python calls and C calls, a limit above what the stack has room for is
@@ -319,6 +343,7 @@ PyObject* StackBase::leave(PyThreadState* thread, const core::StackSpan& stack) 
 }
 
 PyObject* StackBase::abandon(PyThreadState* thread) {
+    suspend_critical_sections(thread);
     PyObject* context = thread->context;
     thread->context = nullptr;
     return context;
@@ -327,7 +352,7 @@ PyObject* StackBase::abandon(PyThreadState* thread) {
 PyObject* InterpState::frame(PyThreadState* thread) const {
     // CPython makes the frame object that the thread state points at. On 3.11 making one may start a
     // collection, whose finalizers must not run with the wrong frame in place.
-    const int collecting = PyGC_Disable();
+    const int collecting = kCollectsWhenAllocating ? PyGC_Disable() : 0;
     void* const own = get_frames(thread);
     set_frames(thread, frames_);
     PyFrameObject* frame = PyThreadState_GetFrame(thread);

@@ -7,10 +7,18 @@
 #include <Python.h>
 
 #include <cstddef>
+#include <cstdint>
 
 #include "core/context.h"
 
 namespace scheduler::binding {
+
+// Built for an interpreter with the GIL: one thread at a time runs Python and our own code.
+#ifdef Py_GIL_DISABLED
+inline constexpr bool kHasGil = false;
+#else
+inline constexpr bool kHasGil = true;
+#endif
 
 // Does the calling thread hold the GIL? PyGILState_Check() says yes to everybody from the moment on
 // that a sub-interpreter has been made.
@@ -86,6 +94,7 @@ class InterpState {
     int c_recursion_remaining_;  // from 3.12
     int trash_nesting_;  // before 3.13
     int tracing_;
+    std::uintptr_t critical_section_;  // without the GIL
 };
 
 // The bottom of a stack of our own, as CPython wants to find it. It lies on that stack and is good

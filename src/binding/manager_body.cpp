@@ -53,6 +53,19 @@ bool has_ended(const State& state) {
 
 // ---- the end of a thread -----------------------------------------------------------------------
 
+// Other threads are about to destroy the last tasklets: those that have started come home by mail, new
+// ones leave the roster. Each of them wakes this thread.
+void wait_for_destroyers(ManagerBody& manager) {
+    manager.parking().announce();
+    if (manager.has_mail() || !manager.has_live_tasklets()) {
+        manager.parking().cancel();
+        return;
+    }
+    PyThreadState* const thread = PyEval_SaveThread();
+    manager.parking().wait(core::kNever);
+    PyEval_RestoreThread(thread);
+}
+
 // Every tasklet that is still alive dies, on its own thread, by unwinding if it has started. Nobody is
 // started any more, so code that makes new ones meanwhile does not keep this going.
 void end_tasklets(ManagerBody& manager) {
@@ -64,7 +77,11 @@ void end_tasklets(ManagerBody& manager) {
         }
         manager.settle();
         core::Tasklet* tasklet = manager.any_live_tasklet();
-        if (tasklet == nullptr) return;
+        if (tasklet == nullptr) {
+            if (!manager.has_live_tasklets()) return;
+            wait_for_destroyers(manager);
+            continue;
+        }
         PyRef keep = PyRef::steal(object_of(*tasklet));
         body_of(*tasklet).ended = true;
         discard_incarnation(manager, body_of(*tasklet));

@@ -100,8 +100,8 @@ int module_traverse(PyObject* module, visitproc visit, void* arg) {
     const State& state = state_of_module(module);
     for (const TypeEntry& entry : kTypes) Py_VISIT(state.*entry.slot);
     Py_VISIT(state.tasklet_exit);
-    Py_VISIT(state.schedule_callback);
-    Py_VISIT(state.channel_callback);
+    Py_VISIT(state.schedule_callback.borrow());
+    Py_VISIT(state.channel_callback.borrow());
     return 0;
 }
 
@@ -109,8 +109,8 @@ int module_traverse(PyObject* module, visitproc visit, void* arg) {
 int module_clear(PyObject* module) {
     if (!has_state(module)) return 0;
     State& state = state_of_module(module);
-    Py_CLEAR(state.schedule_callback);
-    Py_CLEAR(state.channel_callback);
+    state.schedule_callback.set({});
+    state.channel_callback.set({});
     for (const TypeEntry& entry : kTypes) Py_CLEAR(state.*entry.slot);
     return 0;
 }
@@ -125,6 +125,9 @@ void module_free(void* module) {
 
 PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, reinterpret_cast<void*>(module_exec)},
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
     {0, nullptr},
 };
 

@@ -11,6 +11,7 @@
 
 #include "core/atomic.h"
 #include "core/lock.h"
+#include "refs.h"
 
 struct PyTaskletObject;
 
@@ -34,12 +35,12 @@ struct State {
     unsigned long serial;  // of this module object, never given twice
     bool of_main_interpreter;
 
-    bool at_exit;  // the atexit functions of the interpreter have begun
+    std::atomic<bool> at_exit;  // the atexit functions of the interpreter have begun
 
-    // Owned; nullptr: none.
-    PyObject* schedule_callback;
-    PyObject* channel_callback;
-    FastCallback fast_callback;
+    // Empty or nullptr: none.
+    SharedRef schedule_callback;
+    SharedRef channel_callback;
+    std::atomic<FastCallback> fast_callback;
 
     std::atomic<bool> nested;  // `run` and its like start a loop of their own (else: flat)
     // How long a main tasklet waits for other threads, in nanoseconds; core::kNever: for ever.
@@ -77,7 +78,7 @@ struct State {
     }
 
     bool watches_switches() const {
-        return schedule_callback != nullptr || fast_callback != nullptr;
+        return schedule_callback || fast_callback.load(std::memory_order_relaxed) != nullptr;
     }
 };
 

@@ -79,10 +79,7 @@ bool deliver_now(ManagerBody& manager, TaskletBody& tasklet, PyRef error) {
 bool post_error(TaskletBody& tasklet, PyRef error, bool kill) {
     PyRef replaced = PyRef::steal(tasklet.posted.exchange(error.release()));
     tasklet.posted_kill.store(kill);
-    core::Channel* channel = tasklet.channel.load();
-    if (tasklet.blocked() && channel != nullptr && channel->evict(tasklet, mail::kError)) {
-        return true;
-    }
+    if (evict(tasklet, mail::kError)) return true;
     return post(tasklet, mail::kError);
 }
 

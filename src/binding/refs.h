@@ -10,8 +10,10 @@
 
 #include <Python.h>
 
+#include <atomic>
 #include <utility>
 
+#include "core/lock.h"
 #include "interp_state.h"
 
 namespace scheduler::binding {
@@ -54,9 +56,57 @@ class PyRef {
 };
 static_assert(sizeof(PyRef) == sizeof(PyObject*));
 
+// An owned reference that any thread may read while another one replaces it. With the GIL that is no
+// more than a pointer; without it a lock keeps the object from going between a look and Py_INCREF.
+class SharedRef {
+  public:
+    SharedRef() = default;
+    SharedRef(const SharedRef&) = delete;
+    SharedRef& operator=(const SharedRef&) = delete;
+    ~SharedRef() { exchange({}); }
+
+    explicit operator bool() const { return borrow() != nullptr; }
+    PyRef get() const {
+        Guard guard(*this);
+        return PyRef::share(borrow());
+    }
+    // What was there before; dropping it runs Python.
+    PyRef exchange(PyRef value) {
+        PyObject* const stolen = value.release();
+        Guard guard(*this);
+        PyObject* const before = borrow();
+        object_.store(stolen, std::memory_order_release);
+        return PyRef::steal(before);
+    }
+    PyRef take() { return exchange({}); }
+    // May run Python: drops the old reference, after the new one is in place.
+    void set(PyRef value) { exchange(std::move(value)); }
+
+    // Good for as long as nobody can replace it.
+    PyObject* borrow() const { return object_.load(std::memory_order_acquire); }
+
+  private:
+    std::atomic<PyObject*> object_{nullptr};
+#ifdef Py_GIL_DISABLED
+    mutable core::Lock lock_;
+
+    struct Guard : core::LockGuard {
+        explicit Guard(const SharedRef& ref) : core::LockGuard(ref.lock_) {}
+    };
+#else
+    struct Guard {
+        explicit Guard(const SharedRef&) {}
+        ~Guard() {}
+    };
+#endif
+};
+
 // An optional object as Python sees it: a new reference to it, or to None.
 inline PyObject* new_or_none(PyObject* object) {
     return Py_NewRef(object != nullptr ? object : Py_None);
+}
+inline PyObject* new_or_none(PyRef object) {
+    return object ? object.release() : Py_NewRef(Py_None);
 }
 
 }  // namespace scheduler::binding

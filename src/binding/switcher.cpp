@@ -199,7 +199,7 @@ bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletB
     core::Stack* const stack = tasklet->stack;
     StackBase base;
     for (;;) {
-        base.enter(manager.thread_state, *stack, tasklet->context_object.release());
+        base.enter(manager.thread_state, *stack, tasklet->context_object.take().release());
         if (manager.unsettled()) manager.settle();
         PyObject* const error = run_incarnation(manager, *tasklet);
         manager.discard(StackBase::leave(manager.thread_state, *stack));

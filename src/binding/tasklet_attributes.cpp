@@ -61,18 +61,26 @@ bool is_current(TaskletBody& body) {
 }
 bool has_block_trap(TaskletBody& body) { return body.block_trap; }
 bool has_dont_raise(TaskletBody& body) { return body.dont_raise; }
-bool is_highlighted(TaskletBody& body) { return body.notes && body.notes->highlighted; }
+bool is_highlighted(TaskletBody& body) {
+    const TaskletNotes* notes = body.notes.load();
+    return notes != nullptr && notes->highlighted;
+}
 
 PyObject* thread_id(TaskletBody& body) {
     if (body.ended) return PyLong_FromLong(-1);
     return PyLong_FromUnsignedLong(body.get_manager()->thread_id);
 }
 
+// The queue and the frames of another thread stand still only while this one has the GIL.
+bool may_look_into(ManagerBody& manager) {
+    return kHasGil || existing_manager_of_this_thread(manager.state) == &manager;
+}
+
 using Neighbour = core::Tasklet* (core::ScheduleManager::*)(const core::Tasklet&) const;
 template <Neighbour Find>
 PyObject* neighbour(TaskletBody& body) {
     ManagerBody& manager = *body.get_manager();
-    if (body.ended) Py_RETURN_NONE;
+    if (body.ended || !may_look_into(manager)) Py_RETURN_NONE;
     if (existing_manager_of_this_thread(manager.state) == &manager) enter(manager.state);
     const core::ScheduleManager& in_core = manager;
     core::Tasklet* found = (in_core.*Find)(body);
@@ -81,7 +89,7 @@ PyObject* neighbour(TaskletBody& body) {
 
 PyObject* frame(TaskletBody& body) {
     PyObject* found = nullptr;
-    if (!body.alive()) Py_RETURN_NONE;
+    if (!body.alive() || !may_look_into(*body.get_manager())) Py_RETURN_NONE;
     if (body.suspended != nullptr) {
         found = body.suspended->frame(this_thread_state());
     } else if (body.started() && body.get_state() == core::State::kRunning) {
@@ -99,7 +107,8 @@ PyObject* times_switched_to(TaskletBody& body) {
 PyObject* start_time(TaskletBody& body) { return PyLong_FromLongLong(body.start_time); }
 PyObject* end_time(TaskletBody& body) { return PyLong_FromLongLong(body.end_time); }
 PyObject* run_time(TaskletBody& body) {
-    return PyFloat_FromDouble(body.notes ? body.notes->run_time : 0.0);
+    const TaskletNotes* notes = body.notes.load();
+    return PyFloat_FromDouble(notes != nullptr ? static_cast<double>(notes->run_time) : 0.0);
 }
 bool set_run_time(TaskletBody& body, PyObject* value, const char*) {
     const double seconds = PyFloat_AsDouble(value);
@@ -132,45 +141,46 @@ bool set_highlighted(TaskletBody& body, PyObject* value, const char* attribute) 
 
 // ---- texts and hooks a program sets ------------------------------------------------------------
 
-using Note = PyRef TaskletNotes::*;
+using Note = SharedRef TaskletNotes::*;
 
 template <Note Text>
 PyObject* text(TaskletBody& body) {
-    PyObject* value = body.notes ? (body.notes.get()->*Text).get() : nullptr;
-    return value != nullptr ? Py_NewRef(value) : PyUnicode_FromString("");
+    PyRef value = body.get_note(Text);
+    return value ? value.release() : PyUnicode_FromString("");
 }
 template <Note Text>
 bool set_text(TaskletBody& body, PyObject* value, const char* attribute) {
     if (!PyUnicode_Check(value)) return wrong_type(PyExc_TypeError, attribute, "a str", value);
-    body.get_notes().*Text = PyRef::share(value);
+    (body.get_notes().*Text).set(PyRef::share(value));
     return true;
 }
 template <Note Hook>
 PyObject* hook(TaskletBody& body) {
-    return new_or_none(body.notes ? (body.notes.get()->*Hook).get() : nullptr);
+    return new_or_none(body.get_note(Hook));
 }
 template <Note Hook>
 bool set_hook(TaskletBody& body, PyObject* value, const char* attribute) {
     if (value != Py_None && PyCallable_Check(value) == 0) {
         return wrong_type(PyExc_TypeError, attribute, "callable or None", value);
     }
-    body.get_notes().*Hook = PyRef::share(value == Py_None ? nullptr : value);
+    (body.get_notes().*Hook).set(PyRef::share(value == Py_None ? nullptr : value));
     return true;
 }
 
 // ---- what was bound last -----------------------------------------------------------------------
 
-PyObject* text_or_empty(const PyRef& value) {
-    return value ? Py_NewRef(value.get()) : PyUnicode_FromString("");
+PyObject* text_or_empty(const SharedRef& text) {
+    PyRef value = text.get();
+    return value ? value.release() : PyUnicode_FromString("");
 }
 PyObject* method_name(TaskletBody& body) { return text_or_empty(body.name); }
 PyObject* module_name(TaskletBody& body) { return text_or_empty(body.module); }
 PyObject* file_name(TaskletBody& body) {
-    if (body.code) return PyObject_GetAttrString(body.code.get(), "co_filename");
+    if (PyRef code = body.code.get()) return PyObject_GetAttrString(code.get(), "co_filename");
     return PyUnicode_FromString(body.name ? "unknown_file" : "");
 }
 PyObject* line_number(TaskletBody& body) {
-    if (body.code) return PyObject_GetAttrString(body.code.get(), "co_firstlineno");
+    if (PyRef code = body.code.get()) return PyObject_GetAttrString(code.get(), "co_firstlineno");
     return PyLong_FromLong(0);
 }
 

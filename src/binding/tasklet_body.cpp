@@ -1,5 +1,7 @@
 #include "tasklet_body.h"
 
+#include <memory>
+
 #include "core/channel.h"
 #include "errors.h"
 #include "joining.h"
@@ -24,20 +26,20 @@ void describe_callable(TaskletBody& tasklet, PyObject* callable) {
     if (PyFunction_Check(function)) {
         auto* f = reinterpret_cast<PyFunctionObject*>(function);
         if (f->func_module != nullptr && PyUnicode_CheckExact(f->func_module)) {
-            tasklet.name = PyRef::share(f->func_name);
-            tasklet.module = PyRef::share(f->func_module);
-            tasklet.code = PyRef::share(f->func_code);
+            tasklet.name.set(PyRef::share(f->func_name));
+            tasklet.module.set(PyRef::share(f->func_module));
+            tasklet.code.set(PyRef::share(f->func_code));
             return;
         }
     }
-    tasklet.name = text_attribute(callable, "__name__", "unknown_method");
-    tasklet.module = text_attribute(callable, "__module__", "unknown_module");
+    tasklet.name.set(text_attribute(callable, "__name__", "unknown_method"));
+    tasklet.module.set(text_attribute(callable, "__module__", "unknown_module"));
     PyRef code = PyRef::steal(PyObject_GetAttrString(callable, "__code__"));
     if (!code || !PyCode_Check(code.get())) {
         PyErr_Clear();
         code.reset();
     }
-    tasklet.code = std::move(code);
+    tasklet.code.set(std::move(code));
 }
 
 }  // namespace
@@ -46,18 +48,26 @@ PyRef copy_of_current_context() {
     return has_context(this_thread_state()) ? PyRef::steal(PyContext_CopyCurrent()) : PyRef();
 }
 
+TaskletNotes& TaskletBody::get_notes() {
+    TaskletNotes* found = notes.load();
+    if (found != nullptr) return *found;
+    auto made = std::make_unique<TaskletNotes>();
+    // Another thread may be at it as well.
+    return notes.compare_exchange_strong(found, made.get()) ? *made.release() : *found;
+}
+
 void remember_callable(TaskletBody& tasklet, PyObject* callable) {
     describe_callable(tasklet, callable);
     tasklet.contained = tasklet.dont_raise;
-    tasklet.remembered = PyRef::share(callable);
+    tasklet.remembered.set(PyRef::share(callable));
 }
 
 void forget_callable(TaskletBody& tasklet) {
     // All are out before the first is dropped: that may run code which binds the tasklet again.
-    const PyRef dropped[] = {std::move(tasklet.remembered), std::move(tasklet.target),
-                             std::move(tasklet.args),       std::move(tasklet.kwargs),
-                             std::move(tasklet.name),       std::move(tasklet.module),
-                             std::move(tasklet.code)};
+    const PyRef dropped[] = {tasklet.remembered.take(), std::move(tasklet.target),
+                             std::move(tasklet.args),   std::move(tasklet.kwargs),
+                             tasklet.name.take(),       tasklet.module.take(),
+                             tasklet.code.take()};
 }
 
 namespace {
@@ -76,11 +86,10 @@ void empty_incarnation(TaskletBody& tasklet, ManagerBody& manager) {
 void make_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs,
                       PyRef context) {
     if (!tasklet.context_is_set) {
-        manager.discard(std::move(tasklet.context_object));
-        tasklet.context_object = std::move(context);
+        manager.discard(tasklet.context_object.exchange(std::move(context)));
     }
     empty_incarnation(tasklet, manager);
-    tasklet.target = std::move(tasklet.remembered);
+    tasklet.target = tasklet.remembered.take();
     tasklet.args = std::move(args);
     tasklet.kwargs = std::move(kwargs);
     if (!tasklet.alive()) {
@@ -98,13 +107,12 @@ void end_incarnation(TaskletBody& tasklet, ManagerBody& manager) {
     tasklet.insert_again = false;
     tasklet.context_is_set = false;
     empty_incarnation(tasklet, manager);
-    manager.discard(std::move(tasklet.context_object));
+    manager.discard(tasklet.context_object.take());
 }
 
 PyObject* describe_flags(const TaskletBody& tasklet) {
-    const bool has_context = tasklet.notes && tasklet.notes->context_text;
-    PyRef context = has_context ? PyRef::share(tasklet.notes->context_text.get())
-                                : PyRef::steal(PyUnicode_FromString(""));
+    PyRef context = tasklet.get_note(&TaskletNotes::context_text);
+    if (!context) context = PyRef::steal(PyUnicode_FromString(""));
     if (!context) return nullptr;
     return PyUnicode_FromFormat("<Tasklet alive=%d blocked=%d paused=%d scheduled=%d context=%U>",
                                 tasklet.alive(), tasklet.blocked(), is_paused(tasklet),

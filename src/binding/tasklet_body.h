@@ -8,7 +8,6 @@
 #include <Python.h>
 
 #include <atomic>
-#include <memory>
 
 #include "core/tasklet.h"
 #include "interp_state.h"
@@ -19,14 +18,14 @@ namespace scheduler::binding {
 
 struct ManagerBody;
 
-// Attributes that few tasklets have.
+// Attributes that few tasklets have. Any thread.
 struct TaskletNotes {
-    PyRef exception_handler;
-    PyRef context_manager_getter;
-    PyRef context_text;  // str
-    PyRef parent_callsite;  // str
-    double run_time = 0.0;
-    bool highlighted = false;
+    SharedRef exception_handler;
+    SharedRef context_manager_getter;
+    SharedRef context_text;  // str
+    SharedRef parent_callsite;  // str
+    core::Published<double> run_time = 0.0;
+    core::Published<bool> highlighted = false;
 };
 
 struct TaskletBody : core::Tasklet {
@@ -36,25 +35,26 @@ struct TaskletBody : core::Tasklet {
     PyObject* const object;  // whose body this is; borrowed
     State& module_state;  // not to be asked of the type, which may be torn down first
 
-    // Owner thread, with the GIL.
+    // Owner thread, and what is Published or shared: any thread may read it, and write what a program
+    // can write.
     // Where the interpreter stopped on this tasklet's stack: set while another tasklet runs.
     const InterpState* suspended = nullptr;
     PyRef pending;  // exception instance to raise at the next turn
-    bool pending_kill = false;  // kill(pending=True) has not been delivered
-    bool block_trap = false;
-    bool context_is_set = false;  // by set_context(), to be used as it is
-    bool dont_raise = false;
+    core::Published<bool> pending_kill = false;  // kill(pending=True) has not been delivered
+    core::Published<bool> block_trap = false;
+    core::Published<bool> context_is_set = false;  // by set_context(), to be used as it is
+    core::Published<bool> dont_raise = false;
     bool contained = false;  // dont_raise as it was when the callable was bound
-    bool ended = false;  // its thread has ended while it was alive
-    PyRef remembered;
+    core::Published<bool> ended = false;  // its thread has ended while it was alive
+    SharedRef remembered;
     PyRef target;
     PyRef args;
     PyRef kwargs;
-    PyRef context_object;  // contextvars.Context for the first turn; the thread state's afterwards
-    PyRef name;  // what was bound last: str, str, code object; all empty before
-    PyRef module;
-    PyRef code;
-    std::unique_ptr<TaskletNotes> notes;
+    SharedRef context_object;  // contextvars.Context for the first turn; then the thread state's
+    SharedRef name;  // what was bound last: str, str, code object; all empty before
+    SharedRef module;
+    SharedRef code;
+    std::atomic<TaskletNotes*> notes{nullptr};  // owned
 
     // An exception that another thread wants to be raised here, owned; see core::mail::kError.
     std::atomic<PyObject*> posted{nullptr};
@@ -65,9 +65,11 @@ struct TaskletBody : core::Tasklet {
 
     // nullptr before __init__. Constant afterwards; outlives the thread.
     ManagerBody* get_manager() const;
-    TaskletNotes& get_notes() {
-        if (!notes) notes = std::make_unique<TaskletNotes>();
-        return *notes;
+    TaskletNotes& get_notes();  // makes them
+    // The attribute of the notes, if there are any.
+    PyRef get_note(SharedRef TaskletNotes::* attribute) const {
+        const TaskletNotes* found = notes.load();
+        return found != nullptr ? (found->*attribute).get() : PyRef();
     }
 };
 

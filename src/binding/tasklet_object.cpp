@@ -44,19 +44,39 @@ int tasklet_init(PyObject* self, PyObject* args, PyObject*) {
     return callable == Py_None || bind(body, callable, nullptr, nullptr) ? 0 : -1;
 }
 
+bool is_at_home(const TaskletBody& body) {
+    ManagerBody* const manager = body.get_manager();
+    return existing_manager_of_this_thread(manager->state) == manager;
+}
+
 // Suspended with frames on its stack, and not by way of a run loop that still needs it.
 bool needs_unwinding(const TaskletBody& body) {
     return body.started() && !body.is_main && !body.has_turn() && !body.manager->finished();
+}
+
+// Only its own thread may destroy it: it has to be unwound, or a run loop of that thread names it.
+bool has_to_die_at_home(const TaskletBody& body) {
+    if (needs_unwinding(body)) return true;
+    return body.manager != nullptr && body.loop_marks.load(std::memory_order_acquire) != 0 &&
+           !body.manager->finished() && !is_at_home(body);
+}
+
+// A tasklet that never ran has nothing to unwind: it is just not alive any more.
+void die_if_new(TaskletBody& body) {
+    core::State expected = core::State::kNew;
+    if (!body.state.compare_exchange_strong(expected, core::State::kDead)) return;
+    body.manager->leave_roster(body);
+    body.manager->wake();  // see end_tasklets()
 }
 
 // A suspended tasklet that nobody can resume any more is unwound, so that its `finally` blocks run. On
 // another thread, or in the middle of a switch, it lives on until that can be done.
 void tasklet_finalize(PyObject* self) {
     TaskletBody& body = body_of(self);
-    if (!needs_unwinding(body)) return;
+    if (!has_to_die_at_home(body)) return;
     ErrorStash stash;
     ManagerBody& manager = *body.get_manager();
-    if (existing_manager_of_this_thread(manager.state) != &manager) {
+    if (!is_at_home(body)) {
         manager.post(body, core::mail::kUnwind);
     } else if (manager.switching) {
         manager.unwind_later(Py_NewRef(self));
@@ -70,27 +90,24 @@ void tasklet_finalize(PyObject* self) {
 // that forgets its base: here is the last chance. True: the object lives on.
 bool finalize_in_dealloc(PyObject* self) {
     if (PyObject_CallFinalizerFromDealloc(self) < 0) return true;
-    if (!needs_unwinding(body_of(self))) return false;
+    if (!has_to_die_at_home(body_of(self))) return false;
     Py_SET_REFCNT(self, 1);
     tasklet_finalize(self);
-    Py_SET_REFCNT(self, Py_REFCNT(self) - 1);
-    return Py_REFCNT(self) != 0;
+    Py_DECREF(self);  // if that was the last one, all this begins anew
+    return true;
 }
 
 int tasklet_clear(PyObject* self) {
     TaskletBody& body = body_of(self);
-    if (body.get_state() == core::State::kNew) {
-        body.set_state(core::State::kDead);
-        body.manager->leave_roster(body);
-    }
+    die_if_new(body);
     // The collector calls tp_finalize once in an object's life, and not at all when a subclass has a
     // __del__ that forgets its base.
     if (needs_unwinding(body)) tasklet_finalize(self);
     if (body.started()) return 0;  // abandoned, or brought back to life: its stack needs all this
     forget_callable(body);
     body.pending.reset();
-    body.context_object.reset();
-    std::unique_ptr<TaskletNotes> notes = std::move(body.notes);
+    body.context_object.set({});
+    delete body.notes.exchange(nullptr);
     return 0;
 }
 
@@ -100,6 +117,7 @@ void tasklet_dealloc(PyObject* self) {
     PyObject_GC_UnTrack(self);
     // A callable may be a tasklet again, and so on.
     Py_TRASHCAN_BEGIN(self, tasklet_dealloc) auto* object = reinterpret_cast<TaskletObject*>(self);
+    die_if_new(object->body);  // before code runs that might find it in the roster
     if (object->weak_references != nullptr) PyObject_ClearWeakRefs(self);
     tasklet_clear(self);
     TaskletBody& body = object->body;
@@ -122,16 +140,18 @@ void tasklet_dealloc(PyObject* self) {
 int tasklet_traverse(PyObject* self, visitproc visit, void* arg) {
     TaskletBody& body = body_of(self);
     Py_VISIT(Py_TYPE(self));
-    for (const PyRef* reference :
-         {&body.remembered, &body.target, &body.args, &body.kwargs, &body.context_object,
-          &body.pending, &body.name, &body.module, &body.code}) {
+    for (const PyRef* reference : {&body.target, &body.args, &body.kwargs, &body.pending}) {
         Py_VISIT(reference->get());
     }
-    if (body.notes) {
-        Py_VISIT(body.notes->exception_handler.get());
-        Py_VISIT(body.notes->context_manager_getter.get());
-        Py_VISIT(body.notes->context_text.get());
-        Py_VISIT(body.notes->parent_callsite.get());
+    for (const SharedRef* reference :
+         {&body.remembered, &body.context_object, &body.name, &body.module, &body.code}) {
+        Py_VISIT(reference->borrow());
+    }
+    if (const TaskletNotes* notes = body.notes.load()) {
+        for (const SharedRef* reference : {&notes->exception_handler, &notes->context_manager_getter,
+                                           &notes->context_text, &notes->parent_callsite}) {
+            Py_VISIT(reference->borrow());
+        }
     }
     Py_VISIT(body.posted.load());
     Py_VISIT(static_cast<PyObject*>(body.parcel.payload()));
@@ -233,7 +253,7 @@ PyObject* tasklet_set_context(PyObject* self, PyObject* const* args, Py_ssize_t 
     TaskletBody& body = body_of(self);
     if (body.is_main || body.started()) return refuse(Refusal::kAlreadyStarted);
     body.context_is_set = true;
-    body.context_object = PyRef::share(args[0]);
+    body.context_object.set(PyRef::share(args[0]));
     return Py_NewRef(self);
 }
 

@@ -81,7 +81,8 @@ struct ItemQueue {
     PyObject* item = nullptr;  // of a sender; a receiver has none
 };
 
-// Looks at the deque, and acts on it, with nothing else coming between that and meet().
+// Looks at the deque, and acts on it, with nothing else coming between that and meet(): the caller
+// holds the channel's QueueGuard.
 Transfer use_queue(ManagerBody& manager, const core::Channel& channel, const ItemQueue& queue) {
     if (queue.item == nullptr) {
         const Py_ssize_t size = PyObject_Size(queue.deque);
@@ -110,7 +111,7 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
     ChannelObject& channel = channel_of(object);
     State& state = *channel.state;
     ManagerBody* manager = enter(state);
-    if (manager != nullptr && state.channel_callback != nullptr) {
+    if (manager != nullptr && state.channel_callback) {
         call_channel_callback(state, object, manager->current_body().object,
                               direction == Direction::kSend,
                               channel.channel.would_block(direction));
@@ -120,13 +121,21 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
         Py_XDECREF(static_cast<PyObject*>(parcel.take_payload()));
         return Transfer::kFailed;
     }
-    if (queue.deque != nullptr && direction == Direction::kReceive) {
-        const Transfer found = use_queue(*manager, channel.channel, queue);
-        if (found != Transfer::kDone) return found;
-    }
     TaskletBody& self = manager->current_body();
-    const Match match = channel.channel.meet(direction, self, parcel,
-                                             queue.item == nullptr && may_wait(*manager, self));
+    Match match{};
+    Transfer queued = Transfer::kDone;
+    {
+        QueueGuard guard(queue.deque != nullptr ? &channel.queue_mutex : nullptr);
+        if (queue.deque != nullptr && direction == Direction::kReceive) {
+            queued = use_queue(*manager, channel.channel, queue);
+            if (queued != Transfer::kDone) return queued;
+        }
+        match = channel.channel.meet(direction, self, parcel,
+                                     queue.item == nullptr && may_wait(*manager, self));
+        if (queue.item != nullptr && match.meeting == Meeting::kMustWait) {
+            queued = use_queue(*manager, channel.channel, queue);
+        }
+    }
     switch (match.meeting) {
         case Meeting::kMet:
         case Meeting::kMetAbroad:
@@ -142,12 +151,9 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
             break;
     }
     manager->discard(static_cast<PyObject*>(parcel.take_payload()));
-    if (queue.item != nullptr) {
-        const Transfer result = use_queue(*manager, channel.channel, queue);
-        manager->settle();
-        return result;
-    }
+    ErrorStash stash;
     manager->settle();
+    if (queue.item != nullptr) return queued;
     refuse_to_wait(*manager, channel.channel);
     return Transfer::kFailed;
 }
@@ -192,8 +198,11 @@ bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {
     const core::Channel& line = channel_of(channel).channel;
     ManagerBody* manager = enter(*channel_of(channel).state);
     if (manager == nullptr) return false;
-    if (line.would_block(Direction::kSend) && !line.closing()) {
-        return use_queue(*manager, line, queue) != Transfer::kFailed;
+    {
+        QueueGuard guard(&channel_of(channel).queue_mutex);
+        if (line.would_block(Direction::kSend) && !line.closing()) {
+            return use_queue(*manager, line, queue) != Transfer::kFailed;
+        }
     }
     const bool is_value = ok == Py_True;
     // An error travels as (type, exception, traceback).

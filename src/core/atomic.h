@@ -44,6 +44,25 @@ void wake_all(const Atomic<std::uint32_t>& word);
 
 namespace scheduler::core {
 
+// How often a loop looks at a word before it sleeps. In a model a further look is an interleaving that
+// only repeats.
+constexpr int spins([[maybe_unused]] int times) {
+#ifdef SCHED_MODEL
+    return 0;
+#else
+    return times;
+#endif
+}
+
+// Between two looks: tells the processor that it may take its time.
+inline void spin_once() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
 // A value that one thread at a time writes and that any thread may read at any moment. What is read
 // may be out of date, and says nothing about other values.
 template <typename T>

@@ -76,19 +76,7 @@ class SCHED_CAPABILITY("mutex") Lock {
   private:
     enum State : std::uint32_t { kFree, kLocked, kContended };
 
-#ifdef SCHED_MODEL
-    static constexpr int kSpins = 0;  // a spin is an interleaving that only repeats
-#else
-    static constexpr int kSpins = 100;
-#endif
-
-    static void spin_once() {
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__)
-        asm volatile("yield");
-#endif
-    }
+    static constexpr int kSpins = spins(100);
 
     // A waiter always leaves kContended behind: it cannot know whether it was the last one, and one
     // wake-up too many is cheaper than one too few.

@@ -15,11 +15,17 @@ namespace scheduler::core {
 class Parking {
   public:
     // ---- the thread itself
-    void announce() { state_.store(kParked, std::memory_order_seq_cst); }
+    void announce() { state_.store(kLooking, std::memory_order_seq_cst); }
     void cancel() { state_.store(kAwake, std::memory_order_relaxed); }
     // After announce(): waits for notify(), a signal, or `deadline`. The thread must not hold what
     // those who notify might need.
     Wakeup wait(std::int64_t deadline) {
+        // An answer often comes sooner than a thread falls asleep and is woken.
+        for (int i = 0; i < kSpins && state_.load(std::memory_order_relaxed) == kLooking; ++i) {
+            spin_once();
+        }
+        std::uint32_t looking = kLooking;
+        state_.compare_exchange_strong(looking, kParked, std::memory_order_acq_rel);
         while (state_.load(std::memory_order_acquire) == kParked) {
             const Wakeup wakeup = wait_on_word(state_, kParked, deadline);
             if (wakeup == Wakeup::kNotified) continue;  // perhaps nobody has notified it
@@ -36,7 +42,12 @@ class Parking {
     }
 
   private:
-    enum State : std::uint32_t { kAwake, kParked };
+    enum State : std::uint32_t {
+        kAwake,
+        kLooking,  // announced
+        kParked,  // asleep, or about to be: has to be woken
+    };
+    static constexpr int kSpins = spins(200);
 
     Atomic<std::uint32_t> state_{kAwake};
 };
