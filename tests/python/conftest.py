@@ -25,7 +25,7 @@ import pytest
 
 import scheduler
 import spec_coverage
-from helpers import TIMEOUT, counters, run_in_steps
+from helpers import HAS_GIL, TIMEOUT, counters, run_in_steps
 from leak_check import assert_no_growth
 
 CALL_FAILED = pytest.StashKey[bool]()
@@ -51,6 +51,15 @@ def pytest_configure(config: pytest.Config) -> None:
     plugin = config.pluginmanager.get_plugin("unraisableexception")
     if plugin is not None:
         config.pluginmanager.unregister(plugin)
+
+
+def pytest_sessionstart() -> None:
+    # Without the GIL CPython 3.13 keeps classes and functions for ever once a thread has been started,
+    # and what their closures refer to: no count of objects would go back.
+    if not HAS_GIL:
+        import _testinternalcapi
+
+        _testinternalcapi.suppress_immortalization(True)
 
 
 def pytest_collection_finish() -> None:

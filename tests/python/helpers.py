@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sysconfig
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -61,6 +62,11 @@ def message(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     except BaseException as error:
         return str(error)
     raise AssertionError("nothing was raised")
+
+
+# Whether one thread at a time runs Python code. Without the GIL a reference count may be out of date
+# where other threads take part, and what only the owner of a tasklet can see is None elsewhere.
+HAS_GIL = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
 class Worker:

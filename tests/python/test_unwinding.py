@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import scheduler
-from helpers import counters, in_thread, outcome, started
+from helpers import HAS_GIL, counters, in_thread, outcome, started
 
 
 @pytest.mark.spec("T-18", "G-08", "DEC-8")
@@ -121,6 +121,7 @@ def test_last_reference_dropped_on_another_thread() -> None:
     idents: list[int] = []
     tasks = [started(job)]
     in_thread(tasks.clear)
-    assert idents == []
+    if HAS_GIL:  # without it the last reference may come home before the tasklet is destroyed
+        assert idents == []
     scheduler.run()
     assert idents == [threading.get_ident()]
