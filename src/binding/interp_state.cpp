@@ -243,7 +243,14 @@ bool try_incref(PyObject* object) {
                                                shared + (1 << _Py_REF_SHARED_SHIFT)) == 0);
     return true;
 }
+// The collector marks what it has found (_PyGC_BITS_UNREACHABLE in pycore_gc.h, which is not C++).
+bool is_found_by_collector(PyObject* object) {
+    constexpr std::uint8_t kUnreachable = 4;
+    return (_Py_atomic_load_uint8_relaxed(&object->ob_gc_bits) & kUnreachable) != 0;
+}
 #else
+// The collector holds a reference of its own, beside those of the cycle.
+bool is_found_by_collector(PyObject* object) { return Py_REFCNT(object) > 1; }
 void allow_try_incref(PyObject*) {}
 bool try_incref(PyObject* object) {
     if (Py_REFCNT(object) == 0) return false;

@@ -50,6 +50,9 @@ class ErrorStash {
 void allow_try_incref(PyObject* object);
 bool try_incref(PyObject* object);
 
+// In tp_finalize: has the collector found the object? Else its last reference is gone.
+bool is_found_by_collector(PyObject* object);
+
 // The calling thread's state, or nullptr without the GIL.
 PyThreadState* this_thread_state();
 

@@ -55,11 +55,7 @@ bool wait_in(ManagerBody& manager, Channel& line) {
     TaskletBody& self = manager.current_body();
     if (line.meet(Direction::kReceive, self, true).meeting == Meeting::kClosing) return true;
     if (suspend_blocked(manager)) return true;
-    if (self.is_main && line.withdraw(self)) {
-        self.set_state(core::State::kRunning);
-    } else if (manager.has_mail()) {
-        read_mail(manager);
-    }
+    if (self.is_main && leave_line(manager, self)) self.set_state(core::State::kRunning);
     ErrorStash stash;
     manager.settle();
     return false;

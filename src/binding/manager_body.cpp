@@ -53,17 +53,19 @@ bool has_ended(const State& state) {
 
 // ---- the end of a thread -----------------------------------------------------------------------
 
-// Other threads are about to destroy the last tasklets: those that have started come home by mail, new
-// ones leave the roster. Each of them wakes this thread.
-void wait_for_destroyers(ManagerBody& manager) {
-    manager.parking().announce();
-    if (manager.has_mail() || !manager.has_live_tasklets()) {
-        manager.parking().cancel();
-        return;
+// Waits until `has_come` is true, which another thread is about to make it, and to wake this one.
+template <typename Predicate>
+void wait_for_others(ManagerBody& manager, Predicate has_come) {
+    while (!has_come()) {
+        manager.parking().announce();
+        if (has_come()) {
+            manager.parking().cancel();
+            return;
+        }
+        PyThreadState* const thread = PyEval_SaveThread();
+        manager.parking().wait(core::kNever);
+        PyEval_RestoreThread(thread);
     }
-    PyThreadState* const thread = PyEval_SaveThread();
-    manager.parking().wait(core::kNever);
-    PyEval_RestoreThread(thread);
 }
 
 // Every tasklet that is still alive dies, on its own thread, by unwinding if it has started. Nobody is
@@ -79,7 +81,11 @@ void end_tasklets(ManagerBody& manager) {
         core::Tasklet* tasklet = manager.any_live_tasklet();
         if (tasklet == nullptr) {
             if (!manager.has_live_tasklets()) return;
-            wait_for_destroyers(manager);
+            // Other threads are about to destroy the last ones: those that have started come home by
+            // mail, new ones leave the roster.
+            wait_for_others(manager, [&manager] {
+                return manager.has_mail() || !manager.has_live_tasklets();
+            });
             continue;
         }
         PyRef keep = PyRef::steal(object_of(*tasklet));
@@ -90,7 +96,7 @@ void end_tasklets(ManagerBody& manager) {
 }
 
 // Takes a tasklet whose thread is gone out of its line, where nobody could serve it any more.
-void leave_line(TaskletBody& tasklet) {
+void leave_line_for_ever(TaskletBody& tasklet) {
     if (core::Channel* channel = tasklet.channel.load()) channel->withdraw(tasklet);
 }
 
@@ -125,13 +131,13 @@ void abandon_manager(ManagerBody& manager) {
     while (core::Tasklet* tasklet = manager.any_live_tasklet()) {  // the reference is never dropped
         TaskletBody& body = body_of(*tasklet);
         body.ended = true;
-        leave_line(body);
+        leave_line_for_ever(body);
         body.set_state(core::State::kDead);
         body.driving = 0;
         manager.leave_roster(body);
         release_joiners(manager, body, false);
     }
-    leave_line(manager.main_body());
+    leave_line_for_ever(manager.main_body());
     detach_main(manager);
     release_joiners(manager, manager.main_body(), false);
     if (manager.attaching) --manager.state.attaching;
@@ -295,15 +301,22 @@ void ManagerBody::settle() {
         trash_.pop_back();
         Py_DECREF(object_to_drop);
     }
-    while (!switching && !orphans_.empty()) {
-        PyRef orphan = PyRef::steal(orphans_.back());
-        orphans_.pop_back();
-        // A weak reference may have brought it back to its users: their last one unwinds it again.
-        if (Py_REFCNT(orphan.get()) == 1) discard_incarnation(*this, body_of(orphan.get()));
+    unwind_all(orphans_, false);
+    unwind_all(cycles_, true);
+    if (!orphans_.empty() || !cycles_.empty()) unsettled_ = true;
+    self.parcel = std::move(received);
+}
+
+void ManagerBody::unwind_all(std::vector<PyObject*>& orphans, bool in_cycle) {
+    while (!switching && !orphans.empty()) {
+        PyRef orphan = PyRef::steal(orphans.back());
+        orphans.pop_back();
+        // One that is back with its users is unwound again by the last of them.
+        if (in_cycle || Py_REFCNT(orphan.get()) == 1) {
+            discard_incarnation(*this, body_of(orphan.get()));
+        }
         orphan.reset();
     }
-    if (!orphans_.empty()) unsettled_ = true;
-    self.parcel = std::move(received);
 }
 
 ManagerBody* existing_manager_of_this_thread(State& state) {
@@ -348,10 +361,25 @@ void read_mail(ManagerBody& manager) {
             PyObject* error = tasklet.posted.exchange(nullptr);
             if (error != nullptr) make_pending(manager, tasklet, PyRef::steal(error), kill);
         }
-        if ((letter.bits & core::mail::kUnwind) != 0) {
-            manager.unwind_later(Py_NewRef(tasklet.object));
+        if ((letter.bits & (core::mail::kUnwind | core::mail::kUnwindCycle)) != 0) {
+            const bool in_cycle = (letter.bits & core::mail::kUnwindCycle) != 0;
+            manager.unwind_later(Py_NewRef(tasklet.object), in_cycle);
         }
         for (; letter.references > 0; --letter.references) manager.discard(tasklet.object);
+    }
+}
+
+bool leave_line(ManagerBody& manager, TaskletBody& tasklet) {
+    core::Channel* const channel = tasklet.channel.load();
+    if (channel != nullptr && channel->withdraw(tasklet)) return true;
+    come_home(manager, tasklet);
+    return false;
+}
+
+void come_home(ManagerBody& manager, TaskletBody& tasklet) {
+    while (tasklet.get_state() == core::State::kInTransit) {
+        wait_for_others(manager, [&manager] { return manager.has_mail(); });
+        read_mail(manager);
     }
 }
 

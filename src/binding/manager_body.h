@@ -49,8 +49,12 @@ struct ManagerBody : core::ScheduleManager {
         put_aside(trash_, stolen);
     }
     void discard(PyRef object_ref) { discard(object_ref.release()); }
-    // A tasklet (reference stolen) that must be unwound but cannot be right now.
-    void unwind_later(PyObject* stolen) { put_aside(orphans_, stolen); }
+    // A tasklet (reference stolen) that must be unwound but cannot be right now. One that the collector
+    // has found has references, from its cycle; another one may have been brought back to its users
+    // meanwhile, by a weak reference, and is left to them.
+    void unwind_later(PyObject* stolen, bool in_cycle) {
+        put_aside(in_cycle ? cycles_ : orphans_, stolen);
+    }
     // The stack of `tasklet` has ended; whoever runs next recycles it.
     void retire(TaskletBody& tasklet) {
         retired_ = &tasklet;
@@ -63,6 +67,7 @@ struct ManagerBody : core::ScheduleManager {
     void settle();
 
   private:
+    void unwind_all(std::vector<PyObject*>& orphans, bool in_cycle);
     // Without memory the reference is lost: nothing may be thrown in the middle of a switch.
     void put_aside(std::vector<PyObject*>& list, PyObject* stolen) {
         bool kept = true;
@@ -78,6 +83,7 @@ struct ManagerBody : core::ScheduleManager {
     TaskletBody* retired_ = nullptr;
     std::vector<PyObject*> trash_;
     std::vector<PyObject*> orphans_;
+    std::vector<PyObject*> cycles_;
 };
 
 inline ManagerBody* TaskletBody::get_manager() const { return static_cast<ManagerBody*>(manager); }
@@ -121,6 +127,13 @@ ManagerBody* existing_manager_of_this_thread(State& state);
 
 // Reads the mail of other threads and acts on it. Runs no Python.
 void read_mail(ManagerBody& manager);
+
+// Takes a tasklet of this thread out of the line of its channel. False: it was in none, or another
+// thread has served it; then its mail has been read.
+bool leave_line(ManagerBody& manager, TaskletBody& tasklet);
+// A tasklet of this thread that another one has just taken out of a line is sent home while that thread
+// holds the channel's lock: waits for this moment. Afterwards the tasklet is not in transit.
+void come_home(ManagerBody& manager, TaskletBody& tasklet);
 
 // Ends the calling thread's manager if its main tasklet is current: unwinds every live tasklet. May
 // run Python.

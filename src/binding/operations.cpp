@@ -30,7 +30,8 @@ bool check_own_thread(const ManagerBody& here, const TaskletBody& tasklet) {
     return !is_foreign(here, tasklet) || refused(Refusal::kOtherThread);
 }
 
-bool check_runnable(const TaskletBody& tasklet) {
+bool check_runnable(ManagerBody& here, TaskletBody& tasklet) {
+    if (!is_foreign(here, tasklet)) come_home(here, tasklet);
     if (!tasklet.alive()) return refused(Refusal::kDead);
     return !tasklet.blocked() || refused(Refusal::kBlocked);
 }
@@ -46,8 +47,7 @@ PyRef make_exit(const State& state) {
 // A tasklet of this thread leaves the line of its channel, with the line's reference for the caller.
 // Empty: it does not wait. What it had to send goes to the trash.
 PyRef withdraw(ManagerBody& manager, TaskletBody& tasklet) {
-    core::Channel* const channel = tasklet.channel.load();
-    if (channel == nullptr || !channel->withdraw(tasklet)) return {};
+    if (!leave_line(manager, tasklet)) return {};
     drop_parcel(manager, tasklet);
     return PyRef::steal(tasklet.object);
 }
@@ -166,10 +166,10 @@ void discard_incarnation(ManagerBody& manager, TaskletBody& tasklet) {
     PyRef exit = make_exit(manager.state);
     // Whatever is raised in there unwinds it.
     if (!exit) exit = PyRef::steal(take_error());
-    if (manager.has_mail()) read_mail(manager);  // it may be on its way out of a line
     // On 3.11 that may have started a collection, and code that has been at this tasklet.
     if (!tasklet.started() || tasklet.has_turn()) return;
     if (PyRef membership = withdraw(manager, tasklet)) manager.discard(std::move(membership));
+    if (manager.has_mail()) read_mail(manager);
     if (manager.take_out(tasklet)) manager.discard(tasklet.object);
     unwind(manager, tasklet, std::move(exit));
 }
@@ -244,7 +244,7 @@ bool remove(TaskletBody& tasklet) {
 
 bool run(TaskletBody& tasklet) {
     ManagerBody* manager = enter(tasklet.get_manager()->state);
-    if (manager == nullptr || !check_runnable(tasklet)) return false;
+    if (manager == nullptr || !check_runnable(*manager, tasklet)) return false;
     if (is_foreign(*manager, tasklet)) {
         return tasklet.is_main ? refused(Refusal::kMainTasklet) : post(tasklet, mail::kInsert);
     }
@@ -253,7 +253,7 @@ bool run(TaskletBody& tasklet) {
 
 bool switch_to_tasklet(TaskletBody& target) {
     ManagerBody* manager = enter(target.get_manager()->state);
-    if (manager == nullptr || !check_runnable(target)) return false;
+    if (manager == nullptr || !check_runnable(*manager, target)) return false;
     if (is_foreign(*manager, target)) {
         return target.is_main ? refused(Refusal::kMainTasklet) : post(target, mail::kInsert);
     }

@@ -76,10 +76,11 @@ void tasklet_finalize(PyObject* self) {
     if (!has_to_die_at_home(body)) return;
     ErrorStash stash;
     ManagerBody& manager = *body.get_manager();
+    const bool in_cycle = is_found_by_collector(self);
     if (!is_at_home(body)) {
-        manager.post(body, core::mail::kUnwind);
+        manager.post(body, in_cycle ? core::mail::kUnwindCycle : core::mail::kUnwind);
     } else if (manager.switching) {
-        manager.unwind_later(Py_NewRef(self));
+        manager.unwind_later(Py_NewRef(self), in_cycle);
     } else {
         discard_incarnation(manager, body);
         manager.settle();

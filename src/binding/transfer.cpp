@@ -39,11 +39,7 @@ bool wait_in_line(ManagerBody& manager, ChannelObject& channel, TaskletBody& sel
         Py_DECREF(&channel.ob_base);
         return true;
     }
-    if (self.is_main && channel.channel.withdraw(self)) {
-        self.set_state(core::State::kRunning);
-    } else if (manager.has_mail()) {
-        read_mail(manager);
-    }
+    if (self.is_main && leave_line(manager, self)) self.set_state(core::State::kRunning);
     drop_parcel(manager, self);
     manager.discard(&channel.ob_base);
     ErrorStash stash;  // not while it is in line: on 3.11 this may start a collection

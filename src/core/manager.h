@@ -71,7 +71,7 @@ struct Turn {
 
 struct Mail {
     Tasklet* tasklet;  // nullptr: no mail
-    std::uint32_t bits;  // mail::kError and mail::kUnwind are for the caller to act on
+    std::uint32_t bits;  // mail::kError, kUnwind and kUnwindCycle are for the caller to act on
     int references;  // how many references to the tasklet the caller must drop afterwards
 };
 

@@ -5,6 +5,7 @@ Unwinding by `bind` and `setup` is in test_bind.py, by the end of a thread in te
 
 from __future__ import annotations
 
+import gc
 import threading
 import weakref
 from collections.abc import Callable
@@ -125,3 +126,36 @@ def test_last_reference_dropped_on_another_thread() -> None:
         assert idents == []
     scheduler.run()
     assert idents == [threading.get_ident()]
+
+
+@pytest.mark.spec("T-18", "DEC-8", "D-52")
+def test_a_cycle_collected_by_another_thread_is_unwound_whole_on_its_own() -> None:
+    class Box:
+        log: list[str]
+        task: Any
+
+    def job(box: Box) -> None:
+        task = box.task  # the cycle: frame, box, tasklet
+        try:
+            scheduler.schedule_remove()
+        finally:
+            seen.append((threading.get_ident(), box.log, box.task is task))
+
+    seen: list[tuple[int, list[str], bool]] = []
+    gc.collect()
+    gc.disable()
+    try:
+        box = Box()
+        box.log = ["untouched"]
+        box.task = scheduler.tasklet(job)
+        box.task(box)
+        scheduler.run()
+        alive = weakref.ref(box.task)
+        del box
+        for _ in range(2):
+            in_thread(gc.collect)
+            scheduler.run()
+        assert seen == [(threading.get_ident(), ["untouched"], True)]
+        assert alive() is None
+    finally:
+        gc.enable()
