@@ -1,0 +1,186 @@
+"""The books of a storm: what became of every object sent and of every tasklet made.
+
+Everything sent is a Token of its own, by itself or in a Carrier. Its Entry stays in the books when
+the token is gone. At the end of a round each token
+
+* was received once, and its sender did not see an error that says it was not sent, or
+* was refused to its sender, and nobody received it, or
+* still lies in a QueueChannel, or
+* is missing: handed to a receiver that was then killed, or thrown at, before it had its turn. There
+  are at most as many of those, on each channel, as receives ended by such an exception.
+
+Every tasklet has a Life, which says whether its code has begun and ended.
+
+Each thread writes a Ledger of its own; only an entry's receipts are written by others. Nothing here
+needs a lock: `list.append` is atomic, with a GIL and without.
+"""
+
+from __future__ import annotations
+
+import enum
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+
+class Outcome(enum.Enum):
+    """What a sender saw."""
+
+    PENDING = "its sender never came back from sending"
+    SENT = "sent"
+    REFUSED = "refused"
+    INTERRUPTED = "its sender was interrupted"  # before or after the token was handed over
+    UNSEEN = "sent by a tasklet without anybody in it who could look"
+
+
+class Entry:
+    """The lasting part of a token."""
+
+    __slots__ = ("channel", "outcome", "receipts", "thread")
+
+    def __init__(self, thread: str, channel: int, outcome: Outcome) -> None:
+        self.thread = thread
+        self.channel = channel
+        self.outcome = outcome
+        self.receipts: list[str] = []  # the threads that received it
+
+    def __str__(self) -> str:
+        return (
+            f"a token of {self.thread} ({self.outcome.value}) on channel {self.channel},"
+            f" received by {self.receipts}"
+        )
+
+
+class Token:
+    """An object to send."""
+
+    __slots__ = ("__weakref__", "entry")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+
+
+class Carrier(Exception):
+    """An exception to send. Its argument is a token."""
+
+
+class Life:
+    """What is known of one incarnation of a tasklet, which it does not keep alive."""
+
+    __slots__ = ("ended", "name", "started", "task")
+
+    def __init__(self, name: str, task: Any) -> None:
+        self.name = name
+        self.task = weakref.ref(task)
+        self.started = False
+        self.ended = False
+
+
+class Ledger:
+    """What one thread writes down."""
+
+    def __init__(self, thread: str) -> None:
+        self.thread = thread
+        self.entries: list[Entry] = []
+        self.tokens: list[weakref.ref[Token]] = []
+        self.lives: list[Life] = []
+        self.interrupted: list[int] = []  # the channel of each receive that was
+        self.tally: Counter[str] = Counter()  # what happened, for people to read
+
+    def issue(self, channel: int, outcome: Outcome = Outcome.PENDING) -> Token:
+        """A new token, to be sent on a channel."""
+        token = Token(Entry(self.thread, channel, outcome))
+        self.entries.append(token.entry)
+        self.tokens.append(weakref.ref(token))
+        return token
+
+    def receive(self, token: object, channel: int) -> str | None:
+        """Notes that `token` came out of a channel; returns what is wrong with that."""
+        if type(token) is not Token:
+            return f"{token!r} came out of channel {channel}"
+        token.entry.receipts.append(self.thread)
+        if token.entry.channel != channel:
+            return f"{token.entry}: it came out of channel {channel}"
+        return None
+
+
+def queued_tokens(items: Iterable[tuple[bool, Any]]) -> set[int]:
+    """The ids of the entries whose tokens lie in a QueueChannel's `data_queue`."""
+    return {id((data if ok else data[1].args[0]).entry) for ok, data in items}
+
+
+def check_tokens(ledgers: list[Ledger], queued: set[int]) -> list[str]:
+    """What breaks the rules above."""
+    wrong = []
+    missing: Counter[int] = Counter()
+    for entry in all_entries(ledgers):
+        places = len(entry.receipts) + (id(entry) in queued)
+        if places > 1 or (places and entry.outcome is Outcome.REFUSED):
+            wrong.append(f"{entry}, queued: {id(entry) in queued}")
+        elif entry.outcome is Outcome.PENDING:
+            wrong.append(str(entry))
+        elif entry.outcome is Outcome.SENT and not places:
+            missing[entry.channel] += 1
+    interrupted = Counter(channel for ledger in ledgers for channel in ledger.interrupted)
+    for channel, count in missing.items():
+        if count > interrupted[channel]:
+            wrong.append(
+                f"{count} tokens sent on channel {channel} were lost;"
+                f" {interrupted[channel]} receives were interrupted there"
+            )
+    return wrong
+
+
+def all_entries(ledgers: list[Ledger]) -> Iterator[Entry]:
+    return (entry for ledger in ledgers for entry in ledger.entries)
+
+
+def summarise(ledgers: list[Ledger], queued: set[int]) -> Counter[str]:
+    """How many tokens went which way."""
+    ways: Counter[str] = Counter()
+    for entry in all_entries(ledgers):
+        ways["issued"] += 1
+        if entry.receipts:
+            ways["to another thread" if entry.receipts[0] != entry.thread else "to its own"] += 1
+        elif id(entry) in queued:
+            ways["left in a queue"] += 1
+        elif entry.outcome is Outcome.REFUSED:
+            ways["refused"] += 1
+        elif entry.outcome is Outcome.SENT:
+            ways["missing"] += 1
+        else:
+            ways["given up"] += 1
+    return ways
+
+
+def check_undisturbed(ledgers: list[Ledger], queued: set[int]) -> list[str]:
+    """For a round in which nobody is killed: no receive may be interrupted, no send go astray."""
+    wrong = [
+        f"a receive was interrupted on channel {channel}, with nobody about who does that"
+        for ledger in ledgers
+        for channel in ledger.interrupted
+    ]
+    for entry in all_entries(ledgers):
+        lost = entry.outcome is Outcome.UNSEEN and not entry.receipts and id(entry) not in queued
+        if lost or entry.outcome is Outcome.INTERRUPTED:
+            wrong.append(f"{entry} got lost, with nobody about who does that")
+    return wrong
+
+
+def check_lives(ledgers: list[Ledger]) -> list[str]:
+    """All tasklets must have come to their end."""
+    wrong = []
+    for life in (life for ledger in ledgers for life in ledger.lives):
+        task = life.task()
+        if task is not None and task.alive:
+            wrong.append(f"{life.name} is alive: {task!r}")
+        if life.started and not life.ended:
+            wrong.append(f"{life.name} has begun and was never unwound")
+    return wrong
+
+
+def check_forgotten(ledgers: list[Ledger]) -> list[str]:
+    """After a collection: no token may be left."""
+    left = sum(ref() is not None for ledger in ledgers for ref in ledger.tokens)
+    return [f"{left} tokens are still referred to"] if left else []

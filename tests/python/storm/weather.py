@@ -1,0 +1,57 @@
+"""What a round is made of: how rough it is, and what the threads do when they have nothing to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import sys
+
+import scheduler
+
+
+@dataclasses.dataclass(frozen=True)
+class Weather:
+    rough: bool  # tasklets are killed, thrown at, unwound; threads end and are replaced
+    drained: bool  # at the end all tasklets are served, rather than left to their threads' ends
+    flat: bool  # not nested
+    callbacks: bool  # Python code runs at each switch and each transfer
+    switch_interval: float
+
+    def __str__(self) -> str:
+        words = [
+            "rough" if self.rough else "calm",
+            "drained" if self.drained else "abandoned",
+            "flat" if self.flat else "nested",
+            *(["callbacks"] if self.callbacks else []),
+            f"{self.switch_interval:g} s",
+        ]
+        return ", ".join(words)
+
+
+def draw(rng: random.Random, number: int) -> Weather:
+    """The weather of a round. Any four in a row have calm and rough ones, and both intervals."""
+    rough = number % 4 != 3
+    return Weather(
+        rough=rough,
+        drained=not rough or number % 2 == 0,
+        flat=rng.random() < 0.25,
+        callbacks=rng.random() < 0.25,
+        switch_interval=5e-3 if number % 4 == 1 else 1e-5,
+    )
+
+
+def start(weather: Weather) -> None:
+    """Sets what is set for the whole process. The callbacks only make trouble: they run Python."""
+    sys.setswitchinterval(weather.switch_interval)
+    scheduler.set_use_nested_tasklets(not weather.flat)
+    if weather.callbacks:
+        scheduler.set_schedule_callback(lambda left, entered: left.alive and entered.alive)
+        scheduler.set_channel_callback(lambda channel, task, sending, blocks: channel.balance)
+
+
+def stop() -> None:
+    """Sets all that back."""
+    sys.setswitchinterval(5e-3)
+    scheduler.set_use_nested_tasklets(True)
+    scheduler.set_schedule_callback(None)
+    scheduler.set_channel_callback(None)
