@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import gc
 import random
-import threading
 import time
 import weakref
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a round is made of: how rough it is, and what the threads do when they have nothing to do."""
+"""What a round is made of: how rough it is, and how often threads take turns."""
 
 from __future__ import annotations
 
