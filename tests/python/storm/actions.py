@@ -11,6 +11,7 @@ from typing import Any
 
 import scheduler
 
+from . import weather
 from .actor import Actor, Thrown
 from .book import Carrier, Life, Outcome
 
@@ -259,6 +260,17 @@ def rebind(actor: Actor) -> None:
         task.bind(None)
     else:
         actor.crew.rebind(task, actor.rng)
+
+
+@action(2)
+def join(actor: Actor) -> None:
+    """Where all must end, nobody waits without a time-out: two might wait for each other."""
+    task = actor.pick_task()
+    if task is None or not weather.CAN_PARK:
+        return
+    endless = () if actor.field.weather.drained else (None,)
+    if task.join(actor.rng.choice((0, 0.001, 0.01, 0.05, *endless))):
+        actor.check(actor.field.weather.rough or not task.alive, f"{task!r} was joined")
 
 
 @action(3)

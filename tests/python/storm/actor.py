@@ -40,7 +40,7 @@ class Actor:
     def live(self, life: Life, steps: int) -> None:
         """The code of a tasklet. Where it is rough, some survive an exception that ends others."""
         life.started = True
-        patience = self.rng.choice((0, 0, 1, 2)) if self.field.rough else 0
+        patience = self.rng.choice((0, 0, 1, 2)) if self.field.weather.rough else 0
         try:
             while steps > 0 and not self.field.draining:
                 steps -= 1

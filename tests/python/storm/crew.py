@@ -48,6 +48,7 @@ class Crew:
         self.idle = False  # the round is ending, and all actors have ended
         self._seed = seed
         self._leaving = False
+        self._main_acts = False
         self._pulse = False
         self._spawned = 0
         self._young: list[Life] = []  # not known to be dead
@@ -86,6 +87,7 @@ class Crew:
         try:
             guard = scheduler.tasklet(self._attend)()
             self._lasting = [weakref.ref(scheduler.getmain()), weakref.ref(guard)]
+            self.field.seats[self.own_seat(0)] = scheduler.getmain()
             del guard
             main = Actor(self, f"{self.name}, main", random.Random(self._seed).getrandbits(64))
             main.do(self._replenish)
@@ -100,11 +102,17 @@ class Crew:
 
     def _turn(self, main: Actor) -> None:
         try:
-            scheduler.run()
+            if self.field.weather.parking:
+                # Without a timeout nothing but the bell makes sure that it goes on.
+                scheduler.run(threadblock=True, timeout=main.rng.choice((0.02, None)))
+            else:
+                scheduler.run()
             if not self.field.draining and main.rng.random() < 0.1:
+                self._main_acts = True
                 main.step()
-        except Thrown:  # somebody who had yet to begin, or had no patience left
-            self.ledger.tally["main: Thrown"] += 1
+        except (Thrown, scheduler.TaskletExit) as error:
+            self.ledger.tally[f"main: {type(error).__name__}"] += 1
+        self._main_acts = False
 
     def _attend(self) -> None:
         guard = Actor(self, f"{self.name}, at the bell", random.Random(self._seed).getrandbits(64))
@@ -180,7 +188,7 @@ class Crew:
         for task in self.tasklets():
             if task.paused and not task.is_main:
                 task.insert()
-        self.idle = self._count_living() == 0
+        self.idle = self._count_living() == 0 and not self._main_acts
         if self.index != 0:
             return
         for number, channel in self.field.existing_channels():

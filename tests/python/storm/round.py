@@ -38,14 +38,14 @@ class Field:
     LINES = 36
     QUEUES = 6
 
-    def __init__(self, seed: str, rough: bool, watchdog: Watchdog) -> None:
+    def __init__(self, seed: str, weather_today: weather.Weather, watchdog: Watchdog) -> None:
         self.watchdog = watchdog
-        self.rough = rough
+        self.weather = weather_today
         self.draining = False
         self.failures: list[str] = []
         # For many tasklets the only reference, unless they are queued or wait.
         self.seats: list[scheduler.tasklet | None] = [None] * self.SEATS
-        self._deck = Deck(rough=rough)
+        self._deck = Deck(rough=weather_today.rough)
         self._channels: list[tuple[int, weakref.ref[scheduler.channel]]] = []
         rng = random.Random(seed)
         self._queues = [self._new_line(rng, scheduler.QueueChannel) for _ in range(self.QUEUES)]
@@ -91,7 +91,7 @@ class Round:
         self._rng = random.Random(seed)
         self._counters = _counters()
         self._watchdog = Watchdog(limit, self._tasklets, f"round {seed} ({weather_today})")
-        self._field: Field | None = Field(f"{seed}/field", weather_today.rough, self._watchdog)
+        self._field: Field | None = Field(f"{seed}/field", weather_today, self._watchdog)
         self._crews: list[Crew] = []  # of each index
         self._ledgers: list[book.Ledger] = []  # of all there have been
 

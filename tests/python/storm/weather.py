@@ -8,6 +8,9 @@ import sys
 
 import scheduler
 
+CAN_PARK = hasattr(scheduler, "set_deadlock_timeout")
+DEADLOCK_TIMEOUT = 1.0  # unless another one is set
+
 
 @dataclasses.dataclass(frozen=True)
 class Weather:
@@ -15,6 +18,8 @@ class Weather:
     drained: bool  # at the end all tasklets are served, rather than left to their threads' ends
     flat: bool  # not nested
     callbacks: bool  # Python code runs at each switch and each transfer
+    parking: bool  # a thread with nothing to do waits, rather than to look again and again
+    deadlock_timeout: float | None
     switch_interval: float
 
     def __str__(self) -> str:
@@ -22,21 +27,25 @@ class Weather:
             "rough" if self.rough else "calm",
             "drained" if self.drained else "abandoned",
             "flat" if self.flat else "nested",
+            "parking" if self.parking else "spinning",
             *(["callbacks"] if self.callbacks else []),
-            f"{self.switch_interval:g} s",
+            f"switch interval {self.switch_interval:g} s",
+            f"deadlock timeout {self.deadlock_timeout}",
         ]
         return ", ".join(words)
 
 
 def draw(rng: random.Random, number: int) -> Weather:
-    """The weather of a round. Any four in a row have calm and rough ones, and both intervals."""
+    """The weather of a round. Any four in a row have rough and calm, drained and abandoned ones."""
     rough = number % 4 != 3
     return Weather(
         rough=rough,
         drained=not rough or number % 2 == 0,
         flat=rng.random() < 0.25,
         callbacks=rng.random() < 0.25,
-        switch_interval=5e-3 if number % 4 == 1 else 1e-5,
+        parking=CAN_PARK and rng.random() < 0.6,
+        deadlock_timeout=rng.choice((0.0, 0.01, 0.3, None)),
+        switch_interval=rng.choice((5e-3, 1e-5, 1e-5)),
     )
 
 
@@ -44,6 +53,8 @@ def start(weather: Weather) -> None:
     """Sets what is set for the whole process. The callbacks only make trouble: they run Python."""
     sys.setswitchinterval(weather.switch_interval)
     scheduler.set_use_nested_tasklets(not weather.flat)
+    if CAN_PARK:
+        scheduler.set_deadlock_timeout(weather.deadlock_timeout)
     if weather.callbacks:
         scheduler.set_schedule_callback(lambda left, entered: left.alive and entered.alive)
         scheduler.set_channel_callback(lambda channel, task, sending, blocks: channel.balance)
@@ -53,5 +64,7 @@ def stop() -> None:
     """Sets all that back."""
     sys.setswitchinterval(5e-3)
     scheduler.set_use_nested_tasklets(True)
+    if CAN_PARK:
+        scheduler.set_deadlock_timeout(DEADLOCK_TIMEOUT)
     scheduler.set_schedule_callback(None)
     scheduler.set_channel_callback(None)
