@@ -11,7 +11,6 @@ from typing import Any
 
 import scheduler
 
-from . import weather
 from .actor import Actor, Thrown
 from .book import Carrier, Life, Outcome
 
@@ -266,7 +265,7 @@ def rebind(actor: Actor) -> None:
 def join(actor: Actor) -> None:
     """Where all must end, nobody waits without a time-out: two might wait for each other."""
     task = actor.pick_task()
-    if task is None or not weather.CAN_PARK:
+    if task is None:
         return
     endless = () if actor.field.weather.drained else (None,)
     if task.join(actor.rng.choice((0, 0.001, 0.01, 0.05, *endless))):

@@ -8,7 +8,6 @@ import sys
 
 import scheduler
 
-CAN_PARK = hasattr(scheduler, "set_deadlock_timeout")
 DEADLOCK_TIMEOUT = 1.0  # unless another one is set
 
 
@@ -43,7 +42,7 @@ def draw(rng: random.Random, number: int) -> Weather:
         drained=not rough or number % 2 == 0,
         flat=rng.random() < 0.25,
         callbacks=rng.random() < 0.25,
-        parking=CAN_PARK and rng.random() < 0.6,
+        parking=rng.random() < 0.6,
         deadlock_timeout=rng.choice((0.0, 0.01, 0.3, None)),
         switch_interval=rng.choice((5e-3, 1e-5, 1e-5)),
     )
@@ -53,8 +52,7 @@ def start(weather: Weather) -> None:
     """Sets what is set for the whole process. The callbacks only make trouble: they run Python."""
     sys.setswitchinterval(weather.switch_interval)
     scheduler.set_use_nested_tasklets(not weather.flat)
-    if CAN_PARK:
-        scheduler.set_deadlock_timeout(weather.deadlock_timeout)
+    scheduler.set_deadlock_timeout(weather.deadlock_timeout)
     if weather.callbacks:
         scheduler.set_schedule_callback(lambda left, entered: left.alive and entered.alive)
         scheduler.set_channel_callback(lambda channel, task, sending, blocks: channel.balance)
@@ -64,7 +62,6 @@ def stop() -> None:
     """Sets all that back."""
     sys.setswitchinterval(5e-3)
     scheduler.set_use_nested_tasklets(True)
-    if CAN_PARK:
-        scheduler.set_deadlock_timeout(DEADLOCK_TIMEOUT)
+    scheduler.set_deadlock_timeout(DEADLOCK_TIMEOUT)
     scheduler.set_schedule_callback(None)
     scheduler.set_channel_callback(None)
