@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model import Model
+from model import Model, end_threads
 
 NESTED_AND_FLAT = pytest.mark.parametrize("nested", [True, False], ids=["nested", "flat"])
 
@@ -14,6 +14,7 @@ def api(request: pytest.FixtureRequest):
     """Something with the functions of the module."""
     if request.param == "model":
         yield Model()
+        end_threads()
         return
     import scheduler
 

@@ -1,18 +1,18 @@
 """Sections 2, 4, 5, 6 and 15 of the specification: who runs next.
 
 A drive is a Python loop on the stack of the tasklet that drives, as the specification writes it.
-The tasklets' stacks are greenlets; `stack.switch()` is "control goes to" of the rules.
+The tasklets' stacks are those of stack.py; `stack.switch()` is "control goes to" of the rules.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import greenlet
-
 from .errors import TaskletExit
 from .ready_list import ReadyList
+from .stack import Stack
 from .tasklet import Leaving, Tasklet
 
 if TYPE_CHECKING:
@@ -26,13 +26,14 @@ class Manager:
 
     def __init__(self) -> None:
         self.nested = True
+        self.thread_id = threading.get_ident()
         self.trap_level = 0
         self.schedule_callback: Callback | None = None
         self.channel_callback: Callback | None = None
         self.channels: list[Channel] = []  # in the order of their creation
         self.main = Tasklet(self)
         self.main.alive = True
-        self.main.stack = greenlet.getcurrent()
+        self.main.stack = Stack.current()
         self.current = self.main
         self.ready = ReadyList(self.main)
         self._turns_left: int | None = None

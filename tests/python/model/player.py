@@ -276,11 +276,13 @@ class Player:
             self._name(t.prev),
         )
 
+    # dict.get() by another thread than the dictionary's is very slow in the free-threaded 3.13.
+
     def _name(self, tasklet: Any) -> str:
-        return self._names.get(id(tasklet), "stranger")
+        return self._names[id(tasklet)] if id(tasklet) in self._names else "stranger"
 
     def _describe(self, result: Any) -> Any:
-        return self._names.get(id(result), result)
+        return self._names[id(result)] if id(result) in self._names else result
 
     # -------------------------------------------------------------------------- the operations
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextvars
 import enum
-import threading
 from builtins import callable as is_callable
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import greenlet
-
 from .errors import TaskletExit, exception_to_throw
+from .stack import Stack
 
 if TYPE_CHECKING:
     from .channel import Channel, Parcel
@@ -35,14 +32,14 @@ class Tasklet:
 
     def __init__(self, manager: Manager, callable: Callable[..., Any] | None = None) -> None:
         self.manager = manager
-        self.thread_id = threading.get_ident()
+        self.thread_id = manager.thread_id
         self.alive = False
         self.paused = False
         self.times_switched_to = 0
         self._block_trap = False
         self._remembered: Callable[..., Any] | None = None
         # The present incarnation.
-        self.stack: greenlet.greenlet | None = None
+        self.stack: Stack | None = None
         self.started = False
         self.parent: Tasklet | None = None
         self.ended_by: BaseException | None = None  # how the callable ended; None: it returned
@@ -157,8 +154,7 @@ class Tasklet:
         self.die()  # D-28, D-47: a pending exception was meant for the old incarnation
         self._remembered = None
         self.alive = True
-        self.stack = greenlet.greenlet(lambda: self._live(function, args, kwargs))
-        self.stack.gr_context = contextvars.copy_context()  # DEC-5
+        self.stack = Stack(lambda: self._live(function, args, kwargs))
 
     def _live(self, function: Callable[..., Any], args: tuple, kwargs: dict) -> None:
         """What runs on the tasklet's stack."""
@@ -171,6 +167,8 @@ class Tasklet:
 
     def die(self) -> None:
         """E-20: the present incarnation has ended; a callable bound meanwhile is remembered."""
+        if self.stack is not None:
+            self.stack.abandon()
         self.alive = False
         self.started = False
         self.stack = None
