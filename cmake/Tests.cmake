@@ -61,6 +61,10 @@ function(scheduler_add_capi_tests)
     set(environment
         "PYTHONHOME=${home}"
         "PYTHONPATH=$<TARGET_FILE_DIR:_scheduler>:${PROJECT_SOURCE_DIR}/python")
+    if(Python_SOABI MATCHES "^cpython-[0-9]+t")
+        # Free-threaded: no imported extension shall bring the GIL back unnoticed.
+        list(APPEND environment "PYTHON_GIL=0")
+    endif()
     file(GENERATE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/capi_environment.cmake" CONTENT
         "set_tests_properties(\${capi_tests_names} PROPERTIES ENVIRONMENT \"${environment}\")\n")
     set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES

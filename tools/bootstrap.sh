@@ -8,7 +8,8 @@ usable() { "$1" -c 'import json, sys; sys.exit(sys.version_info < (3, 11))' >/de
 
 find_python() {
     local name pyenv=${PYENV_ROOT:-$HOME/.pyenv}/versions
-    for name in python3 python3.{13,12,11} /usr/bin/python3 "$pyenv"/3.1[1-3]*/bin/python; do
+    for name in python3 python3.{13,12,11} /usr/bin/python3 "$pyenv"/3.1[1-3]*/bin/python \
+        python3.13t; do
         if usable "$name"; then
             echo "$name"
             return

@@ -26,12 +26,22 @@ def clean_environment(**changes: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in dropped} | changes
 
 
-def run(*command: str | Path, env: dict[str, str] | None = None) -> None:
-    """Runs a command in the project's directory; CalledProcessError when it fails."""
+def run(
+    *command: str | Path,
+    env: dict[str, str] | None = None,
+    cwd: Path = ROOT,
+    quiet: bool = False,
+) -> None:
+    """Runs a command; CalledProcessError when it fails. `quiet` hides all but its errors."""
     words = [str(word) for word in command]
     say(f"+ {shlex.join(words)}")
     subprocess.run(
-        words, cwd=ROOT, env=env or clean_environment(), stdin=subprocess.DEVNULL, check=True
+        words,
+        cwd=cwd,
+        env=env or clean_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if quiet else None,
+        check=True,
     )
 
 

@@ -2,6 +2,7 @@
 
     demo                installs the module and runs examples/threads.py
     test                every suite on every supported interpreter that is found
+    free-threaded       builds the free-threaded CPython 3.13, which `test` then finds
     core PRESET...      the core's suite as these presets of CMakePresets.json build it
     package             checks sdist, wheel and editable installation
     lint, format        clang-format and clang-tidy; clang-format in place
@@ -18,6 +19,7 @@ import time
 from itertools import islice
 
 import environments
+import free_threaded
 import interpreters
 import lint
 import packaging_check
@@ -48,7 +50,7 @@ def main() -> int:
 
 
 def demo(options: argparse.Namespace) -> None:
-    environment = newest_environment(with_tests=False)
+    environment = best_environment(with_tests=False)
     environment.install_module()
     run(environment.python, "-I", ROOT / "examples" / "threads.py", env=environment.env)
 
@@ -65,48 +67,54 @@ def test(options: argparse.Namespace) -> None:
 
     say(f"\nInterpreters: {', '.join(f'{one.release} ({one.path})' for one in found)}")
     not_found = set(interpreters.wanted_versions()) - {one.version for one in found}
-    say(f"Not found: {', '.join(sorted(not_found)) or 'none'}")
+    say(f"Not found: {interpreters.listed(not_found) or 'none'}")
     say(f"Time: {time.monotonic() - start:.0f} s")
     results.report()
 
 
+def build_free_threaded(options: argparse.Namespace) -> None:
+    environments.forget_moved_checkout()
+    free_threaded.build()
+
+
 def core(options: argparse.Namespace) -> None:
-    tool_dir = environments.tools(newest_interpreter(with_tests=True))
+    tool_dir = environments.tools(best_interpreter(with_tests=True))
     results = suites.Results()
     suites.run_core(results, tool_dir, tuple(options.presets) or suites.CORE_PRESETS)
     results.report()
 
 
 def package(options: argparse.Namespace) -> None:
-    packaging_check.check(newest_environment(with_tests=False))
+    packaging_check.check(best_environment(with_tests=False))
 
 
 def lint_all(options: argparse.Namespace) -> None:
-    one = newest_interpreter(with_tests=True)
+    one = best_interpreter(with_tests=True)
     tool_dir = environments.tools(one, "lint")
     lint.format_all(tool_dir, change=False)
     lint.tidy(tool_dir, one.path)
 
 
 def format_all(options: argparse.Namespace) -> None:
-    tool_dir = environments.tools(newest_interpreter(with_tests=False), "lint")
+    tool_dir = environments.tools(best_interpreter(with_tests=False), "lint")
     lint.format_all(tool_dir, change=True)
 
 
 def bench(options: argparse.Namespace) -> None:
-    environment = newest_environment(with_tests=False)
+    environment = best_environment(with_tests=False)
     environment.install_module()
     run(environment.python, "-I", ROOT / "benchmarks" / "bench.py", env=environment.env)
 
 
-def find_interpreters(with_tests: bool, only_newest: bool = False) -> list[Interpreter]:
-    """The interpreters to use, oldest first. Installs system packages that are missing."""
+def find_interpreters(with_tests: bool, only_best: bool = False) -> list[Interpreter]:
+    """The interpreters to use, the preferred one last. Installs missing system packages."""
 
     def look() -> list[Interpreter]:
-        newest_first = reversed(interpreters.wanted_versions())
-        found = (one for version in newest_first if (one := interpreters.find(version)))
-        return list(islice(found, 1)) if only_newest else list(found)[::-1]
+        best_first = reversed(interpreters.wanted_versions())
+        found = (one for version in best_first if (one := interpreters.find(version)))
+        return list(islice(found, 1)) if only_best else list(found)[::-1]
 
+    environments.forget_moved_checkout()
     found = look()
     if system_packages.ensure(found, with_tests):
         found = look()
@@ -117,22 +125,22 @@ def find_interpreters(with_tests: bool, only_newest: bool = False) -> list[Inter
     if not found:
         wanted = " or ".join(interpreters.wanted_versions())
         raise Failure(f"No usable CPython {wanted} was found; one is needed.")
-    environments.forget_moved_checkout()
     return found
 
 
-def newest_interpreter(with_tests: bool) -> Interpreter:
-    return find_interpreters(with_tests, only_newest=True)[0]
+def best_interpreter(with_tests: bool) -> Interpreter:
+    return find_interpreters(with_tests, only_best=True)[0]
 
 
-def newest_environment(with_tests: bool) -> ModuleEnvironment:
-    one = newest_interpreter(with_tests)
+def best_environment(with_tests: bool) -> ModuleEnvironment:
+    one = best_interpreter(with_tests)
     return ModuleEnvironment(one, environments.tools(one))
 
 
 JOBS = {
     "demo": demo,
     "test": test,
+    "free-threaded": build_free_threaded,
     "core": core,
     "package": package,
     "lint": lint_all,

@@ -6,13 +6,16 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import Failure, clean_environment
+from common import BUILD, Failure, clean_environment
 
-SUPPORTED = ("3.11", "3.12", "3.13")
+FREE_THREADED = "3.13t"
+# From the least to the most preferred one, where one of them is enough.
+SUPPORTED = (FREE_THREADED, "3.11", "3.12", "3.13")
+OWN_BUILD = BUILD / "python3.13t"  # where free_threaded.py installs it
 
 # Run by a candidate: what it is, and whether programs can be compiled against it.
 PROBE = """
@@ -20,10 +23,10 @@ import importlib.util, json, os, sys, sysconfig
 get = sysconfig.get_config_var
 places = {get("LIBDIR"), get("LIBPL"), os.path.join(get("LIBDIR") or "", get("MULTIARCH") or "")}
 print(json.dumps({
-    "version": "%d.%d" % sys.version_info[:2],
+    "version": "%d.%d" % sys.version_info[:2] + ("t" if get("Py_GIL_DISABLED") else ""),
     "release": sys.version.split()[0],
     "path": sys.executable,
-    "usable": sys.implementation.name == "cpython" and not get("Py_GIL_DISABLED"),
+    "usable": sys.implementation.name == "cpython",
     "has_venv": bool(importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")),
     "has_headers": os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")),
     "has_library": any(
@@ -37,7 +40,7 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Interpreter:
-    version: str  # such as "3.12"
+    version: str  # such as "3.12"; "3.13t" is free-threaded
     release: str  # such as "3.12.1"
     path: str
     has_venv: bool  # can make virtual environments with pip
@@ -54,12 +57,19 @@ class Interpreter:
 
 
 def wanted_versions() -> list[str]:
-    """PYTHON_VERSIONS of the environment, or all supported ones; oldest first."""
-    versions = os.environ.get("PYTHON_VERSIONS", "").split() or list(SUPPORTED)
+    """PYTHON_VERSIONS of the environment, or all supported ones; the most preferred one last."""
+    versions = os.environ.get("PYTHON_VERSIONS", "").split() or SUPPORTED
     for version in versions:
         if version not in SUPPORTED:
-            raise Failure(f"CPython {version} is not supported; supported: {' '.join(SUPPORTED)}")
-    return versions
+            supported = " ".join(sorted(SUPPORTED))
+            raise Failure(f"CPython {version} is not supported; supported: {supported}")
+    return sorted(versions, key=SUPPORTED.index)
+
+
+def listed(versions: Iterable[str]) -> str:
+    """Names versions that were not found, and says how to get one."""
+    hints = {FREE_THREADED: f"{FREE_THREADED} (make free-threaded builds it)"}
+    return ", ".join(hints.get(version, version) for version in sorted(versions))
 
 
 def find(version: str) -> Interpreter | None:
@@ -72,25 +82,32 @@ def _candidates(version: str) -> Iterator[str]:
     name = f"python{version}"
     places = os.environ.get("PATH", "").split(os.pathsep)
     places += [str(path / "bin") for path in _pyenv_versions(version)]
-    places += ["/usr/local/bin", "/usr/bin"]
+    places += [str(OWN_BUILD / "bin"), "/usr/local/bin", "/usr/bin"]
     for place in dict.fromkeys(places):
         if place and os.access(os.path.join(place, name), os.X_OK):
             yield os.path.join(place, name)
 
 
 def _pyenv_versions(version: str) -> list[Path]:
-    """The directories of this version under pyenv, newest patch release first."""
+    """The directories of this version under pyenv, newest patch release first.
+
+    Those of the free-threaded builds are named as in "3.13.2t".
+    """
     root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     if not os.path.isdir(root) and (pyenv := shutil.which("pyenv")):
         root = Path(subprocess.check_output([pyenv, "root"], text=True).strip()) / "versions"
     if not os.path.isdir(root):  # which also says no to what may not be looked at
         return []
 
+    free_threaded = version == FREE_THREADED
+    release = version.removesuffix("t")
+    found = [path for path in root.glob(f"{release}.*") if path.name.endswith("t") == free_threaded]
+
     def patch(path: Path) -> int:
-        number = path.name.removeprefix(f"{version}.")
+        number = path.name.removeprefix(f"{release}.").removesuffix("t")
         return int(number) if number.isdigit() else -1
 
-    return sorted(root.glob(f"{version}.*"), key=patch, reverse=True)
+    return sorted(found, key=patch, reverse=True)
 
 
 def _probe(path: str, version: str) -> Interpreter | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from common import Failure, clean_environment, run, run_and_keep, say
 from environments import ModuleEnvironment
-from interpreters import Interpreter
+from interpreters import FREE_THREADED, Interpreter, listed
 
 CORE_PRESETS = ("core", "core-asan", "core-tsan")
 # CMake options of the builds that are tested.
@@ -128,7 +128,10 @@ def _run_pytest(environment: ModuleEnvironment) -> tuple[int, list[str]]:
     arguments = ("-o", cache, *shlex.split(os.environ.get("PYTEST_ARGS", "")))
     prefix = f"{environment.interpreter.version} | "
     pytest = (environment.python, "-m", "pytest")
-    return run_and_keep(*pytest, *arguments, env=environment.env, prefix=prefix)
+    env = environment.env
+    if environment.interpreter.version == FREE_THREADED:
+        env = env | {"PYTHON_GIL": "0"}  # so that no imported extension brings the GIL back
+    return run_and_keep(*pytest, *arguments, env=env, prefix=prefix)
 
 
 def _suites_at_once() -> int:
@@ -150,4 +153,4 @@ def required_versions() -> list[str]:
 def check_required(found: list[Interpreter]) -> None:
     missing = set(required_versions()) - {one.version for one in found}
     if missing:
-        raise Failure(f"CPython {', '.join(sorted(missing))} is required and was not found.")
+        raise Failure(f"Required and not found: CPython {listed(missing)}")

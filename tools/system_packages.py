@@ -9,7 +9,16 @@ import subprocess
 from pathlib import Path
 
 from common import Failure, clean_environment, run, say
-from interpreters import Interpreter
+from interpreters import FREE_THREADED, Interpreter
+
+# What a CPython with ctypes, pip and venv is built from: (library, header, package),
+# {program: package}.
+CPYTHON_LIBRARIES = (
+    ("z", "zlib.h", "zlib1g-dev"),
+    ("ssl", "openssl/ssl.h", "libssl-dev"),
+    ("ffi", "ffi.h", "libffi-dev"),
+)
+CPYTHON_PROGRAMS = {"make": "make", "xz": "xz-utils"}
 
 
 def ensure(interpreters: list[Interpreter], with_tests: bool) -> bool:
@@ -21,6 +30,24 @@ def ensure(interpreters: list[Interpreter], with_tests: bool) -> bool:
     if platform.system() != "Linux":
         return False
     missing = _missing_libraries(with_tests) + _missing_python_parts(interpreters, with_tests)
+    return _install(missing)
+
+
+def ensure_for_cpython() -> None:
+    """Makes sure of what the build of an interpreter needs; Failure when something is missing."""
+    missing = [package for name, package in CPYTHON_PROGRAMS.items() if not shutil.which(name)]
+    compiler = os.environ.get("CXX") or "c++"
+    has_compiler = shutil.which(compiler) is not None
+    if not has_compiler:
+        missing.append("g++")
+    for name, header, package in CPYTHON_LIBRARIES:
+        if not has_compiler or not _has_library(compiler, name, header):
+            missing.append(package)
+    _install(missing)
+
+
+def _install(missing: list[str]) -> bool:
+    """Installs packages; returns whether there were any."""
     if not missing:
         return False
     install = f"apt-get install -y {' '.join(missing)}"
@@ -63,10 +90,13 @@ def _has_library(compiler: str, name: str, header: str) -> bool:
 
 
 def _missing_python_parts(interpreters: list[Interpreter], with_tests: bool) -> list[str]:
-    """Debian ships headers, libpython and venv of its own interpreters separately."""
+    """Debian ships headers, libpython and venv of its own interpreters separately.
+
+    It has no free-threaded ones.
+    """
     missing = []
     for one in interpreters:
-        if Path(one.path).parent != Path("/usr/bin"):
+        if Path(one.path).parent != Path("/usr/bin") or one.version == FREE_THREADED:
             continue
         if not one.has_headers or (with_tests and not one.has_library):
             missing.append(f"python{one.version}-dev")
