@@ -243,14 +243,27 @@ bool try_incref(PyObject* object) {
                                                shared + (1 << _Py_REF_SHARED_SHIFT)) == 0);
     return true;
 }
-// The collector marks what it has found (_PyGC_BITS_UNREACHABLE in pycore_gc.h, which is not C++).
+// _PyGC_BITS_FINALIZED and _PyGC_BITS_UNREACHABLE of pycore_gc.h, which is not C++. The collector sets
+// the second one while all threads stand still, and until it is cleared the bits are the collector's.
+constexpr std::uint8_t kFinalized = 2;
+constexpr std::uint8_t kUnreachable = 4;
 bool is_found_by_collector(PyObject* object) {
-    constexpr std::uint8_t kUnreachable = 4;
     return (_Py_atomic_load_uint8_relaxed(&object->ob_gc_bits) & kUnreachable) != 0;
+}
+void allow_finalizing_again(PyObject* object) {
+    const std::uint8_t bits = _Py_atomic_load_uint8_relaxed(&object->ob_gc_bits);
+    if ((bits & (kFinalized | kUnreachable)) != kFinalized) return;
+    _Py_atomic_store_uint8_relaxed(&object->ob_gc_bits,
+                                   static_cast<std::uint8_t>(bits & ~kFinalized));
 }
 #else
 // The collector holds a reference of its own, beside those of the cycle.
 bool is_found_by_collector(PyObject* object) { return Py_REFCNT(object) > 1; }
+// The second word before the object is PyGC_Head::_gc_prev, whose lowest bit says "finalized"
+// (_PyGC_PREV_MASK_FINALIZED in pycore_gc.h, which is not C++).
+void allow_finalizing_again(PyObject* object) {
+    reinterpret_cast<std::uintptr_t*>(object)[-1] &= ~std::uintptr_t{1};
+}
 void allow_try_incref(PyObject*) {}
 bool try_incref(PyObject* object) {
     if (Py_REFCNT(object) == 0) return false;

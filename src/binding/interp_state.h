@@ -53,6 +53,10 @@ bool try_incref(PyObject* object);
 // In tp_finalize: has the collector found the object? Else its last reference is gone.
 bool is_found_by_collector(PyObject* object);
 
+// CPython calls tp_finalize once in an object's life, so one that has survived it would be cleared
+// together with what it still needs. Afterwards it is called again. Owner thread of the tasklet.
+void allow_finalizing_again(PyObject* object);
+
 // The calling thread's state, or nullptr without the GIL.
 PyThreadState* this_thread_state();
 

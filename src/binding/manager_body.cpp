@@ -30,6 +30,14 @@ struct ThreadGuard {
     PyObject* manager_object;
 };
 
+// Empty: there is none.
+PyRef take_last(std::vector<PyObject*>& references) {
+    if (references.empty()) return {};
+    PyObject* const last = references.back();
+    references.pop_back();
+    return PyRef::steal(last);
+}
+
 void retain_tasklet(core::Tasklet& tasklet) { Py_INCREF(object_of(tasklet)); }
 bool try_retain_tasklet(core::Tasklet& tasklet) { return try_incref(object_of(tasklet)); }
 void unretain_tasklet(core::Tasklet& tasklet) { Py_DECREF(object_of(tasklet)); }
@@ -296,27 +304,26 @@ void ManagerBody::settle() {
         tasklet.context.retire();
         stacks().release(std::exchange(tasklet.stack, nullptr));
     }
-    while (!trash_.empty()) {
-        PyObject* object_to_drop = trash_.back();
-        trash_.pop_back();
-        Py_DECREF(object_to_drop);
-    }
-    unwind_all(orphans_, false);
-    unwind_all(cycles_, true);
+    do {
+        while (PyRef trash = take_last(trash_)) trash.reset();
+    } while (!switching && unwind_one());
     if (!orphans_.empty() || !cycles_.empty()) unsettled_ = true;
     self.parcel = std::move(received);
 }
 
-void ManagerBody::unwind_all(std::vector<PyObject*>& orphans, bool in_cycle) {
-    while (!switching && !orphans.empty()) {
-        PyRef orphan = PyRef::steal(orphans.back());
-        orphans.pop_back();
-        // One that is back with its users is unwound again by the last of them.
-        if (in_cycle || Py_REFCNT(orphan.get()) == 1) {
-            discard_incarnation(*this, body_of(orphan.get()));
-        }
-        orphan.reset();
+bool ManagerBody::unwind_one() {
+    const bool in_cycle = !cycles_.empty();
+    PyRef orphan = take_last(in_cycle ? cycles_ : orphans_);
+    if (!orphan) return false;
+    TaskletBody& tasklet = body_of(orphan.get());
+    // One that is back with its users is left to the last of them.
+    if (in_cycle || Py_REFCNT(orphan.get()) == 1) {
+        discard_incarnation(*this, tasklet);
+    } else {
+        allow_finalizing_again(orphan.get());
     }
+    orphan.reset();
+    return true;
 }
 
 ManagerBody* existing_manager_of_this_thread(State& state) {

@@ -67,7 +67,7 @@ struct ManagerBody : core::ScheduleManager {
     void settle();
 
   private:
-    void unwind_all(std::vector<PyObject*>& orphans, bool in_cycle);
+    bool unwind_one();  // false: there is none
     // Without memory the reference is lost: nothing may be thrown in the middle of a switch.
     void put_aside(std::vector<PyObject*>& list, PyObject* stolen) {
         bool kept = true;

@@ -94,6 +94,7 @@ void make_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, Py
     tasklet.kwargs = std::move(kwargs);
     if (!tasklet.alive()) {
         tasklet.set_state(core::State::kNew);
+        allow_finalizing_again(tasklet.object);
         manager.join_roster(tasklet);
         if (core::Channel* joiners = tasklet.joiners.load()) joiners->open();
     }

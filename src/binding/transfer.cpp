@@ -17,15 +17,25 @@ using core::Match;
 using core::Meeting;
 using core::Parcel;
 
-// Why must the current tasklet not wait on this channel? Called when it would have to.
-void refuse_to_wait(ManagerBody& manager, const core::Channel& channel) {
-    if (manager.current_body().block_trap) {
+// Why the current tasklet must not wait. It is asked once: other threads may change the answer.
+enum class Obstacle : unsigned char { kNone, kBlockTrap, kNoSwitch, kThreadEnding, kDeadlock };
+
+inline Obstacle find_obstacle(ManagerBody& manager, const TaskletBody& self) {
+    if (self.block_trap) return Obstacle::kBlockTrap;
+    if (self.is_main && !may_main_wait(manager)) return Obstacle::kDeadlock;
+    if (manager.ending && !manager.unwinding_current()) return Obstacle::kThreadEnding;
+    return would_be_refused(manager) ? Obstacle::kNoSwitch : Obstacle::kNone;
+}
+
+// The current tasklet would have to wait, and cannot: raises the reason.
+void refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obstacle, bool closing) {
+    if (obstacle == Obstacle::kBlockTrap) {
         refuse(Refusal::kBlockTrap);
-    } else if (channel.closing()) {
+    } else if (closing || match.meeting == Meeting::kClosing) {
         refuse(Refusal::kChannelClosing);
-    } else if (manager.current_is_main() && !may_main_wait(manager)) {
+    } else if (obstacle == Obstacle::kDeadlock) {
         refuse(Refusal::kDeadlock);
-    } else if (manager.ending && !manager.unwinding_current()) {
+    } else if (obstacle == Obstacle::kThreadEnding) {
         refuse(Refusal::kThreadEnding);
     } else {
         may_switch(manager);
@@ -85,7 +95,8 @@ Transfer use_queue(ManagerBody& manager, const core::Channel& channel, const Ite
         return size < 0 ? Transfer::kFailed : size == 0 ? Transfer::kDone : Transfer::kQueued;
     }
     if (channel.closing()) {
-        refuse_to_wait(manager, channel);
+        const bool trapped = manager.current_body().block_trap;
+        refuse(trapped ? Refusal::kBlockTrap : Refusal::kChannelClosing);
         return Transfer::kFailed;
     }
     // Nothing here makes an object that could start a collection, and with it foreign code.
@@ -93,11 +104,6 @@ Transfer use_queue(ManagerBody& manager, const core::Channel& channel, const Ite
     if (!append) return Transfer::kFailed;
     PyRef none = PyRef::steal(PyObject_CallMethodOneArg(queue.deque, append.get(), queue.item));
     return none ? Transfer::kQueued : Transfer::kFailed;
-}
-
-inline bool may_wait(ManagerBody& manager, const TaskletBody& self) {
-    return !self.block_trap && !would_be_refused(manager) && !manager.ending &&
-           (!self.is_main || may_main_wait(manager));
 }
 
 // One side of a transfer; a sender's parcel is `parcel`. Done: what a receiver got is in `received`.
@@ -118,6 +124,7 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
         return Transfer::kFailed;
     }
     TaskletBody& self = manager->current_body();
+    const Obstacle obstacle = find_obstacle(*manager, self);
     Match match{};
     Transfer queued = Transfer::kDone;
     {
@@ -127,7 +134,7 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
             if (queued != Transfer::kDone) return queued;
         }
         match = channel.channel.meet(direction, self, parcel,
-                                     queue.item == nullptr && may_wait(*manager, self));
+                                     queue.item == nullptr && obstacle == Obstacle::kNone);
         if (queue.item != nullptr && match.meeting == Meeting::kMustWait) {
             queued = use_queue(*manager, channel.channel, queue);
         }
@@ -150,7 +157,7 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
     ErrorStash stash;
     manager->settle();
     if (queue.item != nullptr) return queued;
-    refuse_to_wait(*manager, channel.channel);
+    refuse_to_wait(*manager, match, obstacle, channel.channel.closing());
     return Transfer::kFailed;
 }
 
