@@ -12,7 +12,7 @@ import scheduler
 from actions import channel
 from helpers import TIMEOUT, Worker
 
-ROUNDS = 200
+ROUNDS = 1000
 
 
 @pytest.fixture(params=["quiet", "loaded"])
@@ -45,6 +45,12 @@ def work_off(function, *args):
         scheduler.run()
 
 
+def work_off_waiting(function, *args):
+    """The same with a thread that waits instead of asking again and again."""
+    scheduler.tasklet(function)(*args)
+    scheduler.run(threadblock=True)
+
+
 def two_queues():
     """Guide program: each of two threads works off a queue of its own."""
     logs = {"left": [], "right": []}
@@ -71,7 +77,7 @@ def two_queues():
         ]  # fmt: skip
 
 
-def hello():
+def hello(drive=work_off):
     """Guide program: one thread sends a greeting to the other and gets an answer."""
     there, back = scheduler.channel(), scheduler.channel()
     heard = []
@@ -84,16 +90,20 @@ def hello():
         there.send("Hello from another thread!")
         heard.append(back.receive())
 
-    worker = Worker(work_off, sender)
-    work_off(receiver)
+    worker = Worker(drive, sender)
+    drive(receiver)
     worker.join()
     assert heard == ["Hello from another thread!", "Hello yourself!"]
     assert (there.balance, back.balance) == (0, 0)
 
 
-@pytest.mark.spec("H-02", "H-04", "S-01", "S-03")
+def hello_waiting():
+    hello(work_off_waiting)
+
+
+@pytest.mark.spec("H-02", "H-04", "S-01", "S-03", "DEC-3")
 @pytest.mark.usefixtures("machine")
-@pytest.mark.parametrize("program", [two_queues, hello])
+@pytest.mark.parametrize("program", [two_queues, hello, hello_waiting])
 def test_the_guide_programs_work_every_time(program):
     managers = scheduler.get_number_of_active_schedule_managers()
     for _ in range(ROUNDS):
