@@ -116,7 +116,10 @@ typedef struct SchedulerCAPI {
 
     // As `channel.send(value)`: hands `value` to the first waiting receiver, else waits for one.
     // `value` may be any object. May switch. Returns 0; -1 on failure: TaskletExit when killed
-    // while waiting, ValueError on a closing channel, RuntimeError for a trap or a deadlock.
+    // while waiting, ValueError on a closing channel, RuntimeError for a trap or a deadlock. A main
+    // tasklet that nothing on its thread can serve waits for other threads, without the GIL, for as
+    // long as `scheduler.set_deadlock_timeout()` says (1 s by default); a signal handler's error
+    // ends that wait.
     SCHEDULER_ROUTINE(int, PyChannel_Send, (PyChannelObject* channel, PyObject* value));
 
     // As `channel.receive()`: takes what the first waiting sender brings, else waits for one. May
@@ -159,8 +162,8 @@ typedef struct SchedulerCAPI {
 
     // ---- schedule manager of this thread -------------------------------------------------------
 
-    // The schedule manager object of this thread. While somebody holds it, the clean-up at the end
-    // of the thread is put off. Returns: new; NULL on failure.
+    // The schedule manager object of this thread. Holding it does not put off the clean-up at the
+    // end of the thread. Returns: new; NULL on failure.
     SCHEDULER_ROUTINE(PyObject*, PyScheduler_GetScheduler, (void));
 
     // Gives up the turn: `schedule()` when `remove` is 0; else `schedule_remove()`, which leaves
@@ -191,7 +194,8 @@ typedef struct SchedulerCAPI {
     // 0; -1 on failure: TypeError when it is not callable, which None is not.
     SCHEDULER_ROUTINE(int, PyScheduler_SetChannelCallback, (PyObject* callable));
 
-    // Returns: borrowed, the channel callback; None without one.
+    // Returns: borrowed, the channel callback; None without one. Good until it is replaced: without
+    // the GIL another thread may do that at any time.
     SCHEDULER_ROUTINE(PyObject*, PyScheduler_GetChannelCallback, (void));
 
     // As `set_schedule_callback(callable)`; shares its slot. `callable` is called with (previous,

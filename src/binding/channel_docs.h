@@ -61,9 +61,10 @@ Returns:
 
 Raises:
     RuntimeError: nobody receives, and block_trap is set on the current tasklet; or
-        it is a main tasklet with nothing to run that could receive ("Deadlock"). A
-        switch trap is set, or the call comes from a schedule callback, and the
-        caller would wait or give way.
+        "Deadlock": it is a main tasklet, nothing else on its thread can run, and no
+        other thread has received in time, see set_deadlock_timeout(). A switch trap
+        is set, or the call comes from a schedule callback, and the caller would
+        wait or give way.
     ValueError: nobody receives, and the channel is closing.
     Exception: what somebody throws at the waiting caller (TaskletExit for kill()),
         and for a main tasklet whatever leaves a tasklet that it runs meanwhile.
@@ -72,7 +73,8 @@ Raises:
 
 Threads:
     Any thread. The current tasklet of the calling thread is the sender. A receiver
-    of another thread goes on when that thread next runs its tasklets.
+    of another thread goes on when that thread next runs its tasklets; it is woken if
+    it waits.
 
 Example:
     >>> import scheduler
@@ -101,15 +103,17 @@ Raises:
         somebody throws at the waiting caller (TaskletExit for kill()); for a main
         tasklet whatever leaves a tasklet that it runs meanwhile. A caller that was
         waiting has left the line then; a value that it had taken is dropped.
-    RuntimeError: nobody sends, and block_trap is set on the current tasklet; or it
-        is a main tasklet with nothing to run that could send ("Deadlock"). A switch
-        trap is set, or the call comes from a schedule callback, and the caller
-        would wait or give way.
+    RuntimeError: nobody sends, and block_trap is set on the current tasklet; or
+        "Deadlock": it is a main tasklet, nothing else on its thread can run, and no
+        other thread has sent in time, see set_deadlock_timeout(). A switch trap is
+        set, or the call comes from a schedule callback, and the caller would wait
+        or give way.
     ValueError: nobody sends, and the channel is closing.
 
 Threads:
     Any thread. The current tasklet of the calling thread is the receiver. A sender
-    of another thread goes on when that thread next runs its tasklets.
+    of another thread goes on when that thread next runs its tasklets; it is woken if
+    it waits.
 
 Example:
     >>> import scheduler

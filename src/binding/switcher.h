@@ -25,8 +25,8 @@ bool drive(ManagerBody& manager, TaskletBody* first);
 // The current tasklet's turn ends; returns when it has its next one. Main, which has no turn, drives
 // its queue instead. A pending exception is raised.
 bool suspend(ManagerBody& manager, core::Ending how);
-// The same for a tasklet that has joined the line of a channel. Main fails with Deadlock if nothing
-// is left that could unblock it.
+// The same for a tasklet that has joined the line of a channel. Main waits for other threads if nothing
+// on its own can unblock it, and fails with Deadlock if they do not.
 bool suspend_blocked(ManagerBody& manager);
 
 // Gets `target` going at once, according to the mode: nested, a loop that starts at it; flat, it goes

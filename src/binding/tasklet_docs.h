@@ -42,7 +42,8 @@ Raises:
 
 Threads:
     Any thread may make tasklets; they belong to it. Attributes may be read and
-    set on any thread; for the methods see there.
+    set on any thread: what is read of a tasklet of another thread may be out of
+    date at once. For the methods see there.
 
 Example:
     >>> import scheduler
@@ -179,12 +180,12 @@ Returns:
     The tasklet itself.
 
 Raises:
-    RuntimeError: the tasklet is blocked on a channel, or dead, or its thread has
-        ended.
+    RuntimeError: the tasklet is blocked (on a channel, or in join()), or dead, or
+        its thread has ended.
 
 Threads:
     Any thread. The tasklet always joins the queue of its own thread, which runs it
-    when it next runs its tasklets.
+    when it next runs its tasklets, and is woken if it waits.
 
 Example:
     >>> import scheduler
@@ -497,7 +498,8 @@ inline constexpr char alive[] = R"doc(bool, read-only: the tasklet has arguments
 True from setup() or bind() with arguments until the callable has ended, or the
 tasklet has been killed or unbound. Always true of a main tasklet whose thread runs.)doc";
 
-inline constexpr char blocked[] = R"doc(bool, read-only: the tasklet waits on a channel.)doc";
+inline constexpr char blocked[] =
+    R"doc(bool, read-only: the tasklet waits on a channel, or in join().)doc";
 
 inline constexpr char scheduled[] =
     R"doc(bool, read-only: the tasklet is in the runnables queue of its thread.
@@ -529,18 +531,19 @@ inline constexpr char next[] =
     R"doc(Tasklet or None, read-only: the entry behind this one in the runnables queue.
 
 None at the end of the queue and for a tasklet outside it. A main tasklet is the
-first entry.)doc";
+first entry. On free-threaded Python None for a tasklet of another thread.)doc";
 
 inline constexpr char prev[] =
     R"doc(Tasklet or None, read-only: the entry before this one in the runnables queue.
 
 None for a main tasklet, which is the first entry, and for a tasklet outside the
-queue.)doc";
+queue. On free-threaded Python None for a tasklet of another thread.)doc";
 
 inline constexpr char frame[] =
     R"doc(frame or None, read-only: the innermost Python frame of the tasklet.
 
-None if the tasklet has not started or is dead.)doc";
+None if the tasklet has not started or is dead; on free-threaded Python also for a
+tasklet of another thread.)doc";
 
 // ---- attributes: figures -----------------------------------------------------------------------
 
