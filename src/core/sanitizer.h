@@ -49,6 +49,16 @@
 
 namespace scheduler::core::sanitizer {
 
+#ifdef SCHED_TSAN
+// All stacks of a thread see what was done before a switch. The stacks that stand for threads in the
+// tests of interleavings (atomic.h) do not: what they see of each other is what is tested.
+#ifdef SCHED_MODEL
+inline constexpr unsigned kTsanSwitch = __tsan_switch_to_fiber_no_sync;
+#else
+inline constexpr unsigned kTsanSwitch = 0;
+#endif
+#endif
+
 // The caller is about to look at memory that stacks have left behind.
 inline void allow_reading([[maybe_unused]] const void* begin, [[maybe_unused]] std::size_t bytes) {
 #ifdef SCHED_VALGRIND
@@ -113,7 +123,7 @@ class Fiber {
         if (thread_ == nullptr) {
             thread_ = __tsan_get_current_fiber();
         }
-        __tsan_switch_to_fiber(to.thread_, 0);
+        __tsan_switch_to_fiber(to.thread_, kTsanSwitch);
 #endif
     }
 
@@ -123,7 +133,7 @@ class Fiber {
         __sanitizer_start_switch_fiber(nullptr, to.bottom_, to.bytes_);
 #endif
 #ifdef SCHED_TSAN
-        __tsan_switch_to_fiber(to.thread_, 0);
+        __tsan_switch_to_fiber(to.thread_, kTsanSwitch);
 #endif
     }
 
