@@ -88,7 +88,8 @@ class ScheduleManager {
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) host_.destroy(*this);
     }
     // Asks something of a tasklet of this thread, to which the caller holds a reference, and wakes the
-    // thread. False: the thread has ended.
+    // thread. False: the thread has ended. True: it is read, or the thread ends at this moment: one who
+    // finds the tasklet posted relies on the first poster, who may come too late.
     bool post(Tasklet& tasklet, std::uint32_t bits) {
         const bool posted = post_silently(tasklet, bits);
         wake();

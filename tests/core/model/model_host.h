@@ -1,0 +1,201 @@
+// Model threads with schedule managers: what test_host.h is to tests on real threads, without stacks for
+// tasklets. A model thread acts as the main tasklet of its manager, and keeps the books for others.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "core/channel.h"
+#include "core/manager.h"
+#include "explorer.h"
+
+namespace scheduler::core::explore {
+
+// All executions have passed, and there were some.
+inline void expect_passed(const Result& result, long at_least) {
+    const long different = result.executions - result.redundant;
+    std::cout << "explored: " << different << " interleavings, and " << result.redundant
+              << " that differ from one of them in the order of independent steps\n";
+    ::testing::Test::RecordProperty("interleavings", std::to_string(different));
+    if (!result.failure.empty()) ADD_FAILURE() << result.failure;
+    const bool is_replay = std::getenv("EXPLORE_REPLAY") != nullptr;
+    EXPECT_GE(different, is_replay ? 1 : at_least);
+}
+
+struct ModelTasklet : Tasklet {
+    Atomic<int> references{1};
+    std::uint32_t asked = 0;  // what its owner has read in its mail
+    int managers_freed = 0;  // of a main tasklet
+};
+
+inline ModelTasklet& body_of(Tasklet& tasklet) { return static_cast<ModelTasklet&>(tasklet); }
+
+// A payload is the address of a value, with a count of how often it has arrived.
+struct Value {
+    int arrivals = 0;
+};
+
+// What came of a send or receive.
+enum class Outcome : std::uint8_t {
+    kNone,  // nothing yet
+    kServed,
+    kRefused,  // would have had to wait, and was not allowed to
+    kGaveUp,  // timed out, or was told to end
+};
+
+class ModelThread {
+  public:
+    ModelThread() : manager_(new ScheduleManager(kHost, main_, kMinStackBytes)) {}
+    // Its manager has been freed, by whoever was the last to use it.
+    ~ModelThread() { SCHED_CHECK(main_.managers_freed == 1, "a manager is not freed once"); }
+    ModelThread(const ModelThread&) = delete;
+    ModelThread& operator=(const ModelThread&) = delete;
+
+    ScheduleManager& manager() { return *manager_; }
+    ModelTasklet& main() { return main_; }
+
+    // ---- before the exploration begins
+    // A tasklet of this thread that has started, in no queue and no line.
+    void adopt(ModelTasklet& tasklet) {
+        tasklet.manager = manager_;
+        tasklet.set_state(State::kReady);
+        tasklet.paused = true;
+    }
+    // The same, in the line of a channel.
+    void adopt_waiting(ModelTasklet& tasklet, Channel& channel, Direction direction) {
+        adopt(tasklet);
+        insert(tasklet);
+        const Match match = channel.meet(direction, tasklet, true);
+        SCHED_CHECK(match.meeting == Meeting::kJoined, "somebody is in the line already");
+    }
+
+    // ---- the thread itself
+    void insert(ModelTasklet& tasklet) {
+        if (manager().insert(tasklet)) retain(tasklet);
+    }
+    // One that has just been withdrawn: the line's reference becomes the queue's.
+    void insert_waiting(ModelTasklet& tasklet) {
+        expect(manager().insert(tasklet), "out of the line, and cannot be queued");
+    }
+    void remove(ModelTasklet& tasklet) {
+        if (manager().take_out(tasklet)) release(tasklet);
+    }
+    void read_mail() {
+        while (manager().has_mail()) {
+            const Mail letter = manager().take_mail();
+            if (letter.tasklet == nullptr) return;
+            ModelTasklet& tasklet = body_of(*letter.tasklet);
+            tasklet.asked |= letter.bits;
+            for (int i = 0; i < letter.references; ++i) release(tasklet);
+        }
+    }
+    // Does what its mail asks for, and nothing else, until `done()`. Any other result than kNotified:
+    // that is why it has given up.
+    template <typename Done>
+    Wakeup park_until(Done done, std::int64_t deadline = kNever) {
+        for (;;) {
+            read_mail();
+            if (done()) return Wakeup::kNotified;
+            manager().parking().announce();
+            if (manager().has_mail()) {
+                manager().parking().cancel();
+                continue;
+            }
+            const Wakeup wakeup = manager().parking().wait(deadline);
+            if (wakeup != Wakeup::kNotified) return wakeup;
+        }
+    }
+    // Main sends `value`. `deadline`: until when it waits for a receiver.
+    Outcome send(Channel& channel, Value& value, std::int64_t deadline = kNever,
+                 bool may_join = true) {
+        Parcel parcel(Parcel::Kind::kValue, &value);
+        const Outcome outcome = transfer(channel, Direction::kSend, parcel, deadline, may_join);
+        const bool is_back = parcel.take_payload() != nullptr;
+        expect(is_back == (outcome != Outcome::kServed), "the parcel is not where it should be");
+        return outcome;
+    }
+    Outcome receive(Channel& channel, std::int64_t deadline = kNever, bool may_join = true) {
+        Parcel parcel;
+        const Outcome outcome = transfer(channel, Direction::kReceive, parcel, deadline, may_join);
+        expect(open(parcel) == (outcome == Outcome::kServed), "a parcel is lost");
+        return outcome;
+    }
+    // Takes what was received out of its parcel. False: nothing was.
+    static bool open(Parcel& parcel) {
+        auto* const value = static_cast<Value*>(parcel.take_payload());
+        if (value != nullptr) ++value->arrivals;
+        return value != nullptr;
+    }
+    // As a host ends a thread, all of whose tasklets are dead.
+    void end() {
+        manager().finish();
+        read_mail();
+        expect(!manager().has_mail(), "mail is left behind");
+        manager().drop_reference();
+    }
+
+  private:
+    // To count orders nothing: TSan must not see more order than there is.
+    static void retain(Tasklet& tasklet) {
+        body_of(tasklet).references.fetch_add(1, std::memory_order_relaxed);
+    }
+    static bool try_retain(Tasklet& tasklet) {
+        Atomic<int>& references = body_of(tasklet).references;
+        int count = references.load(std::memory_order_relaxed);
+        while (count != 0 &&
+               !references.compare_exchange_weak(count, count + 1, std::memory_order_relaxed)) {
+        }
+        return count != 0;
+    }
+    static void release(Tasklet& tasklet) {
+        const int before = body_of(tasklet).references.fetch_sub(1, std::memory_order_acq_rel);
+        expect(before > 1, "one reference too many is dropped");
+    }
+    static void destroy(ScheduleManager& manager) {
+        ++body_of(manager.main()).managers_freed;
+        delete &manager;
+    }
+    static constexpr Host kHost{retain, try_retain, release, destroy};
+
+    Outcome transfer(Channel& channel, Direction direction, Parcel& parcel, std::int64_t deadline,
+                     bool may_join) {
+        switch (channel.meet(direction, main_, parcel, may_join).meeting) {
+            case Meeting::kMet:  // never: no thread has two who meet
+            case Meeting::kMetAbroad:
+                return Outcome::kServed;
+            case Meeting::kMustWait:
+            case Meeting::kClosing:
+                return Outcome::kRefused;
+            case Meeting::kJoined:
+                wait_in_line(channel, deadline);
+                parcel = std::move(main_.parcel);
+                break;
+        }
+        const bool served = parcel.empty() == (direction == Direction::kSend);
+        return served ? Outcome::kServed : Outcome::kGaveUp;
+    }
+    // Until main is served, evicted, told to end, or out of patience.
+    void wait_in_line(Channel& channel, std::int64_t deadline) {
+        const auto is_out = [&] {
+            if ((main_.asked & mail::kError) != 0) leave_line(channel);
+            return main_.get_state() == State::kRunning;
+        };
+        if (park_until(is_out, deadline) == Wakeup::kNotified || leave_line(channel)) return;
+        // Whoever has taken main out of the line has posted that before the channel was free.
+        read_mail();
+        expect(main_.get_state() == State::kRunning,
+               "no mail for one who was taken out of the line");
+    }
+    bool leave_line(Channel& channel) {
+        if (!channel.withdraw(main_)) return false;
+        main_.set_state(State::kRunning);
+        return true;
+    }
+
+    ModelTasklet main_;
+    ScheduleManager* manager_;
+};
+
+}  // namespace scheduler::core::explore
