@@ -3,10 +3,15 @@
 namespace scheduler::core {
 
 bool Channel::withdraw(Tasklet& tasklet) {
-    LockGuard guard(lock_);
-    if (!unlink_locked(tasklet)) return false;
-    tasklet.set_state(State::kReady);
-    return true;
+    {
+        LockGuard guard(lock_);
+        if (unlink_locked(tasklet)) {
+            tasklet.set_state(State::kReady);
+            return true;
+        }
+    }
+    tasklet.manager->end_transit(tasklet);
+    return false;
 }
 
 bool Channel::evict(Tasklet& tasklet, std::uint32_t bits) {

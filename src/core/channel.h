@@ -58,7 +58,8 @@ class Channel {
         SCHED_EXCLUDES(lock_);
 
     // Takes a waiting tasklet out of the line; it becomes kReady. False: it is not (or no longer)
-    // waiting here. The parcel stays with it.
+    // waiting here; one that was served from abroad is queued by now, or, if it is main, running. The
+    // parcel stays with it.
     bool withdraw(Tasklet& tasklet) SCHED_EXCLUDES(lock_);
 
     // The same for a tasklet of another thread: it is kInTransit, and its thread is told to wake it

@@ -46,7 +46,7 @@ Mail ScheduleManager::take_mail() {
     bool wakes = false;
     bool too_early = false;
     do {
-        wakes = (letter.bits & (mail::kWake | mail::kWakeFirst)) != 0;
+        wakes = (letter.bits & mail::kWakes) != 0;
         // Whoever took it out of the line is still about to post: what was asked before waits for
         // that letter, so that the tasklet does not run, and end, behind the poster's back.
         too_early = !wakes && tasklet.get_state() == State::kInTransit;
@@ -66,6 +66,12 @@ Mail ScheduleManager::take_mail() {
         host_.retain(tasklet);
     }
     return letter;
+}
+
+void ScheduleManager::end_transit(Tasklet& tasklet) {
+    if (tasklet.get_state() != State::kInTransit) return;
+    const std::uint32_t bits = tasklet.mail.fetch_and(~mail::kWakes, std::memory_order_acq_rel);
+    if ((bits & mail::kWakes) != 0) welcome(tasklet, (bits & mail::kWakeFirst) != 0);
 }
 
 // ---- roster ------------------------------------------------------------------------------------

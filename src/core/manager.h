@@ -149,6 +149,9 @@ class ScheduleManager {
     // ---- mail from other threads
     // Reads one piece of mail and does what it asks of the queue.
     Mail take_mail();
+    // For Channel: a tasklet that somebody has taken out of its line, and posted, is welcomed at once.
+    // Its mail may be on the way still, by the hand of another thread that had asked something before.
+    void end_transit(Tasklet& tasklet);
 
     // ---- the queue; a true result takes over one reference from the caller
     // At the end. Nothing happens to one in transit, which its mail will queue.

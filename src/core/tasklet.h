@@ -53,7 +53,8 @@ inline constexpr std::uint32_t kWakeFirst = 16;  // the same, behind the current
 inline constexpr std::uint32_t kError = 32;  // the host has an exception for it
 inline constexpr std::uint32_t kUnwind = 64;  // its last reference went away elsewhere
 inline constexpr std::uint32_t kUnwindCycle = 128;  // the collector has found it elsewhere
-inline constexpr std::uint32_t kQueues = kInsert | kWake | kWakeFirst | kError;
+inline constexpr std::uint32_t kWakes = kWake | kWakeFirst;
+inline constexpr std::uint32_t kQueues = kInsert | kWakes | kError;
 }  // namespace mail
 
 struct Tasklet : Links {
