@@ -43,6 +43,7 @@ bool can_end_first(const ManagerBody& manager, const TaskletBody& tasklet) {
 }
 
 bool may_wait(ManagerBody& manager) {
+    if (!nothing_pending(manager)) return false;
     if (manager.ending && !manager.unwinding_current()) {
         refuse(Refusal::kThreadEnding);
         return false;

@@ -274,9 +274,19 @@ SCHED_ALWAYS_INLINE bool suspend_tasklet(ManagerBody& manager, Ending how) {
 
 }  // namespace
 
+bool nothing_pending(ManagerBody& manager) {
+    TaskletBody& self = manager.current_body();
+    PyRef pending = std::move(self.pending);
+    if (!pending) return true;
+    self.pending_kill = false;
+    raise_here(pending.release());
+    return false;
+}
+
 bool suspend(ManagerBody& manager, Ending how) {
     if (manager.current_is_main()) return drive(manager, nullptr);
     if (how == Ending::kRequeue) return suspend_tasklet(manager, Ending::kRequeue);
+    if (how == Ending::kLeave && !nothing_pending(manager)) return false;
     return suspend_tasklet(manager, how);
 }
 

@@ -22,6 +22,10 @@ bool would_be_refused(const ManagerBody& manager);
 // of now, or without `first` to all that stand behind the driver, until nothing is left.
 bool drive(ManagerBody& manager, TaskletBody* first);
 
+// Raises what is pending on the current tasklet, if anything: false then. It came during the turn, and
+// one that would leave the queue may never have another turn for it.
+bool nothing_pending(ManagerBody& manager);
+
 // The current tasklet's turn ends; returns when it has its next one. Main, which has no turn, drives
 // its queue instead. A pending exception is raised.
 bool suspend(ManagerBody& manager, core::Ending how);

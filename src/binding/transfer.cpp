@@ -18,9 +18,10 @@ using core::Meeting;
 using core::Parcel;
 
 // Why the current tasklet must not wait. It is asked once: other threads may change the answer.
-enum class Obstacle : unsigned char { kNone, kBlockTrap, kNoSwitch, kThreadEnding, kDeadlock };
+enum class Obstacle : unsigned char { kNone, kPending, kBlockTrap, kNoSwitch, kThreadEnding, kDeadlock };
 
 inline Obstacle find_obstacle(ManagerBody& manager, const TaskletBody& self) {
+    if (self.pending) return Obstacle::kPending;
     if (self.block_trap) return Obstacle::kBlockTrap;
     if (self.is_main && !may_main_wait(manager)) return Obstacle::kDeadlock;
     if (manager.ending && !manager.unwinding_current()) return Obstacle::kThreadEnding;
@@ -29,7 +30,9 @@ inline Obstacle find_obstacle(ManagerBody& manager, const TaskletBody& self) {
 
 // The current tasklet would have to wait, and cannot: raises the reason.
 void refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obstacle, bool closing) {
-    if (obstacle == Obstacle::kBlockTrap) {
+    if (obstacle == Obstacle::kPending) {
+        nothing_pending(manager);
+    } else if (obstacle == Obstacle::kBlockTrap) {
         refuse(Refusal::kBlockTrap);
     } else if (closing || match.meeting == Meeting::kClosing) {
         refuse(Refusal::kChannelClosing);

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import pytest
 
 import scheduler
 from actions import functions_in, trapped
-from helpers import queue, started, state
+from helpers import TIMEOUT, Worker, queue, queued, started, state
 from victims import DEAD, SUSPENSIONS, Sleeper, every_suspension
 
 
@@ -321,3 +322,61 @@ def test_an_exception_that_the_target_does_not_catch_comes_back(where, method):
     assert [caught.value] == sleeper.caught
     assert "_body" in functions_in(caught.tb)
     assert state(sleeper.task) == DEAD
+
+
+# ------------------------------------------------------------- pending, during the victim's own turn
+
+
+@pytest.mark.spec("D-53", "E-10", "DEC-2")
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda: scheduler.channel().receive(),
+        lambda: scheduler.channel().send(1),
+        lambda: scheduler.schedule_remove(),
+        lambda: queued(scheduler.schedule).join(),
+    ],
+    ids=["receive", "send", "schedule_remove", "join"],
+)
+@pytest.mark.parametrize("error", [scheduler.TaskletExit, KeyError])
+def test_a_pending_exception_does_not_wait_for_a_turn_that_may_never_come(leave, error, mode):
+    def interrupt():
+        if error is KeyError:
+            victim.throw(KeyError, pending=True)
+        else:
+            victim.kill(pending=True)
+
+    def body():
+        queued(interrupt)
+        scheduler.run()  # the victim drives it, and so has its turn meanwhile
+        try:
+            leave()
+        except (KeyError, scheduler.TaskletExit) as caught:
+            log.append(type(caught))
+
+    log = []
+    victim = queued(body)
+    scheduler.run()
+    assert log == [error] and not victim.alive
+
+
+@pytest.mark.spec("DEC-2")
+def test_a_kill_from_elsewhere_that_comes_before_the_victim_waits():
+    ready, go = threading.Event(), threading.Event()
+    tasks = []
+
+    def body():
+        ready.set()
+        assert go.wait(TIMEOUT)
+        scheduler.channel().receive()
+
+    def thread_main():
+        tasks.append(queued(body))
+        scheduler.run(threadblock=True)
+
+    worker = Worker(thread_main)
+    assert ready.wait(TIMEOUT)
+    tasks[0].kill(pending=True)
+    go.set()
+    assert tasks[0].join(TIMEOUT) is True
+    worker.join()

@@ -109,6 +109,8 @@ class Channel:
     def _wait(self, tasklet: Tasklet, direction: int) -> None:
         """Step 3."""
         try:
+            if tasklet.pending is not None:
+                raise tasklet.take_pending()  # it came during this turn; no other may come
             if tasklet.block_trap:
                 raise RuntimeError("block_trap")
             if self.closing:

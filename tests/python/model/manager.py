@@ -137,7 +137,9 @@ class Manager:
             self._suspend_tasklet(self.current, leaving)
 
     def _suspend_tasklet(self, tasklet: Tasklet, leaving: Leaving) -> None:
-        """R-02."""
+        """R-02. What is pending is raised now if there may never be another turn for it (D-53)."""
+        if leaving is Leaving.STAY_OUT and tasklet.pending is not None:
+            raise tasklet.take_pending()
         self.refuse_if_trapped()
         tasklet.leaving = leaving
         parent = tasklet.parent
