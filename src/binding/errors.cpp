@@ -25,7 +25,8 @@ const Entry kTable[] = {
     {Refusal::kDead, &PyExc_RuntimeError,
      "the tasklet is dead: give it arguments first, with setup(), a call, or bind(callable, args)"},
     {Refusal::kBlocked, &PyExc_RuntimeError,
-     "the tasklet is blocked on a channel, or in join(): complete the transfer, or kill() or throw() "
+     "the tasklet is blocked on a channel, or in join(): complete the transfer, or kill() or "
+     "throw() "
      "at it"},
     {Refusal::kOtherThread, &PyExc_RuntimeError,
      "the tasklet belongs to another thread: do this on its own thread; from here insert(), run(), "
@@ -52,7 +53,8 @@ const Entry kTable[] = {
     {Refusal::kChannelClosing, &PyExc_ValueError,
      "the channel is closed: nobody waits at its other end; open() makes it usable again"},
     {Refusal::kDeadlock, &PyExc_RuntimeError,
-     "Deadlock: the main tasklet would wait for ever, for no tasklet of this thread is runnable and "
+     "Deadlock: the main tasklet would wait for ever, for no tasklet of this thread is runnable "
+     "and "
      "no other thread could change that"},
     {Refusal::kNotCallable, &PyExc_TypeError, "the tasklet's callable must be callable or None"},
     {Refusal::kNoCallable, &PyExc_RuntimeError,
@@ -79,7 +81,8 @@ const Entry kTable[] = {
      "the main tasklet of this thread cannot be joined from here: it ends after all the others; "
      "from another thread it can"},
     {Refusal::kOnlyMainWaits, &PyExc_RuntimeError,
-     "run() with threadblock or timeout is for the main tasklet, on behalf of the whole thread: call "
+     "run() with threadblock or timeout is for the main tasklet, on behalf of the whole thread: "
+     "call "
      "it outside any other tasklet, or run() without arguments here"},
 };
 

@@ -63,8 +63,7 @@ PyObject* run_function(PyObject* module, PyObject* args, PyObject* kwargs) {
     return guard_memory([&] {
         State& state = state_of_module(module);
         const bool is_plain = threadblock == 0 && timeout == core::kNever;
-        return none_if(is_plain ? run_all(state)
-                                : run_waiting(state, threadblock != 0, timeout));
+        return none_if(is_plain ? run_all(state) : run_waiting(state, threadblock != 0, timeout));
     });
 }
 PyObject* schedule_function(State& state) { return none_if(schedule(state, false)); }

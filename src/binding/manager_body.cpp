@@ -91,9 +91,8 @@ void end_tasklets(ManagerBody& manager) {
             if (!manager.has_live_tasklets()) return;
             // Other threads are about to destroy the last ones: those that have started come home by
             // mail, new ones leave the roster.
-            wait_for_others(manager, [&manager] {
-                return manager.has_mail() || !manager.has_live_tasklets();
-            });
+            wait_for_others(
+                manager, [&manager] { return manager.has_mail() || !manager.has_live_tasklets(); });
             continue;
         }
         PyRef keep = PyRef::steal(object_of(*tasklet));

@@ -352,8 +352,8 @@ bool run_all(State& state) {
     const std::uint64_t switched = manager->switched();
     if (!drive(*manager, nullptr)) return false;
     // A loop around run() would keep the others from doing what its tasklets wait for.
-    const bool waits_for_others = manager->switched() == switched && state.managers > 1 &&
-                                  manager->has_live_tasklets();
+    const bool waits_for_others =
+        manager->switched() == switched && state.managers > 1 && manager->has_live_tasklets();
     if (waits_for_others) hand_over(*manager);
     return true;
 }

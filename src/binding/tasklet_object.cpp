@@ -149,8 +149,9 @@ int tasklet_traverse(PyObject* self, visitproc visit, void* arg) {
         Py_VISIT(reference->borrow());
     }
     if (const TaskletNotes* notes = body.notes.load()) {
-        for (const SharedRef* reference : {&notes->exception_handler, &notes->context_manager_getter,
-                                           &notes->context_text, &notes->parent_callsite}) {
+        for (const SharedRef* reference :
+             {&notes->exception_handler, &notes->context_manager_getter, &notes->context_text,
+              &notes->parent_callsite}) {
             Py_VISIT(reference->borrow());
         }
     }

@@ -18,7 +18,14 @@ using core::Meeting;
 using core::Parcel;
 
 // Why the current tasklet must not wait. It is asked once: other threads may change the answer.
-enum class Obstacle : unsigned char { kNone, kPending, kBlockTrap, kNoSwitch, kThreadEnding, kDeadlock };
+enum class Obstacle : unsigned char {
+    kNone,
+    kPending,
+    kBlockTrap,
+    kNoSwitch,
+    kThreadEnding,
+    kDeadlock
+};
 
 inline Obstacle find_obstacle(ManagerBody& manager, const TaskletBody& self) {
     if (self.pending) return Obstacle::kPending;

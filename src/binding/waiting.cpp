@@ -115,8 +115,8 @@ bool wait_for_service(ManagerBody& manager) {
         return wait_for_mail(manager, manager.next_deadline()) != Waited::kError;
     }
     const std::int64_t timeout = has_other_threads() ? manager.state.deadlock_timeout.load() : 0;
-    const Waited waited = timeout != 0 ? wait_for_mail(manager, deadline_after(timeout))
-                                       : Waited::kTimeout;
+    const Waited waited =
+        timeout != 0 ? wait_for_mail(manager, deadline_after(timeout)) : Waited::kTimeout;
     if (waited == Waited::kTimeout) return !give_up(manager, timeout);
     return waited == Waited::kWorkCame;
 }

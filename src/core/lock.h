@@ -84,9 +84,9 @@ class SCHED_CAPABILITY("mutex") Lock {
         // It is held for a few dozen instructions: sleeping and waking take longer than most waits.
         for (int i = 0; i < kSpins; ++i) {
             std::uint32_t state = state_.load(std::memory_order_relaxed);
-            if (state == kFree && state_.compare_exchange_weak(state, kLocked,
-                                                               std::memory_order_acquire,
-                                                               std::memory_order_relaxed)) {
+            if (state == kFree &&
+                state_.compare_exchange_weak(state, kLocked, std::memory_order_acquire,
+                                             std::memory_order_relaxed)) {
                 return;
             }
             spin_once();

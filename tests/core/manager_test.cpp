@@ -416,13 +416,13 @@ TEST_F(Manager, FinishRefusesMailAndKeepsWhatHasCome) {
 TEST(ManagerReferences, LastOneDestroysIt) {
     static int destroyed = 0;
     TestTasklet main;
-    auto* manager = new ScheduleManager({[](Tasklet&) {}, [](Tasklet&) { return true; },
-                                         [](Tasklet&) {},
-                                         [](ScheduleManager& dead) {
-                                             ++destroyed;
-                                             delete &dead;
-                                         }},
-                                        main, scheduler::core::kMinStackBytes);
+    auto* manager =
+        new ScheduleManager({[](Tasklet&) {}, [](Tasklet&) { return true; }, [](Tasklet&) {},
+                             [](ScheduleManager& dead) {
+                                 ++destroyed;
+                                 delete &dead;
+                             }},
+                            main, scheduler::core::kMinStackBytes);
     manager->add_reference();
     manager->drop_reference();
     EXPECT_EQ(destroyed, 0);
