@@ -383,7 +383,13 @@ bool leave_line(ManagerBody& manager, TaskletBody& tasklet) {
 }
 
 void come_home(ManagerBody& manager, TaskletBody& tasklet) {
-    while (tasklet.get_state() == core::State::kInTransit) {
+    const auto is_away = [&tasklet] {
+        const core::State state = tasklet.get_state();
+        // Out of the line, and not yet marked as in transit.
+        const bool leaves = state == core::State::kBlocked && tasklet.channel.load() == nullptr;
+        return leaves || state == core::State::kInTransit;
+    };
+    while (is_away()) {
         wait_for_others(manager, [&manager] { return manager.has_mail(); });
         read_mail(manager);
     }
