@@ -25,17 +25,19 @@ WORK = BUILD / "python3.13t.work"
 APT_CONFIGURATION = Path("/etc/apt")
 # "deb [options] place release components": options, place, release, components
 ONE_LINE = re.compile(r"deb(?:-src)?\s+(\[[^]]*\]\s+)?(\S+)\s+(\S+)\s+(.*)")
-# Without what takes time and is of no use here, such as a profiling run.
+# Without a profiling run, which takes long. With CPython's own test modules: ours use one.
 CONFIGURE = (
     "--disable-gil",
     "--enable-shared",
     "--without-static-libpython",
     "--without-ensurepip",  # pip comes with the virtual environments
-    "--disable-test-modules",
     "CFLAGS_NODIST=-w",  # the warnings are not for us
 )
 # What pip and the tests need, and what is left out silently where a library is missing.
-CHECK = "import ctypes, ensurepip, ssl, sys, zlib; assert not sys._is_gil_enabled()"
+CHECK = (
+    "import _testinternalcapi, ctypes, ensurepip, ssl, sys, zlib\n"
+    "assert not sys._is_gil_enabled()"
+)
 
 
 def build() -> None:

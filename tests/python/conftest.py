@@ -57,8 +57,13 @@ def pytest_sessionstart() -> None:
     # Without the GIL CPython 3.13 keeps classes and functions for ever once a thread has been started,
     # and what their closures refer to: no count of objects would go back.
     if not HAS_GIL:
-        import _testinternalcapi
-
+        try:
+            import _testinternalcapi
+        except ImportError:
+            raise pytest.UsageError(
+                "this interpreter was configured with --disable-test-modules; "
+                "`make free-threaded` builds one with them"
+            ) from None
         _testinternalcapi.suppress_immortalization(True)
 
 
