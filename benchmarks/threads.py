@@ -71,39 +71,28 @@ def simple_queues() -> float:
     return ITEMS / seconds
 
 
-def wait_for_tasklets() -> None:
+Drive = Callable[[list[scheduler.tasklet]], None]
+
+
+def threadblock(_: list[scheduler.tasklet]) -> None:
     scheduler.run(threadblock=True)
 
 
-def loop_around_run() -> None:
-    """The loop of the guide, for as long as anything is alive."""
-    while scheduler.getmain().next is not None or tasks_alive():
+def loop_around_run(tasks: list[scheduler.tasklet]) -> None:
+    while any(task.alive for task in tasks):
         scheduler.run()
 
 
-local = threading.local()
-
-
-def tasks_alive() -> bool:
-    return any(task.alive for task in local.tasks)
-
-
-def pairs(count: int, drive: Callable[[], None], items: int = ITEMS) -> float:
+def pairs(count: int, drive: Drive, items: int = ITEMS) -> float:
     """`count` tasklets on each of two threads exchange `items` items."""
     channels = [(scheduler.channel(), scheduler.channel()) for _ in range(count)]
     each = items // count
 
     def asking() -> None:
-        local.tasks = [
-            scheduler.tasklet(ask)(there.send, back.receive, each) for there, back in channels
-        ]
-        drive()
+        drive([scheduler.tasklet(ask)(there.send, back.receive, each) for there, back in channels])
 
     def echoing() -> None:
-        local.tasks = [
-            scheduler.tasklet(echo)(there.receive, back.send, each) for there, back in channels
-        ]
-        drive()
+        drive([scheduler.tasklet(echo)(there.receive, back.send, each) for there, back in channels])
 
     return items / together(asking, echoing)
 
@@ -119,10 +108,10 @@ def main_tasklets() -> float:
 
 EXCHANGES: dict[str, Callable[[], float]] = {
     "simple_queues": simple_queues,
-    "one_pair_threadblock": lambda: pairs(1, wait_for_tasklets),
+    "one_pair_threadblock": lambda: pairs(1, threadblock),
     "one_pair_loop_around_run": lambda: pairs(1, loop_around_run),
     "two_main_tasklets": main_tasklets,
-    "hundred_pairs_threadblock": lambda: pairs(PAIRS, wait_for_tasklets, ITEMS * 10),
+    "hundred_pairs_threadblock": lambda: pairs(PAIRS, threadblock, ITEMS * 10),
 }
 
 
@@ -202,18 +191,29 @@ def yielding() -> None:
     scheduler.run()
 
 
-def shared_channel() -> None:
-    """A tasklet of each thread sends on the one channel that both threads use, and receives."""
-    for _ in range(ITEMS):
-        shared.balance  # noqa: B018 (takes the channel's lock, and nothing else)
-
-
 shared = scheduler.channel()
+
+
+def use_one_lock() -> None:
+    """What takes the lock of a channel that all threads share, and does nothing else."""
+    for _ in range(ITEMS * 10):
+        _ = shared.closing
+
+
+def use_own_lock() -> None:
+    own = scheduler.channel()
+    for _ in range(ITEMS * 10):
+        _ = own.closing
 
 
 def speed_ups() -> dict[str, float]:
     """How much more two threads do than one in the same time: 2.0 is all that two cores can give."""
-    jobs = {"control": call_built_in, "yield": yielding, "one_channels_lock": shared_channel}
+    jobs = {
+        "control": call_built_in,
+        "yield": yielding,
+        "lock_of_one_channel": use_one_lock,
+        "lock_of_two_channels": use_own_lock,
+    }
     found: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(RUNS):
         for name, job in jobs.items():

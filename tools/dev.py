@@ -6,7 +6,7 @@
     core PRESET...      the core's suite as these presets of CMakePresets.json build it
     package             checks sdist, wheel and editable installation
     lint, format        clang-format and clang-tidy; clang-format in place
-    bench               benchmarks/bench.py
+    bench               benchmarks/bench.py and threads.py
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def format_all(options: argparse.Namespace) -> None:
 def bench(options: argparse.Namespace) -> None:
     environment = best_environment(with_tests=False)
     environment.install_module()
-    run(environment.python, "-I", ROOT / "benchmarks" / "bench.py", env=environment.env)
+    for script in ("bench.py", "threads.py"):
+        run(environment.python, "-I", ROOT / "benchmarks" / script, env=environment.env)
 
 
 def find_interpreters(with_tests: bool, only_best: bool = False) -> list[Interpreter]:
