@@ -290,7 +290,10 @@ def post():
 thread = threading.Thread(target=post)
 thread.start()
 thread.join()
-assert log == []  # this thread has not come to a scheduling point yet
+# This thread has not come to a scheduling point yet. Without the GIL it may have found out by itself
+# that the orphan's last reference is gone.
+before = list(log)
+assert before in ([], ["exit"])
 
 def read():
     scheduler.run()
@@ -298,7 +301,7 @@ def read():
     assert not (victim.alive or inserted.alive or served.alive)
 
 fork(read)
-assert log == []
+assert log == before
 read()
 print("end")
 """
