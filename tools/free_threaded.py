@@ -33,6 +33,8 @@ CONFIGURE = (
     "--without-ensurepip",  # pip comes with the virtual environments
     "CFLAGS_NODIST=-w",  # the warnings are not for us
 )
+RECIPE = " ".join((RELEASE, PACKAGE, *CONFIGURE))
+STAMP = OWN_BUILD / "recipe.stamp"
 # What pip and the tests need, and what is left out silently where a library is missing.
 CHECK = (
     "import _testinternalcapi, ctypes, ensurepip, ssl, sys, zlib\n"
@@ -41,8 +43,8 @@ CHECK = (
 
 
 def build() -> None:
-    """Downloads, compiles and installs it, unless it is there already."""
-    if OWN_BUILD.is_dir():
+    """Downloads, compiles and installs it, unless it is there already, made in this way."""
+    if STAMP.is_file() and STAMP.read_text() == RECIPE:
         say(f"{OWN_BUILD} is there already.")
         return
     source_line = _source_line(_debian_release())
@@ -136,4 +138,6 @@ def _compile(archive: Path) -> None:
     installed = root / OWN_BUILD.relative_to("/")
     env = clean_environment(LD_LIBRARY_PATH=str(installed / "lib"))
     run(installed / "bin" / f"python{FREE_THREADED}", "-c", CHECK, env=env)
+    (installed / STAMP.name).write_text(RECIPE)
+    shutil.rmtree(OWN_BUILD, ignore_errors=True)
     installed.rename(OWN_BUILD)
