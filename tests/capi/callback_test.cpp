@@ -41,14 +41,14 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_P(CallbackSlotTest, TheTableOwnsTheCallback) {
     SPEC("K-27", "D-09", "G-10");
     const Ref callback = eval("lambda *_: None");
-    EXPECT_EQ(callback.count(), 1);
+    const Py_ssize_t ours = callback.count();
     EXPECT_EQ(set(callback.get()), 0);
-    EXPECT_EQ(callback.count(), 2);
+    EXPECT_EQ(callback.count(), ours + 1);
     EXPECT_EQ(set(callback.get()), 0);
-    EXPECT_EQ(callback.count(), 2);
+    EXPECT_EQ(callback.count(), ours + 1);
     EXPECT_EQ(get().get(), callback.get());
     EXPECT_EQ(set(nullptr), 0);
-    EXPECT_EQ(callback.count(), 1);
+    EXPECT_EQ(callback.count(), ours);
     EXPECT_EQ(get().get(), Py_None);
     EXPECT_EQ(set(nullptr), 0);
 }
@@ -79,9 +79,10 @@ TEST_F(CallbackTest, TheChannelCallbackIsReadAsABorrowedReference) {
     SPEC("K-27", "D-10", "18-18");
     EXPECT_EQ(api->PyScheduler_GetChannelCallback(), Py_None);
     const Ref callback = eval("lambda *_: None");
+    const Py_ssize_t ours = callback.count();
     ASSERT_EQ(api->PyScheduler_SetChannelCallback(callback.get()), 0);
     EXPECT_EQ(api->PyScheduler_GetChannelCallback(), callback.get());
-    EXPECT_EQ(callback.count(), 2);
+    EXPECT_EQ(callback.count(), ours + 1);
 }
 
 TEST_F(CallbackTest, TheChannelCallbackSeesOperationsOfC) {

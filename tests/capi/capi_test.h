@@ -37,7 +37,8 @@ class Ref {
     PyTaskletObject* tasklet() const { return reinterpret_cast<PyTaskletObject*>(object_); }
     PyChannelObject* channel() const { return reinterpret_cast<PyChannelObject*>(object_); }
     PyTypeObject* type() const { return reinterpret_cast<PyTypeObject*>(object_); }
-    // How many references there are, this one included.
+    // How many references there are, this one included. Free-threaded CPython counts one more for
+    // a function.
     Py_ssize_t count() const { return Py_REFCNT(object_); }
     explicit operator bool() const { return object_ != nullptr; }
     PyObject* release() { return std::exchange(object_, nullptr); }
