@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import scheduler
-from model import Model, end_threads, compare, make_program, play, shrink, smallest_report
+from model import Model, compare, end_threads, make_program, play, shrink, smallest_report
 from model.channel import Channel
 from model.manager import Manager
 from model.player import Failed, Player, State, Trace

@@ -34,6 +34,7 @@ def main() -> int:
 
     import scheduler
 
+    scheduler.set_deadlock_timeout(0)  # no thread of the model could serve the module's tasklets
     for seed in range(options.seed, (options.last or options.seed) + 1):
         program = make_program(seed)
         report = compare(program, scheduler)
