@@ -15,6 +15,8 @@ namespace {
 // binding one is part of making a tasklet.
 PyRef text_attribute(PyObject* callable, const char* attribute, const char* unknown) {
     PyRef value = PyRef::steal(PyObject_GetAttrString(callable, attribute));
+    // PyObject_Str() would run signal handlers, and what they raise would be taken for its failure.
+    if (value && PyUnicode_CheckExact(value.get())) return value;
     PyRef text = value ? PyRef::steal(PyObject_Str(value.get())) : PyRef();
     if (text) return text;
     PyErr_Clear();
