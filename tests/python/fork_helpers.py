@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from helpers import TIMEOUT
-
 PRELUDE = """
-import gc, itertools, os, signal, sys, threading, warnings
+import collections, gc, os, signal, sys, threading, warnings
 import scheduler
 
 warnings.simplefilter("ignore")  # later versions advise against fork() beside threads
@@ -71,8 +69,8 @@ def run_program(run_script):
     exit code than 0, which its parent's `fork()` or `wait_for()` asserts.
     """
 
-    def run(text, timeout=TIMEOUT):
-        done = run_script(PRELUDE + text, timeout=timeout)
+    def run(text):
+        done = run_script(PRELUDE + text)
         assert done.stderr == ""
         return done.stdout.splitlines()
 
