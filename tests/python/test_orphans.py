@@ -6,6 +6,7 @@ references and finalizers may bring it back to its users.
 
 from __future__ import annotations
 
+import gc
 import threading
 import weakref
 
@@ -94,6 +95,27 @@ def test_an_orphan_is_unwound_in_the_middle_of_its_owners_run():
     scheduler.run()
     dropper.join()
     assert order == ["owner runs", True]
+
+
+@pytest.mark.spec("DEC-8", "G-08", "H-05")
+def test_the_collector_may_find_an_orphan_in_a_cycle_on_any_thread(other):
+    class Cycle(scheduler.tasklet):
+        pass
+
+    def make():
+        task = diary.suspended(Cycle)
+        task.me = task
+
+    diary = Diary()
+    gc.collect()
+    gc.disable()  # so that the owner does not find it
+    try:
+        other.call(make)
+        gc.collect()
+        other.call(scheduler.run)
+        assert diary.entries == [other.ident]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.spec("DEC-8", "G-09", "C-01")
