@@ -315,8 +315,9 @@ bool ManagerBody::unwind_one() {
     PyRef orphan = take_last(in_cycle ? cycles_ : orphans_);
     if (!orphan) return false;
     TaskletBody& tasklet = body_of(orphan.get());
-    // One that is back with its users is left to the last of them.
-    if (in_cycle || Py_REFCNT(orphan.get()) == 1) {
+    // One that is back with its users is left to the last of them. Without the GIL the count says little:
+    // whoever sent it home may still hold it for a moment. Then it is unwound whoever has it.
+    if (in_cycle || !kHasGil || Py_REFCNT(orphan.get()) == 1) {
         discard_incarnation(*this, tasklet);
     } else {
         allow_finalizing_again(orphan.get());
