@@ -187,11 +187,11 @@ bool bind(TaskletBody& tasklet, PyObject* callable, PyObject* args, PyObject* kw
     if (has_arguments) {
         if (tasklet.has_turn()) return refused(Refusal::kBindCurrent);
         if (!has_callable && !tasklet.remembered) return refused(Refusal::kNoCallable);
-        if (has_callable) remember_callable(tasklet, callable);
+        if (has_callable && !remember_callable(tasklet, callable)) return false;
         if (!replace_incarnation(*manager, tasklet, args, kwargs)) return false;
         if (manager->unsettled()) manager->settle();
     } else if (has_callable) {
-        remember_callable(tasklet, callable);
+        if (!remember_callable(tasklet, callable)) return false;
     }
     tasklet.times_switched_to = 0;
     return true;

@@ -22,19 +22,19 @@ constexpr int kUnwindingTries = 100;
 // on one stack raises what another one has caught. Nearly always there are none.
 class CxxExceptions {
   public:
-    explicit CxxExceptions(void* of_thread) : globals_(static_cast<Globals*>(of_thread)) {
-        if (globals_->caught == nullptr && globals_->uncaught == 0) return;
-        saved_ = *globals_;
-        *globals_ = {};
+    explicit CxxExceptions(void* of_thread) {
+        auto& globals = *static_cast<Globals*>(of_thread);
+        if (globals.caught == nullptr && globals.uncaught == 0) return;
+        saved_ = std::exchange(globals, {});
     }
-    void restore() const { *globals_ = saved_; }
+    // The thread may be another one by now: a sub-interpreter's is not bound to one.
+    void restore(void* of_thread) const { *static_cast<Globals*>(of_thread) = saved_; }
 
   private:
     struct Globals {  // __cxa_eh_globals of the Itanium C++ ABI
         void* caught;
         unsigned int uncaught;
     };
-    Globals* const globals_;
     Globals saved_{};
 };
 
@@ -49,7 +49,7 @@ SCHED_ALWAYS_INLINE void switch_to(ManagerBody& manager, TaskletBody& from, Task
     core::Context::switch_to(from.context, to.context);
     from.suspended = nullptr;
     words.restore(manager.thread_state);  // ---- to here
-    exceptions.restore();
+    exceptions.restore(manager.cxx_globals);
 }
 
 // The innermost loop has failed with the exception that is set now.

@@ -11,37 +11,48 @@ namespace scheduler::binding {
 
 namespace {
 
-// str(callable.NAME), or `unknown` when there is no such attribute. Functions are read directly:
-// binding one is part of making a tasklet.
+// What has failed counts as "there is none", but for an interrupt: false then.
+bool clear_unless_interrupted() {
+    if (PyErr_Occurred() == nullptr) return true;
+    if (PyErr_ExceptionMatches(PyExc_Exception) == 0) return false;
+    PyErr_Clear();
+    return true;
+}
+
+// str(callable.NAME), or `unknown` when there is no such attribute; empty with an error set.
 PyRef text_attribute(PyObject* callable, const char* attribute, const char* unknown) {
     PyRef value = PyRef::steal(PyObject_GetAttrString(callable, attribute));
     // PyObject_Str() would run signal handlers, and what they raise would be taken for its failure.
     if (value && PyUnicode_CheckExact(value.get())) return value;
     PyRef text = value ? PyRef::steal(PyObject_Str(value.get())) : PyRef();
-    if (text) return text;
-    PyErr_Clear();
+    if (text || !clear_unless_interrupted()) return text;
     return PyRef::steal(PyUnicode_FromString(unknown));
 }
 
-void describe_callable(TaskletBody& tasklet, PyObject* callable) {
+// Functions are read directly: binding one is part of making a tasklet. False with an error set, and
+// nothing changed.
+bool describe_callable(TaskletBody& tasklet, PyObject* callable) {
     PyObject* function = PyMethod_Check(callable) ? PyMethod_GET_FUNCTION(callable) : callable;
-    if (PyFunction_Check(function)) {
-        auto* f = reinterpret_cast<PyFunctionObject*>(function);
-        if (f->func_module != nullptr && PyUnicode_CheckExact(f->func_module)) {
-            tasklet.name.set(PyRef::share(f->func_name));
-            tasklet.module.set(PyRef::share(f->func_module));
-            tasklet.code.set(PyRef::share(f->func_code));
-            return;
-        }
+    PyRef name, module, code;
+    auto* f = reinterpret_cast<PyFunctionObject*>(function);
+    if (PyFunction_Check(function) && f->func_module != nullptr &&
+        PyUnicode_CheckExact(f->func_module)) {
+        name = PyRef::share(f->func_name);
+        module = PyRef::share(f->func_module);
+        code = PyRef::share(f->func_code);
+    } else {
+        name = text_attribute(callable, "__name__", "unknown_method");
+        if (!name) return false;
+        module = text_attribute(callable, "__module__", "unknown_module");
+        if (!module) return false;
+        code = PyRef::steal(PyObject_GetAttrString(callable, "__code__"));
+        if (!code && !clear_unless_interrupted()) return false;
+        if (code && !PyCode_Check(code.get())) code.reset();
     }
-    tasklet.name.set(text_attribute(callable, "__name__", "unknown_method"));
-    tasklet.module.set(text_attribute(callable, "__module__", "unknown_module"));
-    PyRef code = PyRef::steal(PyObject_GetAttrString(callable, "__code__"));
-    if (!code || !PyCode_Check(code.get())) {
-        PyErr_Clear();
-        code.reset();
-    }
+    tasklet.name.set(std::move(name));
+    tasklet.module.set(std::move(module));
     tasklet.code.set(std::move(code));
+    return true;
 }
 
 }  // namespace
@@ -58,10 +69,11 @@ TaskletNotes& TaskletBody::get_notes() {
     return notes.compare_exchange_strong(found, made.get()) ? *made.release() : *found;
 }
 
-void remember_callable(TaskletBody& tasklet, PyObject* callable) {
-    describe_callable(tasklet, callable);
+bool remember_callable(TaskletBody& tasklet, PyObject* callable) {
+    if (!describe_callable(tasklet, callable)) return false;
     tasklet.contained = tasklet.dont_raise;
     tasklet.remembered.set(PyRef::share(callable));
+    return true;
 }
 
 void forget_callable(TaskletBody& tasklet) {

@@ -89,8 +89,9 @@ inline TaskletBody& body_of(core::Tasklet& tasklet) { return static_cast<Tasklet
 // Borrowed.
 inline PyObject* object_of(core::Tasklet& tasklet) { return body_of(tasklet).object; }
 
-// Remembers `callable` (borrowed, callable) and describes it. May run Python.
-void remember_callable(TaskletBody& tasklet, PyObject* callable);
+// Remembers `callable` (borrowed, callable) and describes it. May run Python; false with an error set if
+// that was interrupted.
+[[nodiscard]] bool remember_callable(TaskletBody& tasklet, PyObject* callable);
 // Forgets callables, arguments and description. May run Python.
 void forget_callable(TaskletBody& tasklet);
 

@@ -349,3 +349,19 @@ def test_a_signal_may_end_the_program_while_tasklets_run(run_script, way):
     assert done.stdout == ("unwound\n" if is_unwound else "")
     traceback = done.stderr.rstrip()
     assert traceback.endswith("KeyboardInterrupt") if code == -signal.SIGINT else traceback == ""
+
+
+@pytest.mark.spec("E-20", "T-10")
+@pytest.mark.parametrize("attribute", ["__name__", "__module__", "__code__"])
+def test_an_interrupt_while_a_callable_is_described_is_not_lost(attribute):
+    class Callable:
+        def __call__(self):
+            pass
+
+        def __getattribute__(self, name):
+            if name == attribute:
+                raise KeyboardInterrupt
+            return super().__getattribute__(name)
+
+    with pytest.raises(KeyboardInterrupt):
+        scheduler.tasklet(Callable())

@@ -257,3 +257,41 @@ def test_an_interpreter_may_be_left_to_the_end_of_the_program(run_script, left_o
     )
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr == "" or sys.version_info >= (3, 13)
+
+
+# ---- threads that are gone -------------------------------------------------------------------------
+
+OTHER_THREAD = """
+import sys, threading
+if sys.version_info >= (3, 13):
+    import _interpreters as interpreters
+    create = lambda: interpreters.create("legacy")
+else:
+    import _xxsubinterpreters as interpreters
+    create = lambda: interpreters.create(isolated=False)
+
+def in_thread(function, *args):
+    thread = threading.Thread(target=function, args=args)
+    thread.start()
+    thread.join()
+
+for _ in range(200):
+    interpreter = create()
+    in_thread(interpreters.run_string, interpreter, '''
+import os, scheduler
+def body():
+    try:
+        scheduler.schedule_remove()
+    finally:
+        os.write(1, b"x")
+task = scheduler.tasklet(body)()
+task.run()
+''')
+    in_thread(interpreters.destroy, interpreter)
+"""
+
+
+@pytest.mark.spec("D-64", "H-05")
+def test_an_interpreter_may_be_run_and_destroyed_on_threads_that_are_gone(run_script):
+    done = run_script(OTHER_THREAD)
+    assert (done.stdout, done.stderr) == ("x" * 200, "")
