@@ -41,11 +41,11 @@ PyObject* first_waiting(PyObject* channel) {
     return first;
 }
 
-bool evict(TaskletBody& tasklet, std::uint32_t bits) {
+bool evict(TaskletBody& tasklet) {
     // A channel is not destroyed under this lock, and one that a tasklet waits on is alive.
     core::LockGuard guard(tasklet.module_state.registry_lock);
     core::Channel* const channel = tasklet.channel.load(std::memory_order_acquire);
-    return channel != nullptr && channel->evict(tasklet, bits);
+    return channel != nullptr && channel->evict(tasklet);
 }
 
 bool clear_channel(PyObject* object) {

@@ -72,9 +72,9 @@ bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item);
 // None if something is in `deque`; else receives, and returns the value in a tuple.
 PyObject* receive_unless(PyObject* channel, PyObject* deque);
 
-// Takes a tasklet of another thread that waits on some channel out of the line and sends it home with
-// these bits of mail. False: it does not wait.
-bool evict(TaskletBody& tasklet, std::uint32_t bits);
+// Takes a tasklet of another thread, for which an error has been posted, out of the line of whatever
+// channel it waits on, and sends it home. False: it does not wait.
+bool evict(TaskletBody& tasklet);
 
 // ---- closing
 // Kills all who wait, in line order; see Channel.clear().

@@ -364,9 +364,9 @@ void read_mail(ManagerBody& manager) {
         if (letter.tasklet == nullptr) return;
         TaskletBody& tasklet = body_of(*letter.tasklet);
         if ((letter.bits & core::mail::kError) != 0) {
-            const bool kill = tasklet.posted_kill.exchange(false);
-            PyObject* error = tasklet.posted.exchange(nullptr);
-            if (error != nullptr) make_pending(manager, tasklet, PyRef::steal(error), kill);
+            const core::PostedError::Content posted = tasklet.posted.take();
+            PyRef error = error_in(posted);
+            if (error) make_pending(manager, tasklet, std::move(error), posted.kills);
         }
         if ((letter.bits & (core::mail::kUnwind | core::mail::kUnwindCycle)) != 0) {
             const bool in_cycle = (letter.bits & core::mail::kUnwindCycle) != 0;

@@ -77,10 +77,8 @@ bool deliver_now(ManagerBody& manager, TaskletBody& tasklet, PyRef error) {
 
 // DEC-2: the owner thread raises it when the tasklet next has a turn.
 bool post_error(TaskletBody& tasklet, PyRef error, bool kill) {
-    PyRef replaced = PyRef::steal(tasklet.posted.exchange(error.release()));
-    tasklet.posted_kill.store(kill);
-    if (evict(tasklet, mail::kError)) return true;
-    return post(tasklet, mail::kError);
+    PyRef replaced = error_in(tasklet.posted.put({error.release(), kill}));
+    return evict(tasklet) || post(tasklet, mail::kError);
 }
 
 bool check_arguments(PyObject* args, PyObject* kwargs) {
@@ -307,7 +305,7 @@ bool kill(TaskletBody& tasklet, bool pending) {
     }
     if (tasklet.is_main) return refused(Refusal::kMainTasklet);
     // One that is on its way already is enough, unless the tasklet has left the queue since.
-    if (tasklet.posted_kill.load() || (tasklet.pending_kill && tasklet.queued())) return true;
+    if (tasklet.posted.kills() || (tasklet.pending_kill && tasklet.queued())) return true;
     if (foreign) return post_error(tasklet, std::move(exit), true);
     if (!pending) return deliver_now(*manager, tasklet, std::move(exit));
     make_pending(*manager, tasklet, std::move(exit), true);

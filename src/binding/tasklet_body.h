@@ -56,10 +56,6 @@ struct TaskletBody : core::Tasklet {
     SharedRef code;
     std::atomic<TaskletNotes*> notes{nullptr};  // owned
 
-    // An exception that another thread wants to be raised here, owned; see core::mail::kError.
-    std::atomic<PyObject*> posted{nullptr};
-    std::atomic<bool> posted_kill{false};
-
     // Where those wait who have joined it; owned, nullptr before the first one. See joining.h.
     std::atomic<core::Channel*> joiners{nullptr};
 
@@ -88,6 +84,10 @@ inline TaskletBody& body_of(PyObject* tasklet) {
 inline TaskletBody& body_of(core::Tasklet& tasklet) { return static_cast<TaskletBody&>(tasklet); }
 // Borrowed.
 inline PyObject* object_of(core::Tasklet& tasklet) { return body_of(tasklet).object; }
+// What came out of Tasklet::posted: an exception instance, or empty.
+inline PyRef error_in(const core::PostedError::Content& posted) {
+    return PyRef::steal(static_cast<PyObject*>(posted.error));
+}
 
 // Remembers `callable` (borrowed, callable) and describes it. May run Python; false with an error set if
 // that was interrupted.

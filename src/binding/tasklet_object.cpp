@@ -122,7 +122,7 @@ void tasklet_dealloc(PyObject* self) {
     if (object->weak_references != nullptr) PyObject_ClearWeakRefs(self);
     tasklet_clear(self);
     TaskletBody& body = object->body;
-    Py_XDECREF(body.posted.exchange(nullptr));
+    error_in(body.posted.take()).reset();
     Py_XDECREF(static_cast<PyObject*>(body.parcel.take_payload()));
     if (ManagerBody* manager = body.get_manager()) {
         manager->forget(body);
@@ -155,7 +155,7 @@ int tasklet_traverse(PyObject* self, visitproc visit, void* arg) {
             Py_VISIT(reference->borrow());
         }
     }
-    Py_VISIT(body.posted.load());
+    Py_VISIT(static_cast<PyObject*>(body.posted.borrow()));
     Py_VISIT(static_cast<PyObject*>(body.parcel.payload()));
     // The main tasklet's frames are the thread's: they are never garbage.
     if (body.suspended == nullptr || body.is_main) return 0;

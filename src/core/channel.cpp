@@ -14,12 +14,13 @@ bool Channel::withdraw(Tasklet& tasklet) {
     return false;
 }
 
-bool Channel::evict(Tasklet& tasklet, std::uint32_t bits) {
+bool Channel::evict(Tasklet& tasklet) {
     ScheduleManager* manager = nullptr;
     {
         LockGuard guard(lock_);
-        if (!unlink_locked(tasklet)) return false;
-        manager = &post_locked(tasklet, bits | mail::kWake);
+        // Under the lock: whoever takes the error cannot take the tasklet out of the line as well.
+        if (tasklet.posted.empty() || !unlink_locked(tasklet)) return false;
+        manager = &post_locked(tasklet, mail::kError | mail::kWake);
     }
     wake(*manager);
     return true;

@@ -62,9 +62,10 @@ class Channel {
     // parcel stays with it.
     bool withdraw(Tasklet& tasklet) SCHED_EXCLUDES(lock_);
 
-    // The same for a tasklet of another thread: it is kInTransit, and its thread is told to wake it
-    // and what else `bits` says.
-    bool evict(Tasklet& tasklet, std::uint32_t bits) SCHED_EXCLUDES(lock_);
+    // The same for a tasklet of another thread, for which an error has been posted: it is kInTransit,
+    // and its thread is told to wake it. False also when its thread has taken the error meanwhile: by
+    // now the tasklet may have raised it and wait anew.
+    bool evict(Tasklet& tasklet) SCHED_EXCLUDES(lock_);
 
     // +n: n senders wait; -n: n receivers.
     int balance() const SCHED_EXCLUDES(lock_);

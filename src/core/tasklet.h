@@ -25,6 +25,7 @@
 #include "atomic.h"
 #include "context.h"
 #include "parcel.h"
+#include "posted_error.h"
 #include "stack_pool.h"
 #include "tasklet_list.h"
 
@@ -50,7 +51,7 @@ inline constexpr std::uint32_t kInsert = 2;  // queue it (excludes kRemove)
 inline constexpr std::uint32_t kRemove = 4;  // take it out of the queue (excludes kInsert)
 inline constexpr std::uint32_t kWake = 8;  // its transfer is complete: queue it at the end
 inline constexpr std::uint32_t kWakeFirst = 16;  // the same, behind the current tasklet
-inline constexpr std::uint32_t kError = 32;  // the host has an exception for it
+inline constexpr std::uint32_t kError = 32;  // an exception was posted
 inline constexpr std::uint32_t kUnwind = 64;  // its last reference went away elsewhere
 inline constexpr std::uint32_t kUnwindCycle = 128;  // the collector has found it elsewhere
 inline constexpr std::uint32_t kWakes = kWake | kWakeFirst;
@@ -99,6 +100,7 @@ struct Tasklet : Links {
 
     // Any thread.
     Atomic<std::uint32_t> mail{0};
+    PostedError posted;
     Tasklet* mail_next = nullptr;  // owned by the inbox while mail::kPosted is set
 
     // The manager's roster lock.

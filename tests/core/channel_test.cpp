@@ -177,7 +177,8 @@ TEST_P(Directions, WithdrawLeavesOtherChannelsAlone) {
     TestTasklet& waiting = make_waiting(here_, GetParam());
     Channel other;
     EXPECT_FALSE(other.withdraw(waiting));
-    EXPECT_FALSE(other.evict(waiting, mail::kError));
+    waiting.posted.put({&waiting, false});
+    EXPECT_FALSE(other.evict(waiting));
     EXPECT_TRUE(waiting.blocked());
     EXPECT_EQ(waiting.get_mail(), 0U);
 }
@@ -231,16 +232,29 @@ TEST_P(Directions, CallerYieldsToAFavouredPartner) {
 // SPEC: C-52, DEC-2
 TEST_P(Directions, EvictTellsTheOwner) {
     TestTasklet& victim = make_waiting(there_, GetParam());
-    EXPECT_TRUE(channel_.evict(victim, mail::kError));
+    victim.posted.put({&victim, true});
+    EXPECT_TRUE(channel_.evict(victim));
     EXPECT_EQ(victim.get_state(), State::kInTransit);
     EXPECT_EQ(channel_.balance(), 0);
-    EXPECT_FALSE(channel_.evict(victim, mail::kError)) << "only once";
+    EXPECT_FALSE(channel_.evict(victim)) << "only once";
     const Mail letter = there_.manager().take_mail();
     EXPECT_EQ(letter.tasklet, &victim);
     EXPECT_EQ(letter.bits & mail::kError, mail::kError);
     EXPECT_EQ(victim.get_state(), State::kReady);
     EXPECT_TRUE(victim.queued());
     --victim.references;  // the letter's
+}
+
+// Its thread may have taken the error by now, and delivered it.
+// SPEC: DEC-2
+TEST_P(Directions, EvictLeavesAloneWhoHasNoErrorPosted) {
+    TestTasklet& waiting = make_waiting(there_, GetParam());
+    waiting.posted.put({&waiting, true});
+    EXPECT_EQ(waiting.posted.take().error, &waiting);
+    EXPECT_FALSE(channel_.evict(waiting));
+    EXPECT_TRUE(waiting.blocked());
+    EXPECT_EQ(channel_.balance(), balance_of(1));
+    EXPECT_EQ(waiting.get_mail(), 0U);
 }
 
 // SPEC: S-02, C-20
@@ -286,7 +300,8 @@ TEST_F(ChannelTest, VisitStopsWhenTold) {
 TEST_F(ChannelTest, EvictAfterTheMatchIsTooLate) {
     TestTasklet& receiver = make_waiting(there_, Direction::kReceive);
     meet(Direction::kSend, here_.main());
-    EXPECT_FALSE(channel_.evict(receiver, mail::kError));
+    receiver.posted.put({&receiver, true});
+    EXPECT_FALSE(channel_.evict(receiver));
     EXPECT_FALSE(channel_.withdraw(receiver));
     there_.read_mail();
     EXPECT_FALSE(receiver.pending);
@@ -297,7 +312,8 @@ TEST_F(ChannelTest, EvictAfterTheMatchIsTooLate) {
 TEST_F(ChannelTest, EvictedTaskletMayWaitAgain) {
     TestTasklet& tasklet = make_waiting(there_, Direction::kReceive);
     for (int round = 0; round < 3; ++round) {
-        EXPECT_TRUE(channel_.evict(tasklet, 0));
+        tasklet.posted.put({&tasklet, false});
+        EXPECT_TRUE(channel_.evict(tasklet));
         there_.read_mail();
         ASSERT_TRUE(tasklet.queued());
         EXPECT_EQ(meet(Direction::kReceive, tasklet).meeting, Meeting::kJoined);

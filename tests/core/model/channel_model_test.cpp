@@ -105,9 +105,9 @@ class Pair : public Program {
   protected:
     // As kill() does it to a tasklet of another thread.
     void kill_from_elsewhere(ModelThread& owner, ModelTasklet& tasklet) {
-        if (!tasklet.blocked() || !channel_.evict(tasklet, mail::kError)) {
-            expect(owner.manager().post(tasklet, mail::kError), "refused before the end");
-        }
+        tasklet.posted.put({&error_, true});
+        // Refused if its thread has ended.
+        if (!channel_.evict(tasklet)) owner.manager().post(tasklet, mail::kError);
         owner.manager().drop_reference();
     }
 
@@ -117,6 +117,7 @@ class Pair : public Program {
     Outcome received_ = Outcome::kNone;
     Outcome sent_ = Outcome::kNone;
     Value value_;
+    int error_ = 0;
 };
 
 class TimingOut : public Pair {
@@ -186,6 +187,30 @@ TEST(ChannelModel, KilledAsItIsServed) {
 TEST(ChannelModel, KilledAsItIsServedAndTimesOut) {
     expect_passed(explore<Killing>({.preemptions = kPreemptions}, kSomeTime), 10'000);
 }
+
+// Two threads ask a receiver to end, which takes that for one of the other and goes on; the second one
+// sends to it afterwards. It may be told once or twice, but not for nothing.
+class KillingTwice : public Pair {
+  public:
+    KillingTwice() {
+        for (int i = 0; i < 2; ++i) receiver_.manager().add_reference();
+        add_thread([this] {
+            while ((received_ = receiver_.receive(channel_)) != Outcome::kServed) {
+                expect(receiver_.main().pending, "woken, and nothing has come");
+                receiver_.main().pending = false;
+            }
+            receiver_.end();
+        });
+        add_thread([this] { kill_from_elsewhere(receiver_, receiver_.main()); });
+        add_thread([this] {
+            kill_from_elsewhere(receiver_, receiver_.main());
+            sent_ = sender_.send(channel_, value_);
+            sender_.end();
+        });
+    }
+};
+
+TEST(ChannelModel, KilledTwice) { expect_passed(explore<KillingTwice>({.preemptions = 2}), 4'000); }
 
 // A tasklet that is not its thread's main one waits to receive. Its owner takes it out of the line, or
 // lets a timer do so, as another thread sends; a third one may ask it to end at the same time. Then

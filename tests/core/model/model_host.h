@@ -27,6 +27,7 @@ inline void expect_passed(const Result& result, long at_least) {
 struct ModelTasklet : Tasklet {
     Atomic<int> references{1};
     std::uint32_t asked = 0;  // what its owner has read in its mail
+    bool pending = false;  // with an error that was posted
     int managers_freed = 0;  // of a main tasklet
 };
 
@@ -88,6 +89,9 @@ class ModelThread {
             if (letter.tasklet == nullptr) return;
             ModelTasklet& tasklet = body_of(*letter.tasklet);
             tasklet.asked |= letter.bits;
+            if ((letter.bits & mail::kError) != 0 && tasklet.posted.take().error != nullptr) {
+                tasklet.pending = true;
+            }
             for (int i = 0; i < letter.references; ++i) release(tasklet);
         }
     }
@@ -179,7 +183,7 @@ class ModelThread {
     // Until main is served, evicted, told to end, or out of patience.
     void wait_in_line(Channel& channel, std::int64_t deadline) {
         const auto is_out = [&] {
-            if ((main_.asked & mail::kError) != 0) leave_line(channel);
+            if (main_.pending) leave_line(channel);
             return main_.get_state() == State::kRunning;
         };
         if (park_until(is_out, deadline) == Wakeup::kNotified || leave_line(channel)) return;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import random
+import sys
 import time
 import weakref
 from collections import Counter
@@ -181,6 +182,17 @@ class Round:
         self.complaints += book.check_forgotten(ledgers)
         if counters != self._counters:
             self.complaints.append(f"{self._counters} at the beginning, {counters} at the end")
+            self.complaints += map(_describe, _tasklets_and_channels())
+
+
+def _tasklets_and_channels() -> list[Any]:
+    kinds = (scheduler.tasklet, scheduler.channel)
+    return [thing for thing in gc.get_objects() if isinstance(thing, kinds)]
+
+
+def _describe(thing: Any) -> str:
+    holders = [type(holder).__name__ for holder in gc.get_referrers(thing)]
+    return f"left: {thing!r}, {sys.getrefcount(thing)} references, held by {holders}"
 
 
 def _counters() -> dict[str, int]:
