@@ -184,9 +184,12 @@ PyChannelObject* channel_new(PyTypeObject* type) {
     });
 }
 
+// What exchange() returns for a sender.
+bool done(PyObject* none) { return static_cast<bool>(PyRef::steal(none)); }
+
 int channel_send(PyChannelObject* channel, PyObject* value) {
     return with_channel(channel, -1, [value](PyObject* object) {
-        if (value != nullptr) return zero_or_error(send_value(object, value));
+        if (value != nullptr) return zero_or_error(done(send_value(object, value)));
         PyErr_SetString(PyExc_TypeError, "the value to send must not be NULL");
         return -1;
     });
@@ -200,7 +203,7 @@ int send_made(PyChannelObject* channel, PyObject* exc, PyObject* val, PyObject* 
               ReadyInstance ready) {
     return with_channel(channel, -1, [&](PyObject* object) {
         PyObject* error = make_exception(exc, val, tb, PyExc_RuntimeError, ready);
-        return error != nullptr ? zero_or_error(send_error(object, error)) : -1;
+        return error != nullptr ? zero_or_error(done(send_error(object, error))) : -1;
     });
 }
 

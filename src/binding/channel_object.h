@@ -55,12 +55,21 @@ inline ChannelObject& channel_of(PyObject* object) {
 // False / nullptr: an error is set, and nothing has been transferred, unless the transfer was complete
 // and the error came while the caller gave way to its partner.
 
+// Sends `payload` (stolen), or with kEmpty and nullptr receives: a new reference to what was received,
+// or to None. One function for both, see suspend().
+PyObject* exchange(PyObject* channel, core::Direction direction, core::Parcel::Kind kind,
+                   PyObject* payload);
 // `value` is borrowed.
-bool send_value(PyObject* channel, PyObject* value);
+inline PyObject* send_value(PyObject* channel, PyObject* value) {
+    return exchange(channel, core::Direction::kSend, core::Parcel::Kind::kValue, Py_NewRef(value));
+}
 // `error` (an exception instance, stolen) is raised in the receiver.
-bool send_error(PyObject* channel, PyObject* error);
-// A new reference.
-PyObject* receive(PyObject* channel);
+inline PyObject* send_error(PyObject* channel, PyObject* error) {
+    return exchange(channel, core::Direction::kSend, core::Parcel::Kind::kError, error);
+}
+inline PyObject* receive(PyObject* channel) {
+    return exchange(channel, core::Direction::kReceive, core::Parcel::Kind::kEmpty, nullptr);
+}
 
 // ---- for QueueChannel: a deque of items (ok, data) beside the line; `data` is the value, or with
 // `ok` false (type, exception, traceback). No other code comes between the look at one of the two

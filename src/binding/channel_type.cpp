@@ -85,7 +85,7 @@ PyObject* channel_repr(PyObject* self) {
 // ---- methods -----------------------------------------------------------------------------------
 
 PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-    return check_count("send", count, 1, 1) ? none_if(send_value(self, args[0])) : nullptr;
+    return check_count("send", count, 1, 1) ? send_value(self, args[0]) : nullptr;
 }
 
 PyObject* channel_receive(PyObject* self, PyObject* const*, Py_ssize_t count) {
@@ -112,7 +112,7 @@ PyObject* channel_send_exception(PyObject* self, PyObject* const* args, Py_ssize
     }
     PyObject* error =
         make_exception(count > 0 ? args[0] : nullptr, value.get(), nullptr, PyExc_RuntimeError);
-    return error != nullptr ? none_if(send_error(self, error)) : nullptr;
+    return error != nullptr ? send_error(self, error) : nullptr;
 }
 
 PyObject* channel_send_throw(PyObject* self, PyObject* args, PyObject* kwargs) {
@@ -123,7 +123,7 @@ PyObject* channel_send_throw(PyObject* self, PyObject* args, PyObject* kwargs) {
         return nullptr;
     }
     PyObject* error = make_exception(exc, val, tb, PyExc_TypeError, ReadyInstance::kOfExactClass);
-    return error != nullptr ? none_if(send_error(self, error)) : nullptr;
+    return error != nullptr ? send_error(self, error) : nullptr;
 }
 
 PyObject* channel_send_or_queue(PyObject* self, PyObject* const* args, Py_ssize_t count) {
@@ -197,11 +197,13 @@ int set_preference(PyObject* self, PyObject* value, void*) {
 }
 
 template <auto Function>
+constexpr auto fastest = fastest_method<ChannelObject, Function>;
+template <auto Function>
 constexpr auto fast = fast_method<ChannelObject, Function>;
 
 PyMethodDef channel_methods[] = {
-    {"send", as_method(fast<channel_send>), METH_FASTCALL, docs::send},
-    {"receive", as_method(fast<channel_receive>), METH_FASTCALL, docs::receive},
+    {"send", as_method(fastest<channel_send>), METH_FASTCALL, docs::send},
+    {"receive", as_method(fastest<channel_receive>), METH_FASTCALL, docs::receive},
     {"send_exception", as_method(fast<channel_send_exception>), METH_FASTCALL,
      docs::send_exception},
     {"send_throw", as_method(keyword_method<ChannelObject, channel_send_throw>),

@@ -297,6 +297,8 @@ void InterpState::save(PyThreadState* thread) {
     tracing_ = thread->tracing;
 }
 
+const void* InterpState::first_read() const { return innermost(frames_); }
+
 void InterpState::restore(PyThreadState* thread) const {
     set_frames(thread, frames_);
     thread->exc_info = exc_info_;

@@ -60,6 +60,17 @@ void allow_finalizing_again(PyObject* object);
 // The calling thread's state, or nullptr without the GIL.
 PyThreadState* this_thread_state();
 
+// Is this the state of the running thread? If it is some thread's at all, it is this one's, the caller
+// knows. From 3.12 on it says so itself, which saves a call; without the GIL others may run as well.
+template <typename ThreadState>
+bool is_current(const ThreadState* thread) {
+    if constexpr (kHasGil && requires { thread->_status.active; }) {
+        return thread != nullptr && thread->_status.active != 0;
+    } else {
+        return thread == this_thread_state();
+    }
+}
+
 // Does the interpreter have more Python threads than the calling one? May be out of date at once.
 bool has_other_threads();
 
@@ -75,6 +86,8 @@ extern const std::size_t kStackBytes;
 // The state of a stack that does not run. It lies on that stack, which never moves.
 class InterpState {
   public:
+    // What the interpreter reads first when the stopped stack goes on.
+    const void* first_read() const;
     // Nothing may run between save() on one stack and restore() or StackBase::enter() on the next.
     void save(PyThreadState* thread);
     void restore(PyThreadState* thread) const;

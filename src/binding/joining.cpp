@@ -55,7 +55,7 @@ bool may_wait(ManagerBody& manager) {
 bool wait_in(ManagerBody& manager, Channel& line) {
     TaskletBody& self = manager.current_body();
     if (line.meet(Direction::kReceive, self, true).meeting == Meeting::kClosing) return true;
-    if (suspend_blocked(manager)) return true;
+    if (suspend(manager, core::Ending::kBlock)) return true;
     if (self.is_main && leave_line(manager, self)) self.set_state(core::State::kRunning);
     ErrorStash stash;
     manager.settle();

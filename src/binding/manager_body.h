@@ -96,8 +96,7 @@ extern constinit thread_local ManagerBody* last_manager [[gnu::tls_model("initia
 inline ManagerBody* last_manager_if_right(State& state) {
     ManagerBody* manager = last_manager;
     const bool is_right = manager != nullptr && &manager->state == &state &&
-                          manager->thread_state == this_thread_state() &&
-                          manager->seat == &last_manager;
+                          manager->seat == &last_manager && is_current(manager->thread_state);
     return is_right ? manager : nullptr;
 }
 

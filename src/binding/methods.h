@@ -49,6 +49,12 @@ PyObject* fast_method(PyObject* self, PyObject* const* args, Py_ssize_t count) {
     return guard_memory([&] { return Function(self, args, count); });
 }
 
+// The same for a Function that throws nothing: its call can be a jump.
+template <typename Object, auto Function>
+PyObject* fastest_method(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+    return check_initialised<Object>(self) ? Function(self, args, count) : nullptr;
+}
+
 // A method with keywords, as METH_VARARGS | METH_KEYWORDS.
 template <typename Object, auto Function>
 PyObject* keyword_method(PyObject* self, PyObject* args, PyObject* kwargs) {

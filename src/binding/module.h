@@ -77,7 +77,7 @@ struct State {
         delete this;
     }
 
-    bool watches_switches() const {
+    SCHED_ALWAYS_INLINE bool watches_switches() const {
         return schedule_callback || fast_callback.load(std::memory_order_relaxed) != nullptr;
     }
 };

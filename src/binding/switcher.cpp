@@ -46,6 +46,7 @@ SCHED_ALWAYS_INLINE void switch_to(ManagerBody& manager, TaskletBody& from, Task
     InterpState words;
     words.save(manager.thread_state);  // ---- nothing else may run from here
     from.suspended = &words;
+    from.first_read = words.first_read();
     core::Context::switch_to(from.context, to.context);
     from.suspended = nullptr;
     words.restore(manager.thread_state);  // ---- to here
@@ -134,6 +135,7 @@ SCHED_ALWAYS_INLINE TaskletBody& choose_next(ManagerBody& manager, bool adopting
     if (!manager.has_mail() && !manager.has_timers() && !manager.state.watches_switches()) {
         const Turn turn = manager.next_turn();
         if (turn.kind == Turn::Kind::kGive && turn.tasklet->get_state() == State::kReady) {
+            manager.prefetch_behind(*turn.tasklet);
             manager.begin_turn(*turn.tasklet);
             return body_of(*turn.tasklet);
         }
@@ -167,6 +169,13 @@ bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletB
     if (manager.unsettled() && !driver.blocked()) manager.settle();
     if (!loop.failed) return true;
     raise_error(failure.release());
+    return false;
+}
+
+bool raise_pending(PyRef pending, TaskletBody& self) {
+    if (!pending) return true;
+    self.pending_kill = false;
+    raise_here(pending.release());
     return false;
 }
 
@@ -256,42 +265,21 @@ bool drive(ManagerBody& manager, TaskletBody* first) {
     return run_loop(manager, loop, driver, choose_next(manager, false));
 }
 
+bool nothing_pending(ManagerBody& manager) {
+    return raise_pending(std::move(manager.current_body().pending), manager.current_body());
+}
+
 namespace {
 
-// suspend(), once for each way to end a turn: `how` is constant in there.
-SCHED_ALWAYS_INLINE bool suspend_tasklet(ManagerBody& manager, Ending how) {
-    if (would_be_refused(manager) && !may_switch(manager)) return false;
-    TaskletBody& self = manager.current_body();
-    TaskletBody& next = end_turn(manager, how);
-    if (&next != &self) switch_to(manager, self, next);
+// The current tasklet has control again. To settle may run Python, which has no part in what was
+// pending before.
+[[gnu::noinline]] bool settle_and_raise(ManagerBody& manager, TaskletBody& self) {
     PyRef pending = std::move(self.pending);
     if (manager.unsettled()) manager.settle();
-    if (!pending) return true;
-    self.pending_kill = false;
-    raise_here(pending.release());
-    return false;
+    return raise_pending(std::move(pending), self);
 }
 
-}  // namespace
-
-bool nothing_pending(ManagerBody& manager) {
-    TaskletBody& self = manager.current_body();
-    PyRef pending = std::move(self.pending);
-    if (!pending) return true;
-    self.pending_kill = false;
-    raise_here(pending.release());
-    return false;
-}
-
-bool suspend(ManagerBody& manager, Ending how) {
-    if (manager.current_is_main()) return drive(manager, nullptr);
-    if (how == Ending::kRequeue) return suspend_tasklet(manager, Ending::kRequeue);
-    if (how == Ending::kLeave && !nothing_pending(manager)) return false;
-    return suspend_tasklet(manager, how);
-}
-
-bool suspend_blocked(ManagerBody& manager) {
-    if (!manager.current_is_main()) return suspend_tasklet(manager, Ending::kBlock);
+bool wait_as_main(ManagerBody& manager) {
     for (;;) {
         if (!drive(manager, nullptr)) return false;
         for (;;) {  // what the end of a loop drops, and late mail, may have queued somebody
@@ -306,6 +294,20 @@ bool suspend_blocked(ManagerBody& manager) {
             if (!wait_for_service(manager)) return false;
         }
     }
+}
+
+}  // namespace
+
+bool suspend(ManagerBody& manager, Ending how) {
+    if (manager.current_is_main()) {
+        return how == Ending::kBlock ? wait_as_main(manager) : drive(manager, nullptr);
+    }
+    if (how == Ending::kLeave && !nothing_pending(manager)) return false;
+    if (would_be_refused(manager) && !may_switch(manager)) return false;
+    TaskletBody& self = manager.current_body();
+    TaskletBody& next = end_turn(manager, how);
+    if (&next != &self) switch_to(manager, self, next);
+    return (!manager.unsettled() && !self.pending) || settle_and_raise(manager, self);
 }
 
 bool may_go(ManagerBody& manager, const TaskletBody& target) {

@@ -28,10 +28,13 @@ bool nothing_pending(ManagerBody& manager);
 
 // The current tasklet's turn ends; returns when it has its next one. Main, which has no turn, drives
 // its queue instead. A pending exception is raised.
+//
+// kBlock: it has joined the line of a channel. Main waits for other threads if nothing on its own can
+// unblock it, and fails with Deadlock if they do not.
+//
+// All stacks stop in this one function: the processor predicts where a call returns to by the calls
+// that came before, and is right after a switch only if both stacks have made the same.
 bool suspend(ManagerBody& manager, core::Ending how);
-// The same for a tasklet that has joined the line of a channel. Main waits for other threads if nothing
-// on its own can unblock it, and fails with Deadlock if they do not.
-bool suspend_blocked(ManagerBody& manager);
 
 // Gets `target` going at once, according to the mode: nested, a loop that starts at it; flat, it goes
 // next and the current tasklet after it.

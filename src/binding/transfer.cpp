@@ -52,40 +52,40 @@ void refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obstacle,
     }
 }
 
-// In line: gives control away until the transfer is done. On failure the caller is out of the line.
-bool wait_in_line(ManagerBody& manager, ChannelObject& channel, TaskletBody& self) {
-    Py_INCREF(&channel.ob_base);
-    if (suspend_blocked(manager)) {
-        Py_DECREF(&channel.ob_base);
-        return true;
+// The caller gave control away, or tried to, and fails with the error that is set. What it has sent or
+// received is dropped.
+void give_up_transfer(ManagerBody& manager, ChannelObject& channel, Parcel& parcel, Ending how) {
+    TaskletBody& self = manager.current_body();
+    if (how == Ending::kBlock) {
+        if (self.is_main && leave_line(manager, self)) self.set_state(core::State::kRunning);
+        drop_parcel(manager, self);
+        manager.discard(&channel.ob_base);
+    } else {
+        // In a callback what lies in the tasklet's own parcel is not of this transfer.
+        if (!manager.switching) drop_parcel(manager, self);
+        manager.discard(static_cast<PyObject*>(parcel.take_payload()));
     }
-    if (self.is_main && leave_line(manager, self)) self.set_state(core::State::kRunning);
-    drop_parcel(manager, self);
-    manager.discard(&channel.ob_base);
     ErrorStash stash;  // not while it is in line: on 3.11 this may start a collection
     manager.settle();
-    return false;
 }
 
-// The partner has its parcel already and goes first, if the channel's preference is for it. What
-// the caller has received waits in its own parcel meanwhile, where the collector sees it.
-bool give_way(ManagerBody& manager, ChannelObject& channel, Direction direction, Parcel& parcel,
-              const Match& match) {
-    const bool yields = channel.channel.caller_yields(direction);
-    if (match.meeting == Meeting::kMet) manager.welcome(*match.partner, yields);
-    if (!yields) return true;
-    TaskletBody& self = manager.current_body();
-    if (!manager.switching) self.parcel = std::exchange(parcel, Parcel());
-    if (suspend(manager, Ending::kRequeue)) {
-        parcel = std::move(self.parcel);
-        return true;
+// Gives control away: in line until the transfer is done, or because the partner, which has its parcel
+// already, goes first. What the caller receives, or has received, lies in the tasklet meanwhile, where
+// the collector sees it.
+SCHED_ALWAYS_INLINE bool wait_or_give_way(ManagerBody& manager, ChannelObject& channel,
+                                          TaskletBody& self, Parcel& parcel, Ending how) {
+    if (how == Ending::kBlock) {
+        Py_INCREF(&channel.ob_base);
+    } else if (!manager.switching) {
+        self.parcel = std::move(parcel);
     }
-    // In a callback what lies in the tasklet's own parcel is not of this transfer.
-    if (!manager.switching) drop_parcel(manager, self);
-    manager.discard(static_cast<PyObject*>(parcel.take_payload()));
-    ErrorStash stash;
-    manager.settle();
-    return false;
+    if (!suspend(manager, how)) {
+        give_up_transfer(manager, channel, parcel, how);
+        return false;
+    }
+    parcel = std::move(self.parcel);
+    if (how == Ending::kBlock) Py_DECREF(&channel.ob_base);
+    return true;
 }
 
 enum class Transfer : unsigned char { kDone, kFailed, kQueued };
@@ -116,10 +116,9 @@ Transfer use_queue(ManagerBody& manager, const core::Channel& channel, const Ite
     return none ? Transfer::kQueued : Transfer::kFailed;
 }
 
-// One side of a transfer; a sender's parcel is `parcel`. Done: what a receiver got is in `received`.
-// Inlined into each of its four uses, where most of its arguments are constant.
-SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel parcel,
-                                      Parcel* received, const ItemQueue& queue = {}) {
+// One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
+SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
+                                      const ItemQueue& queue) {
     ChannelObject& channel = channel_of(object);
     State& state = *channel.state;
     ManagerBody* manager = enter(state);
@@ -134,7 +133,7 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
         return Transfer::kFailed;
     }
     TaskletBody& self = manager->current_body();
-    const Obstacle obstacle = find_obstacle(*manager, self);
+    Obstacle obstacle = Obstacle::kNone;
     Match match{};
     Transfer queued = Transfer::kDone;
     {
@@ -143,32 +142,37 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
             queued = use_queue(*manager, channel.channel, queue);
             if (queued != Transfer::kDone) return queued;
         }
-        match = channel.channel.meet(direction, self, parcel,
-                                     queue.item == nullptr && obstacle == Obstacle::kNone);
+        match = channel.channel.meet_or_ask(direction, self, parcel, [&] {
+            obstacle = find_obstacle(*manager, self);
+            return queue.item == nullptr && obstacle == Obstacle::kNone;
+        });
         if (queue.item != nullptr && match.meeting == Meeting::kMustWait) {
             queued = use_queue(*manager, channel.channel, queue);
         }
     }
+    Ending how = Ending::kBlock;
     switch (match.meeting) {
         case Meeting::kMet:
-        case Meeting::kMetAbroad:
-            if (!give_way(*manager, channel, direction, parcel, match)) return Transfer::kFailed;
-            if (received != nullptr) *received = std::move(parcel);
-            return Transfer::kDone;
+        case Meeting::kMetAbroad: {
+            const bool yields = channel.channel.caller_yields(direction);
+            if (match.partner != nullptr) manager->welcome(*match.partner, yields);
+            if (!yields) return Transfer::kDone;
+            how = Ending::kRequeue;
+            break;
+        }
         case Meeting::kJoined:
-            if (!wait_in_line(*manager, channel, self)) return Transfer::kFailed;
-            if (received != nullptr) *received = std::move(self.parcel);
-            return Transfer::kDone;
+            break;
         case Meeting::kMustWait:
         case Meeting::kClosing:
-            break;
+            manager->discard(static_cast<PyObject*>(parcel.take_payload()));
+            ErrorStash stash;
+            manager->settle();
+            if (queue.item != nullptr) return queued;
+            refuse_to_wait(*manager, match, obstacle, channel.channel.closing());
+            return Transfer::kFailed;
     }
-    manager->discard(static_cast<PyObject*>(parcel.take_payload()));
-    ErrorStash stash;
-    manager->settle();
-    if (queue.item != nullptr) return queued;
-    refuse_to_wait(*manager, match, obstacle, channel.channel.closing());
-    return Transfer::kFailed;
+    return wait_or_give_way(*manager, channel, self, parcel, how) ? Transfer::kDone
+                                                                  : Transfer::kFailed;
 }
 
 // What has been received: a new reference, or nullptr with the sent exception raised.
@@ -186,22 +190,10 @@ void drop_parcel(ManagerBody& manager, TaskletBody& tasklet) {
     manager.discard(static_cast<PyObject*>(tasklet.parcel.take_payload()));
 }
 
-bool send_value(PyObject* channel, PyObject* value) {
-    return transfer(channel, Direction::kSend, Parcel(Parcel::Kind::kValue, Py_NewRef(value)),
-                    nullptr) == Transfer::kDone;
-}
-
-bool send_error(PyObject* channel, PyObject* error) {
-    return transfer(channel, Direction::kSend, Parcel(Parcel::Kind::kError, error), nullptr) ==
-           Transfer::kDone;
-}
-
-PyObject* receive(PyObject* channel) {
-    Parcel received;
-    if (transfer(channel, Direction::kReceive, Parcel(), &received) != Transfer::kDone) {
-        return nullptr;
-    }
-    return open_parcel(received);
+PyObject* exchange(PyObject* channel, Direction direction, Parcel::Kind kind, PyObject* payload) {
+    Parcel parcel(kind, payload);
+    if (transfer(channel, direction, parcel, ItemQueue()) != Transfer::kDone) return nullptr;
+    return direction == Direction::kReceive ? open_parcel(parcel) : Py_NewRef(Py_None);
 }
 
 bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {
@@ -222,8 +214,7 @@ bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {
     PyObject* payload = is_value ? data : PyTuple_GetItem(data, 1);
     if (payload == nullptr) return false;
     Parcel parcel(is_value ? Parcel::Kind::kValue : Parcel::Kind::kError, Py_NewRef(payload));
-    return transfer(channel, Direction::kSend, std::move(parcel), nullptr, queue) !=
-           Transfer::kFailed;
+    return transfer(channel, Direction::kSend, parcel, queue) != Transfer::kFailed;
 }
 
 PyObject* receive_unless(PyObject* channel, PyObject* deque) {
@@ -232,7 +223,7 @@ PyObject* receive_unless(PyObject* channel, PyObject* deque) {
     if (size > 0) Py_RETURN_NONE;
     Parcel received;
     const Transfer result =
-        transfer(channel, Direction::kReceive, Parcel(), &received, ItemQueue{deque, nullptr});
+        transfer(channel, Direction::kReceive, received, ItemQueue{deque, nullptr});
     if (result == Transfer::kFailed) return nullptr;
     if (result == Transfer::kQueued) Py_RETURN_NONE;
     PyRef value = PyRef::steal(open_parcel(received));

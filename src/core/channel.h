@@ -51,11 +51,20 @@ class Channel {
     Match meet(Direction direction, Tasklet& self, bool may_join) {
         return meet(direction, self, self.parcel, may_join);
     }
+    Match meet(Direction direction, Tasklet& self, Parcel& parcel, bool may_join) {
+        return meet_or_ask(direction, self, parcel, [may_join] { return may_join; });
+    }
     // The same with an envelope of the caller's. `self.parcel` is touched only if `self` joins the
     // line, so that one who may not join may be in a line already: code that runs in a callback while
-    // its tasklet suspends.
-    inline Match meet(Direction direction, Tasklet& self, Parcel& parcel, bool may_join)
-        SCHED_EXCLUDES(lock_);
+    // its tasklet suspends. `may_join()` is asked if the answer matters, under the lock.
+    template <typename MayJoin>
+    SCHED_ALWAYS_INLINE Match meet_or_ask(Direction direction, Tasklet& self, Parcel& parcel,
+                                          MayJoin may_join) SCHED_EXCLUDES(lock_) {
+        ScheduleManager* abroad = nullptr;
+        const Match match = meet_and_post(direction, self, parcel, may_join, abroad);
+        if (match.meeting == Meeting::kMetAbroad) wake(*abroad);
+        return match;
+    }
 
     // Takes a waiting tasklet out of the line; it becomes kReady. False: it is not (or no longer)
     // waiting here; one that was served from abroad is queued by now, or, if it is main, running. The
@@ -96,8 +105,9 @@ class Channel {
   private:
     // meet() up to the moment when the thread of a partner abroad has to be woken, which waits until
     // the lock is released: else the thread that wakes runs into it.
-    inline Match meet_and_post(Direction direction, Tasklet& self, Parcel& parcel, bool may_join,
-                               ScheduleManager*& abroad) SCHED_EXCLUDES(lock_);
+    template <typename MayJoin>
+    Match meet_and_post(Direction direction, Tasklet& self, Parcel& parcel, MayJoin may_join,
+                        ScheduleManager*& abroad) SCHED_EXCLUDES(lock_);
     // Sends a tasklet that has left the line home to its own thread; wake() that afterwards.
     static ScheduleManager& post_locked(Tasklet& tasklet, std::uint32_t bits);
     static void wake(ScheduleManager& manager);
@@ -126,20 +136,14 @@ class Channel {
 
 // ---- the path of a transfer, inline ------------------------------------------------------------
 
-inline Match Channel::meet(Direction direction, Tasklet& self, Parcel& parcel, bool may_join) {
-    ScheduleManager* abroad = nullptr;
-    const Match match = meet_and_post(direction, self, parcel, may_join, abroad);
-    if (match.meeting == Meeting::kMetAbroad) wake(*abroad);
-    return match;
-}
-
-inline Match Channel::meet_and_post(Direction direction, Tasklet& self, Parcel& parcel,
-                                    bool may_join, ScheduleManager*& abroad) {
+template <typename MayJoin>
+SCHED_ALWAYS_INLINE Match Channel::meet_and_post(Direction direction, Tasklet& self, Parcel& parcel,
+                                                 MayJoin may_join, ScheduleManager*& abroad) {
     LockGuard guard(lock_);
     const bool sending = direction == Direction::kSend;
     Tasklet* partner = waiting_.front();
     if (partner == nullptr || senders_ == sending) {
-        if (!may_join) return {Meeting::kMustWait, nullptr};
+        if (!may_join()) return {Meeting::kMustWait, nullptr};
         if (closing_) return {Meeting::kClosing, nullptr};
         self.manager->leave_queue_to_wait(self);
         if (&parcel != &self.parcel) self.parcel = std::move(parcel);

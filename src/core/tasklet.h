@@ -82,6 +82,8 @@ struct Tasklet : Links {
     Published<std::uint32_t> driving = 0;  // run loops that it is the driver of
     Published<std::uint64_t> times_switched_to = 0;
     Context context;
+    // What else it reads first when it goes on, beside its stack: fetched ahead of its turn.
+    const void* first_read = nullptr;
 
     // Channel's lock while kBlocked, else owner thread.
     Parcel parcel;  // what a sender offers, and what a receiver has been given
