@@ -306,9 +306,9 @@ void set_fast_callback(schedule_hook_func func) {
 
 // ---- counters ----------------------------------------------------------------------------------
 
-template <std::atomic<int> State::* Number>
+template <auto Number>
 int counter() {
-    return (table_state->*Number).load();
+    return static_cast<int>(table_state->*Number);
 }
 
 SchedulerCAPI table = {

@@ -71,7 +71,7 @@ bool clear_channel(PyObject* object) {
 
 int clear_all_channels(State& state) {
     std::vector<PyRef> busy;
-    busy.reserve(static_cast<std::size_t>(state.channels.load()));
+    busy.reserve(static_cast<std::size_t>(state.channels));
     {
         core::LockGuard guard(state.registry_lock);  // no allocation while it is held
         for (ChannelObject* c = state.registry; c != nullptr && busy.size() < busy.capacity();

@@ -168,10 +168,9 @@ PyObject* get_deadlock_timeout(State& state) {
     return PyFloat_FromDouble(static_cast<double>(timeout) / 1e9);
 }
 
-using Counter = std::atomic<int> State::*;
-template <Counter Number>
+template <Counter State::* Number>
 PyObject* counter(State& state) {
-    return PyLong_FromLong((state.*Number).load());
+    return PyLong_FromLong(state.*Number);
 }
 
 PyObject* enable_softswitch(State&, PyObject* argument) {

@@ -44,9 +44,12 @@ bool call_exit(PyObject* context_manager, PyObject* error) {
     return static_cast<bool>(PyRef::steal(PyObject_Vectorcall(exit.get(), triple, 3, nullptr)));
 }
 
-PyRef call_target(const TaskletBody& tasklet) {
-    return PyRef::steal(
-        PyObject_Call(tasklet.target.get(), tasklet.args.get(), tasklet.kwargs.get()));
+// False with the error set that it raised. What it returns is of no interest.
+bool call_target(const TaskletBody& tasklet) {
+    PyObject* result =
+        PyObject_Call(tasklet.target.get(), tasklet.args.get(), tasklet.kwargs.get());
+    Py_XDECREF(result);
+    return result != nullptr;
 }
 
 // The target of a tasklet with dont_raise: like a `with` statement around the call that swallows
@@ -61,8 +64,7 @@ bool call_contained(ManagerBody& manager, TaskletBody& tasklet) {
             PyRef::steal(PyObject_CallMethod(context_manager.get(), "__enter__", nullptr));
         if (!entered) return false;
     }
-    PyRef result = call_target(tasklet);
-    PyRef error = PyRef::steal(result ? nullptr : take_error());
+    PyRef error = PyRef::steal(call_target(tasklet) ? nullptr : take_error());
     const bool killed =
         error && PyErr_GivenExceptionMatches(error.get(), manager.state.tasklet_exit) != 0;
     if (error && !killed) call_exception_handler(tasklet, error.get());
@@ -80,7 +82,7 @@ PyObject* run_incarnation(ManagerBody& manager, TaskletBody& tasklet) {
     if (tasklet.contained) {
         returned = call_contained(manager, tasklet);
     } else {
-        returned = static_cast<bool>(call_target(tasklet));
+        returned = call_target(tasklet);
     }
     tasklet.end_time = core::ScheduleManager::now();
     PyRef error = PyRef::steal(returned ? nullptr : take_error());

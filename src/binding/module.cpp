@@ -46,6 +46,7 @@ bool add_types(PyObject* module, State& state) {
         if (entry.name != nullptr && PyModule_AddObjectRef(module, entry.name, type) < 0)
             return false;
     }
+    state.tasklet_type->tp_vectorcall = tasklet_vectorcall;
     return true;
 }
 

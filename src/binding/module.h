@@ -53,10 +53,10 @@ struct State {
     std::atomic<int> handing_over;
 
     // Counters.
-    std::atomic<int> managers;
-    std::atomic<int> channels;
-    std::atomic<int> tasklets_ever;
-    std::atomic<int> tasklets;
+    Counter managers;
+    Counter channels;
+    Counter tasklets_ever;
+    Counter tasklets;
     // Of the last time-limited run.
     std::atomic<int> last_run_completed;
     std::atomic<int> last_run_switched;
@@ -66,12 +66,12 @@ struct State {
     ChannelObject* registry SCHED_GUARDED_BY(registry_lock);
 
     // The module object and everything that refers to this state.
-    std::atomic<long> users{1};
+    Counter users{1};
 
     // With the GIL.
-    void hold() { users.fetch_add(1, std::memory_order_relaxed); }
+    void hold() { ++users; }
     void release() {
-        if (users.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+        if (users.add(-1) != 0) return;
         Py_XDECREF(tasklet_exit);
         Py_XDECREF(guard_key);
         delete this;

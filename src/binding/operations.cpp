@@ -101,8 +101,8 @@ bool replace_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyObject* a
         own_kwargs = PyRef::steal(PyDict_Copy(kwargs));
         if (!own_kwargs) return false;
     }
-    PyRef context = copy_of_current_context();
-    if (!context && PyErr_Occurred() != nullptr) return false;
+    PyRef context;
+    if (!copy_current_context(manager.thread_state, context)) return false;
     if (tasklet.started() && manager.switching) return refused(Refusal::kInCallback);
     if (tasklet.started()) discard_incarnation(manager, tasklet);
     // Code of the program has run, which may have been at this tasklet again.

@@ -11,7 +11,7 @@ namespace scheduler::binding {
 // The calling thread's manager with its mail read: the first step of every operation that looks at or
 // changes a queue. nullptr with an error set. May run Python.
 ManagerBody* enter_with_mail(ManagerBody& manager);
-inline ManagerBody* enter(State& state) {
+SCHED_ALWAYS_INLINE ManagerBody* enter(State& state) {
     ManagerBody* manager = manager_of_this_thread(state);
     return manager == nullptr || !manager->has_mail() ? manager : enter_with_mail(*manager);
 }

@@ -29,7 +29,7 @@ class PyRef {
     PyRef(const PyRef&) = delete;
     PyRef& operator=(const PyRef&) = delete;
     ~PyRef() {
-        if (object_ != nullptr && holds_gil()) Py_DECREF(object_);
+        if (object_ != nullptr) drop();
     }
 
     static PyRef steal(PyObject* object) { return PyRef(object); }
@@ -51,6 +51,9 @@ class PyRef {
 
   private:
     explicit PyRef(PyObject* object) : object_(object) {}
+    [[gnu::noinline]] void drop() {
+        if (holds_gil()) Py_DECREF(object_);
+    }
 
     PyObject* object_ = nullptr;
 };
@@ -99,6 +102,31 @@ class SharedRef {
         ~Guard() {}
     };
 #endif
+};
+
+// A number that any thread may read and change. With the GIL it is changed by one at a time.
+class Counter {
+  public:
+    explicit Counter(long value = 0) : value_(value) {}
+    Counter(const Counter&) = delete;
+    Counter& operator=(const Counter&) = delete;
+
+    operator long() const { return value_.load(std::memory_order_relaxed); }
+    // Returns the new value.
+    long add(long change) {
+        if constexpr (kHasGil) {
+            const long value = *this + change;
+            value_.store(value, std::memory_order_relaxed);
+            return value;
+        } else {
+            return value_.fetch_add(change, std::memory_order_acq_rel) + change;
+        }
+    }
+    void operator++() { add(1); }
+    void operator--() { add(-1); }
+
+  private:
+    std::atomic<long> value_;
 };
 
 // An optional object as Python sees it: a new reference to it, or to None.

@@ -99,7 +99,8 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
 }
 
 // choose_next() with everything that may come between.
-[[gnu::noinline]] TaskletBody& choose_next_carefully(ManagerBody& manager, bool adopting) {
+[[gnu::noinline]] TaskletBody& choose_next_carefully(ManagerBody& manager,
+                                                     const TaskletBody* ended) {
     for (;;) {
         if (manager.has_mail()) read_mail(manager);
         if (manager.has_timers()) manager.fire_timers();
@@ -122,25 +123,29 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
             notify_switch(manager, driver, next);
             if (!is_next(manager, next)) continue;
         }
-        if (is_new && !adopting && !give_stack(manager, next)) return driver;
+        if (is_new && ended == nullptr && !give_stack(manager, next)) return driver;
         manager.begin_turn(next);
         return next;
     }
 }
 
 // The driver of the innermost loop is current. Finds the next tasklet and begins its turn; returns
-// the driver itself when the loop is over. A new tasklet gets a stack, unless `adopting`: then it can
-// have the one that has just ended.
-SCHED_ALWAYS_INLINE TaskletBody& choose_next(ManagerBody& manager, bool adopting) {
+// the driver itself when the loop is over. A new tasklet gets a stack, unless one has just `ended`:
+// then it can have that one's, and its first turn begins at the same time.
+SCHED_ALWAYS_INLINE TaskletBody& choose_next(ManagerBody& manager, const TaskletBody* ended) {
     if (!manager.has_mail() && !manager.has_timers() && !manager.state.watches_switches()) {
         const Turn turn = manager.next_turn();
-        if (turn.kind == Turn::Kind::kGive && turn.tasklet->get_state() == State::kReady) {
-            manager.prefetch_behind(*turn.tasklet);
-            manager.begin_turn(*turn.tasklet);
-            return body_of(*turn.tasklet);
+        if (turn.kind == Turn::Kind::kGive) {
+            TaskletBody& next = body_of(*turn.tasklet);
+            const bool is_ready = next.get_state() == State::kReady;
+            if (is_ready || (ended != nullptr && !next.pending)) {
+                manager.prefetch_behind(next);
+                manager.begin_turn(next, ended != nullptr ? std::int64_t{ended->end_time} : 0);
+                return next;
+            }
         }
     }
-    return choose_next_carefully(manager, adopting);
+    return choose_next_carefully(manager, ended);
 }
 
 // The current tasklet's turn is over: who has control next?
@@ -156,7 +161,7 @@ SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how) {
     // The end of a tasklet serves those who have joined it.
     if (how >= Ending::kReturn && manager.driver_is_served()) return driver;
     if (!end.loop_goes_on || manager.loop()->failed) return driver;
-    return choose_next(manager, how >= Ending::kReturn);
+    return choose_next(manager, how >= Ending::kReturn ? &self : nullptr);
 }
 
 // Runs the loop that the current tasklet has just opened, until it ends.
@@ -262,7 +267,7 @@ bool drive(ManagerBody& manager, TaskletBody* first) {
     TaskletBody& driver = manager.current_body();
     RunLoop loop;
     manager.open_loop(loop, first);
-    return run_loop(manager, loop, driver, choose_next(manager, false));
+    return run_loop(manager, loop, driver, choose_next(manager, nullptr));
 }
 
 bool nothing_pending(ManagerBody& manager) {

@@ -57,8 +57,10 @@ bool describe_callable(TaskletBody& tasklet, PyObject* callable) {
 
 }  // namespace
 
-PyRef copy_of_current_context() {
-    return has_context(this_thread_state()) ? PyRef::steal(PyContext_CopyCurrent()) : PyRef();
+bool copy_current_context(PyThreadState* thread, PyRef& copy) {
+    if (!has_context(thread)) return true;
+    copy = PyRef::steal(PyContext_CopyCurrent());
+    return static_cast<bool>(copy);
 }
 
 TaskletNotes& TaskletBody::get_notes() {
@@ -78,10 +80,11 @@ bool remember_callable(TaskletBody& tasklet, PyObject* callable) {
 
 void forget_callable(TaskletBody& tasklet) {
     // All are out before the first is dropped: that may run code which binds the tasklet again.
-    const PyRef dropped[] = {tasklet.remembered.take(), std::move(tasklet.target),
-                             std::move(tasklet.args),   std::move(tasklet.kwargs),
-                             tasklet.name.take(),       tasklet.module.take(),
-                             tasklet.code.take()};
+    PyRef dropped[] = {tasklet.remembered.take(), std::move(tasklet.target),
+                       std::move(tasklet.args),   std::move(tasklet.kwargs),
+                       tasklet.name.take(),       tasklet.module.take(),
+                       tasklet.code.take()};
+    for (PyRef& reference : dropped) reference.reset();
 }
 
 namespace {
@@ -116,7 +119,9 @@ void make_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, Py
 }
 
 void end_incarnation(TaskletBody& tasklet, ManagerBody& manager) {
-    tasklet.state.store(core::State::kDead, std::memory_order_seq_cst);  // see join()
+    // Without the GIL another thread may be about to join it: see join().
+    tasklet.state.store(core::State::kDead,
+                        kHasGil ? std::memory_order_release : std::memory_order_seq_cst);
     manager.leave_roster(tasklet);
     release_joiners(manager, tasklet);
     tasklet.insert_again = false;

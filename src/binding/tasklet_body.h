@@ -95,9 +95,9 @@ inline PyRef error_in(const core::PostedError::Content& posted) {
 // Forgets callables, arguments and description. May run Python.
 void forget_callable(TaskletBody& tasklet);
 
-// A copy of the calling code's context, so that a tasklet starts with its creator's values. Empty
-// without an error: the creator has none yet, which leaves the tasklet without one as well.
-PyRef copy_of_current_context();
+// Copies the calling code's context, so that a tasklet starts with its creator's values. None is copied
+// if the creator has none yet, which leaves the tasklet without one as well. False with an error set.
+bool copy_current_context(PyThreadState* thread, PyRef& copy);
 
 // Makes a fresh incarnation out of the remembered callable with these arguments (`kwargs` may be
 // empty): alive, paused, not queued unless it was. It runs in `context`, unless one was set. The

@@ -20,16 +20,18 @@ namespace {
 
 // ---- construction and destruction --------------------------------------------------------------
 
-PyObject* tasklet_new(PyTypeObject* type, PyObject*, PyObject*) {
-    State* state = state_of_type(type);
-    PyObject* self = state != nullptr ? type->tp_alloc(type, 0) : nullptr;
-    if (self != nullptr) construct_body(*state, self);
+PyObject* make(State& state, PyTypeObject* type) {
+    PyObject* self = type->tp_alloc(type, 0);
+    if (self != nullptr) construct_body(state, self);
     return self;
 }
 
-int tasklet_init(PyObject* self, PyObject* args, PyObject*) {
-    PyObject* callable = Py_None;
-    if (!PyArg_UnpackTuple(args, "tasklet", 0, 1, &callable)) return -1;
+PyObject* tasklet_new(PyTypeObject* type, PyObject*, PyObject*) {
+    State* state = state_of_type(type);
+    return state != nullptr ? make(*state, type) : nullptr;
+}
+
+int init(PyObject* self, PyObject* callable) {
     if (callable != Py_None && PyCallable_Check(callable) == 0) {
         refuse(Refusal::kNotCallable);
         return -1;
@@ -42,6 +44,11 @@ int tasklet_init(PyObject* self, PyObject* args, PyObject*) {
         body.manager = manager;
     }
     return callable == Py_None || bind(body, callable, nullptr, nullptr) ? 0 : -1;
+}
+
+int tasklet_init(PyObject* self, PyObject* args, PyObject*) {
+    PyObject* callable = Py_None;
+    return PyArg_UnpackTuple(args, "tasklet", 0, 1, &callable) ? init(self, callable) : -1;
 }
 
 bool is_at_home(const TaskletBody& body) {
@@ -64,6 +71,7 @@ bool has_to_die_at_home(const TaskletBody& body) {
 // A tasklet that never ran has nothing to unwind: it is just not alive any more.
 void die_if_new(TaskletBody& body) {
     core::State expected = core::State::kNew;
+    if (body.get_state() != expected) return;
     if (!body.state.compare_exchange_strong(expected, core::State::kDead)) return;
     body.manager->leave_roster(body);
     body.manager->wake();  // see end_tasklets()
@@ -90,6 +98,9 @@ void tasklet_finalize(PyObject* self) {
 // CPython calls tp_finalize once in an object's life, and not at all when a subclass has a __del__
 // that forgets its base: here is the last chance. True: the object lives on.
 bool finalize_in_dealloc(PyObject* self) {
+    if (Py_TYPE(self)->tp_finalize == tasklet_finalize && !has_to_die_at_home(body_of(self))) {
+        return false;
+    }
     if (PyObject_CallFinalizerFromDealloc(self) < 0) return true;
     if (!has_to_die_at_home(body_of(self))) return false;
     Py_SET_REFCNT(self, 1);
@@ -108,21 +119,18 @@ int tasklet_clear(PyObject* self) {
     forget_callable(body);
     body.pending.reset();
     body.context_object.set({});
-    delete body.notes.exchange(nullptr);
+    if (body.notes.load() != nullptr) delete body.notes.exchange(nullptr);
     return 0;
 }
 
-void tasklet_dealloc(PyObject* self) {
-    if (finalize_in_dealloc(self)) return;
+void destroy(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    // A callable may be a tasklet again, and so on.
-    Py_TRASHCAN_BEGIN(self, tasklet_dealloc) auto* object = reinterpret_cast<TaskletObject*>(self);
+    auto* object = reinterpret_cast<TaskletObject*>(self);
     die_if_new(object->body);  // before code runs that might find it in the roster
     if (object->weak_references != nullptr) PyObject_ClearWeakRefs(self);
     tasklet_clear(self);
     TaskletBody& body = object->body;
-    error_in(body.posted.take()).reset();
+    if (!body.posted.empty()) error_in(body.posted.take()).reset();
     Py_XDECREF(static_cast<PyObject*>(body.parcel.take_payload()));
     if (ManagerBody* manager = body.get_manager()) {
         manager->forget(body);
@@ -135,6 +143,18 @@ void tasklet_dealloc(PyObject* self) {
     state.release();
     type->tp_free(self);
     Py_DECREF(type);
+}
+
+void tasklet_dealloc(PyObject* self) {
+    if (finalize_in_dealloc(self)) return;
+    PyObject_GC_UnTrack(self);
+    const TaskletBody& body = body_of(self);
+    if (!body.remembered && !body.target && !body.args && !body.kwargs) {
+        destroy(self);
+        return;
+    }
+    // A callable may be a tasklet again, and so on.
+    Py_TRASHCAN_BEGIN(self, tasklet_dealloc) destroy(self);
     Py_TRASHCAN_END
 }
 
@@ -308,6 +328,22 @@ PyType_Spec tasklet_type_spec = {
     "scheduler.Tasklet", sizeof(TaskletObject), 0,
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     tasklet_slots};
+
+PyObject* tasklet_vectorcall(PyObject* type, PyObject* const* args, std::size_t flags_and_count,
+                             PyObject*) {
+    const Py_ssize_t count = PyVectorcall_NARGS(flags_and_count);
+    if (count > 1) {
+        return PyErr_Format(PyExc_TypeError, "tasklet expected at most 1 argument, got %zd", count);
+    }
+    auto* exact_type = reinterpret_cast<PyTypeObject*>(type);
+    ManagerBody* const manager = last_manager;
+    const bool is_right = manager != nullptr && manager->state.tasklet_type == exact_type;
+    State* state = is_right ? &manager->state : state_of_type(exact_type);
+    PyObject* self = state != nullptr ? make(*state, exact_type) : nullptr;
+    if (self == nullptr || init(self, count == 1 ? args[0] : Py_None) == 0) return self;
+    Py_DECREF(self);
+    return nullptr;
+}
 
 void construct_body(State& state, PyObject* tasklet) {
     state.hold();

@@ -9,6 +9,11 @@ namespace scheduler::binding {
 extern PyType_Spec tasklet_type_spec;
 extern PyGetSetDef tasklet_attributes[];
 
+// tasklet(callable=None) for the type itself; a class derived from it does not inherit this, and is
+// called by way of tp_new and tp_init.
+PyObject* tasklet_vectorcall(PyObject* type, PyObject* const* args, std::size_t flags_and_count,
+                             PyObject* names);
+
 // Constructs the body of an object that tp_alloc has just made, and counts it.
 void construct_body(State& state, PyObject* tasklet);
 

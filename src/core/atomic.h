@@ -77,9 +77,11 @@ class Published {
         return *this;
     }
     Published& operator=(const Published&) = delete;
-    Published& operator+=(T change) { return *this = static_cast<T>(*this + change); }
-    Published& operator++() { return *this += 1; }
-    Published& operator--() { return *this += static_cast<T>(-1); }
+    [[gnu::always_inline]] Published& operator+=(T change) {
+        return *this = static_cast<T>(*this + change);
+    }
+    [[gnu::always_inline]] Published& operator++() { return *this += 1; }
+    [[gnu::always_inline]] Published& operator--() { return *this += static_cast<T>(-1); }
 
   private:
     std::atomic<T> value_;

@@ -167,19 +167,6 @@ bool ScheduleManager::insert(Tasklet& tasklet) {
     return true;
 }
 
-void ScheduleManager::welcome(Tasklet& partner, bool first) {
-    if (partner.is_main) {
-        partner.set_state(State::kRunning);
-        return;
-    }
-    partner.set_state(State::kReady);
-    if (first) {
-        link_behind(*place_of_current(), partner);
-    } else {
-        append(partner);
-    }
-}
-
 bool ScheduleManager::insert_behind(Tasklet& place, Tasklet& tasklet) {
     if (tasklet.queued()) return false;
     link_behind(place.queued() ? *node(place) : *runnables_.head()->prev, tasklet);

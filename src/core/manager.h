@@ -182,8 +182,9 @@ class ScheduleManager {
     // `next` is about to go on. Among thousands of tasklets, those behind it have left the caches since
     // their last turn: starts to fetch the stack of the one, and the record of the other.
     void prefetch_behind(const Tasklet& next) const;
-    // Makes `tasklet` current. Its first turn needs its stack to be there.
-    void begin_turn(Tasklet& tasklet);
+    // Makes `tasklet` current. Its first turn needs its stack to be there. `time`: now(), if the caller
+    // knows it, for a first turn.
+    void begin_turn(Tasklet& tasklet, std::int64_t time = 0);
     // The current tasklet's turn is over; the driver of the innermost loop becomes current.
     EndOfTurn end_turn(Ending how);
     // A tasklet that never ran dies at the place where its turn was due. See end_turn.
@@ -277,6 +278,19 @@ SCHED_ALWAYS_INLINE Turn ScheduleManager::next_turn() const {
     return {Turn::Kind::kGive, next};
 }
 
+inline void ScheduleManager::welcome(Tasklet& partner, bool first) {
+    if (partner.is_main) {
+        partner.set_state(State::kRunning);
+        return;
+    }
+    partner.set_state(State::kReady);
+    if (first) {
+        link_behind(*place_of_current(), partner);
+    } else {
+        append(partner);
+    }
+}
+
 SCHED_ALWAYS_INLINE void ScheduleManager::prefetch_behind(const Tasklet& next) const {
     if (runnables_.size() < kCachedTasklets) return;
     const Links* const second = next.next;
@@ -287,12 +301,12 @@ SCHED_ALWAYS_INLINE void ScheduleManager::prefetch_behind(const Tasklet& next) c
     prefetch_lines(second->next, 4);
 }
 
-SCHED_ALWAYS_INLINE void ScheduleManager::begin_turn(Tasklet& tasklet) {
+SCHED_ALWAYS_INLINE void ScheduleManager::begin_turn(Tasklet& tasklet, std::int64_t time) {
     if (loop_->unwinding == nullptr) {
         if (loop_->driver == &main_) limit_.charge_turn();
         ++tasklet.times_switched_to;
     }
-    if (tasklet.get_state() == State::kNew) tasklet.start_time = now();
+    if (tasklet.get_state() == State::kNew) tasklet.start_time = time != 0 ? time : now();
     ++switched_;
     tasklet.paused = false;
     tasklet.set_state(State::kRunning);

@@ -48,23 +48,20 @@ class RunLimit {
     }
 
     // A time limit lets at least one turn through, so that repeated calls always make progress.
-    bool has_run_out() const {
-        switch (kind_) {
-            case Kind::kNone:
-                return false;
-            case Kind::kTurns:
-                return turns_left_ == 0;
-            case Kind::kTime:
-                return turns_given_ != 0 && Clock::now() - started_ >= duration_;
-        }
-        return false;
+    SCHED_ALWAYS_INLINE bool has_run_out() const {
+        return kind_ != Kind::kNone && has_nothing_left();
     }
-    void charge_turn() {
+    SCHED_ALWAYS_INLINE void charge_turn() {
         if (kind_ == Kind::kTurns) --turns_left_;
         if (kind_ == Kind::kTime) ++turns_given_;
     }
 
   private:
+    [[gnu::noinline]] bool has_nothing_left() const {
+        if (kind_ == Kind::kTurns) return turns_left_ == 0;
+        return turns_given_ != 0 && Clock::now() - started_ >= duration_;
+    }
+
     enum class Kind : std::uint8_t { kNone, kTurns, kTime };
 
     Kind kind_ = Kind::kNone;
