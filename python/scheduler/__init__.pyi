@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, _GeneratorContextManager
 from contextvars import Context
 from types import FrameType, TracebackType
-from typing import Any, Final, Literal, NoReturn, Self, final
+from typing import Any, Final, Literal, NoReturn, Self, TypedDict, final, type_check_only
 
 __all__ = [
     "QueueChannel",
@@ -23,6 +23,7 @@ __all__ = [
     "get_number_of_active_schedule_managers",
     "get_schedule_callback",
     "get_schedule_manager",
+    "get_stack_size",
     "get_thread_info",
     "get_use_nested_tasklets",
     "getcurrent",
@@ -36,7 +37,9 @@ __all__ = [
     "set_channel_callback",
     "set_schedule_callback",
     "set_deadlock_timeout",
+    "set_stack_size",
     "set_use_nested_tasklets",
+    "stack_stats",
     "switch_trap",
     "tasklet",
     "unblock_all_channels",
@@ -52,6 +55,18 @@ _Exception = type[BaseException] | BaseException
 _ChannelCallback = Callable[[channel, tasklet, bool, bool], object]
 # (previous, next)
 _ScheduleCallback = Callable[[tasklet, tasklet], object]
+
+# What stack_stats() returns; the name is for type checkers only.
+@type_check_only
+class _StackStats(TypedDict):
+    stack_bytes: int
+    reserved: int
+    in_use: int
+    high_water: int
+    pooled: int
+    guarded: int
+    mappings: int
+    resident_bytes: int | None
 
 class TaskletExit(SystemExit): ...
 
@@ -190,6 +205,7 @@ def get_number_of_active_channels() -> int: ...
 def get_number_of_active_schedule_managers() -> int: ...
 def get_schedule_callback() -> _ScheduleCallback | None: ...
 def get_schedule_manager() -> schedule_manager: ...
+def get_stack_size() -> int: ...
 def get_thread_info(*ignored: object) -> tuple[tasklet, tasklet, int]: ...
 def get_use_nested_tasklets() -> bool: ...
 def getcurrent() -> tasklet: ...
@@ -202,6 +218,8 @@ def schedule_remove() -> None: ...
 def set_channel_callback(callback: _ChannelCallback | None, /) -> _ChannelCallback | None: ...
 def set_schedule_callback(callback: _ScheduleCallback | None, /) -> _ScheduleCallback | None: ...
 def set_deadlock_timeout(seconds: float | None, /) -> None: ...
+def set_stack_size(bytes: int, /) -> int: ...
 def set_use_nested_tasklets(flag: bool | int, /) -> None: ...
+def stack_stats() -> _StackStats: ...
 def switch_trap(delta: int, /) -> int: ...
 def unblock_all_channels() -> int: ...

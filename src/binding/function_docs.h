@@ -262,6 +262,94 @@ Example:
     >>> scheduler.get_deadlock_timeout()
     1.0)doc";
 
+inline constexpr char set_stack_size[] = R"doc(set_stack_size($module, bytes, /)
+--
+
+Set the size of the stacks that tasklets get from now on, and return the former size.
+
+A tasklet gets its stack at its first turn; one that has started keeps the stack it has.
+The size is address space: memory is taken page by page as it is used, so that larger
+stacks cost little (page tables) and smaller ones save little. The default is 1 MiB, on
+Python 3.11, which counts Python calls as well, 3 MiB. Recursion in C code, on 3.11 all
+recursion, ends in RecursionError after a number of levels in proportion to the size;
+below 128 KiB very few are left. Below 768 KiB Python's parser, which counts no
+recursion, can overflow the stack and end the process: do not compile or literal_eval()
+text that you do not trust there.
+
+Parameters:
+    bytes: an int from 65536 (64 KiB) to 4294967296 (4 GiB). A stack may be up to two
+        pages larger: see stack_stats().
+
+Returns:
+    The size so far, an int.
+
+Raises:
+    TypeError: bytes is not an int.
+    ValueError: it is out of these bounds.
+
+Threads:
+    Any thread. It is one setting for all threads of the interpreter.
+
+Example:
+    >>> import scheduler
+    >>> before = scheduler.set_stack_size(256 * 1024)
+    >>> scheduler.set_stack_size(before)
+    262144)doc";
+
+inline constexpr char get_stack_size[] = R"doc(get_stack_size($module, /)
+--
+
+Return the size of the stacks that tasklets get: see set_stack_size().
+
+Returns:
+    Bytes, an int, as they were set.
+
+Threads:
+    Any thread.
+
+Example:
+    >>> import scheduler
+    >>> scheduler.get_stack_size() >= 1024 * 1024
+    True)doc";
+
+inline constexpr char stack_stats[] = R"doc(stack_stats($module, /)
+--
+
+Return figures about the stacks of the calling thread's tasklets.
+
+A thread keeps the stacks of finished tasklets for new ones. It reserves address space
+for many stacks at a time, by one mapping each; memory is taken when a page is used.
+
+Returns:
+    A dict of ints:
+    "stack_bytes": the size of a stack that a tasklet would get now: that of
+    set_stack_size(), rounded up to whole pages, an even number of them.
+    "reserved": stacks that there is address space for, of all sizes, as below.
+    "in_use": those that tasklets have.
+    "high_water": the most that were in use at once.
+    "pooled": those that were in use and wait for a tasklet.
+    "guarded": how many in use or pooled have a guard page, which turns an overflow into
+    a fatal error.
+    "mappings": mappings of memory made for them. Where the system is older than Linux
+    6.13 each guard page takes two more.
+    "resident_bytes": bytes of them that are in memory, by mincore(), which is slow when
+    there are many; None where the system does not tell.
+
+Threads:
+    Any thread; the figures are those of the calling thread. A thread's stacks are freed
+    when it ends.
+
+Example:
+    >>> import scheduler
+    >>> task = scheduler.tasklet(scheduler.schedule_remove)()
+    >>> before = scheduler.stack_stats()["in_use"]
+    >>> task.run()
+    >>> scheduler.stack_stats()["in_use"] - before
+    1
+    >>> task.run()
+    >>> scheduler.stack_stats()["in_use"] - before
+    0)doc";
+
 inline constexpr char run_n_tasklets[] = R"doc(run_n_tasklets($module, n, /)
 --
 

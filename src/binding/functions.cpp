@@ -7,6 +7,7 @@
 #include "methods.h"
 #include "module.h"
 #include "operations.h"
+#include "stack_functions.h"
 #include "waiting.h"
 
 namespace scheduler::binding {
@@ -197,6 +198,8 @@ SCHED_NAME(get_schedule_callback);
 SCHED_NAME(get_schedule_manager);
 SCHED_NAME(get_use_nested_tasklets);
 SCHED_NAME(get_deadlock_timeout);
+SCHED_NAME(get_stack_size);
+SCHED_NAME(stack_stats);
 SCHED_NAME(unblock_all_channels);
 SCHED_NAME(get_number_of_active_schedule_managers);
 SCHED_NAME(get_number_of_active_channels);
@@ -216,6 +219,8 @@ PyMethodDef module_functions[] = {
     SCHED_PLAIN(get_schedule_manager, get_schedule_manager),
     SCHED_PLAIN(get_use_nested_tasklets, get_use_nested_tasklets),
     SCHED_PLAIN(get_deadlock_timeout, get_deadlock_timeout),
+    SCHED_PLAIN(get_stack_size, get_stack_size),
+    SCHED_PLAIN(stack_stats, stack_stats),
     SCHED_PLAIN(unblock_all_channels, unblock_all_channels),
     SCHED_PLAIN(get_number_of_active_schedule_managers, counter<&State::managers>),
     SCHED_PLAIN(get_number_of_active_channels, counter<&State::channels>),
@@ -236,6 +241,7 @@ PyMethodDef module_functions[] = {
      docs::set_schedule_callback},
     {"set_use_nested_tasklets", one_parameter<set_use_nested_tasklets>, METH_O,
      docs::set_use_nested_tasklets},
+    {"set_stack_size", one_parameter<set_stack_size>, METH_O, docs::set_stack_size},
     {"enable_softswitch", one_parameter<enable_softswitch>, METH_O, docs::enable_softswitch},
     {nullptr, nullptr, 0, nullptr},
 };

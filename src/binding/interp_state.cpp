@@ -24,7 +24,7 @@ constexpr bool kCountsPythonCalls = PY_VERSION_HEX < 0x030C0000;
 constexpr bool kCollectsWhenAllocating = PY_VERSION_HEX < 0x030C0000;
 
 // What is left of a stack when C recursion has used up its allowance, for code that CPython does not
-// count, and the bytes of C stack that one counted level may cost at most. The dearest is a sort key
+// count (no more than half of a stack), and the bytes of C stack that one counted level may cost at most. The dearest is a sort key
 // that sorts: 5,003 bytes, and counted twice on 3.11 but three times and more later. With these every
 // construct that CPython counts ends in RecursionError on stacks from 128 KiB up.
 constexpr std::size_t kReserveBytes = std::size_t{52} << 10;
@@ -32,7 +32,8 @@ constexpr std::size_t kBytesPerLevel = kCountsPythonCalls ? 2560 : 1750;
 
 int recursion_allowance(const core::StackSpan& stack) {
     const auto bytes = static_cast<std::size_t>(stack.split - stack.bottom);
-    return bytes > kReserveBytes ? static_cast<int>((bytes - kReserveBytes) / kBytesPerLevel) : 1;
+    const std::size_t reserve = bytes / 2 < kReserveBytes ? bytes / 2 : kReserveBytes;
+    return static_cast<int>((bytes - reserve) / kBytesPerLevel);
 }
 
 // The root chunk of the interpreter's frame memory, laid over [split, top). Its first slot stays

@@ -275,7 +275,7 @@ PyType_Spec thread_guard_type_spec = {
     thread_guard_slots};
 
 ManagerBody::ManagerBody(State& module_state, PyThreadState* thread, TaskletBody& main_tasklet)
-    : core::ScheduleManager(kHost, main_tasklet, kStackBytes),
+    : core::ScheduleManager(kHost, main_tasklet, module_state.wanted_stack()),
       state(module_state),
       thread_state(thread),
       thread_id(PyThread_get_thread_ident()) {

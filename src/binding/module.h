@@ -45,6 +45,10 @@ struct State {
     std::atomic<bool> nested;  // `run` and its like start a loop of their own (else: flat)
     // How long a main tasklet waits for other threads, in nanoseconds; core::kNever: for ever.
     std::atomic<std::int64_t> deadlock_timeout;
+    // Of the stacks that tasklets get from now on.
+    std::atomic<std::size_t> stack_bytes;
+    // How large it is now, for the way of every spawn.
+    std::size_t wanted_stack() const { return stack_bytes.load(std::memory_order_relaxed); }
 
     // Threads with a schedule manager that are about to take the GIL again; how many times one has
     // got it; threads that wait for such a time. See hand_over().

@@ -63,7 +63,7 @@ void fail_loop(ManagerBody& manager) {
 
 // A stack of its own for a tasklet that is about to have its first turn. False: the loop has failed.
 bool give_stack(ManagerBody& manager, TaskletBody& tasklet) {
-    tasklet.stack = manager.stacks().acquire();
+    tasklet.stack = manager.stacks().acquire(manager.state.wanted_stack());
     if (tasklet.stack == nullptr) {
         MidSwitch mid_switch(manager);
         PyErr_SetString(PyExc_MemoryError, "no memory for the stack of a tasklet");
@@ -72,6 +72,18 @@ bool give_stack(ManagerBody& manager, TaskletBody& tasklet) {
     }
     tasklet.context.prepare(*tasklet.stack, run_stack, &tasklet);
     return true;
+}
+
+// The stack of a tasklet that has just ended, and when it did; empty: none has.
+struct Vacancy {
+    const core::Stack* stack = nullptr;
+    std::int64_t since = 0;
+};
+
+// May the next tasklet have that stack? Not after set_stack_size().
+bool can_adopt(ManagerBody& manager, Vacancy vacated) {
+    return vacated.stack != nullptr &&
+           manager.stacks().fits(*vacated.stack, manager.state.wanted_stack());
 }
 
 // The turn of a tasklet that never ran is due, but an exception waits for it. Returns whether the
@@ -99,8 +111,7 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
 }
 
 // choose_next() with everything that may come between.
-[[gnu::noinline]] TaskletBody& choose_next_carefully(ManagerBody& manager,
-                                                     const TaskletBody* ended) {
+[[gnu::noinline]] TaskletBody& choose_next_carefully(ManagerBody& manager, Vacancy vacated) {
     for (;;) {
         if (manager.has_mail()) read_mail(manager);
         if (manager.has_timers()) manager.fire_timers();
@@ -123,33 +134,33 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
             notify_switch(manager, driver, next);
             if (!is_next(manager, next)) continue;
         }
-        if (is_new && ended == nullptr && !give_stack(manager, next)) return driver;
+        if (is_new && !can_adopt(manager, vacated) && !give_stack(manager, next)) return driver;
         manager.begin_turn(next);
         return next;
     }
 }
 
 // The driver of the innermost loop is current. Finds the next tasklet and begins its turn; returns
-// the driver itself when the loop is over. A new tasklet gets a stack, unless one has just `ended`:
-// then it can have that one's, and its first turn begins at the same time.
-SCHED_ALWAYS_INLINE TaskletBody& choose_next(ManagerBody& manager, const TaskletBody* ended) {
+// the driver itself when the loop is over. A new tasklet gets a stack, unless it can have the one that is
+// `vacated`: then its first turn begins at the time when that became free.
+SCHED_ALWAYS_INLINE TaskletBody& choose_next(ManagerBody& manager, Vacancy vacated) {
     if (!manager.has_mail() && !manager.has_timers() && !manager.state.watches_switches()) {
         const Turn turn = manager.next_turn();
         if (turn.kind == Turn::Kind::kGive) {
             TaskletBody& next = body_of(*turn.tasklet);
             const bool is_ready = next.get_state() == State::kReady;
-            if (is_ready || (ended != nullptr && !next.pending)) {
+            if (is_ready || (!next.pending && can_adopt(manager, vacated))) {
                 manager.prefetch_behind(next);
-                manager.begin_turn(next, ended != nullptr ? std::int64_t{ended->end_time} : 0);
+                manager.begin_turn(next, vacated.since);
                 return next;
             }
         }
     }
-    return choose_next_carefully(manager, ended);
+    return choose_next_carefully(manager, vacated);
 }
 
-// The current tasklet's turn is over: who has control next?
-SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how) {
+// The current tasklet's turn is over: who has control next? `vacated` as for choose_next().
+SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how, Vacancy vacated = {}) {
     TaskletBody& driver = body_of(*manager.loop()->driver);
     TaskletBody& self = manager.current_body();
     if (manager.state.watches_switches() && !manager.unwinding_current()) {
@@ -161,7 +172,7 @@ SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how) {
     // The end of a tasklet serves those who have joined it.
     if (how >= Ending::kReturn && manager.driver_is_served()) return driver;
     if (!end.loop_goes_on || manager.loop()->failed) return driver;
-    return choose_next(manager, how >= Ending::kReturn ? &self : nullptr);
+    return choose_next(manager, vacated);
 }
 
 // Runs the loop that the current tasklet has just opened, until it ends.
@@ -223,7 +234,8 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
             manager.loop()->failed = true;
             manager.failure = PyRef::steal(error);
         }
-        TaskletBody& next = end_turn(manager, error != nullptr ? Ending::kFail : Ending::kReturn);
+        const Ending how = error != nullptr ? Ending::kFail : Ending::kReturn;
+        TaskletBody& next = end_turn(manager, how, {stack, tasklet->end_time});
         const bool next_needs_stack = next.stack == nullptr && !next.is_main;
         if (!next_needs_stack) {
             tasklet->stack = stack;
@@ -267,7 +279,7 @@ bool drive(ManagerBody& manager, TaskletBody* first) {
     TaskletBody& driver = manager.current_body();
     RunLoop loop;
     manager.open_loop(loop, first);
-    return run_loop(manager, loop, driver, choose_next(manager, nullptr));
+    return run_loop(manager, loop, driver, choose_next(manager, {}));
 }
 
 bool nothing_pending(ManagerBody& manager) {

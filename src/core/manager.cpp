@@ -7,7 +7,7 @@
 namespace scheduler::core {
 
 ScheduleManager::ScheduleManager(const Host& host, Tasklet& main, std::size_t stack_bytes)
-    : host_(host), main_(main), current_(&main), stacks_(new StackPool(stack_bytes)) {
+    : host_(host), main_(main), current_(&main), stacks_(new StackSupply(stack_bytes)) {
     main.is_main = true;
     main.manager = this;
     main.set_state(State::kRunning);
@@ -250,7 +250,7 @@ void ScheduleManager::finish() {
 }
 
 void ScheduleManager::free_stacks() {
-    if (stacks_->stats().in_use == 0) {
+    if (stacks_->in_use() == 0) {
         stacks_.reset();
     } else {
         static_cast<void>(stacks_.release());

@@ -25,7 +25,7 @@
 #include "lock.h"
 #include "parking.h"
 #include "run_loop.h"
-#include "stack_pool.h"
+#include "stack_supply.h"
 #include "tasklet.h"
 #include "tasklet_list.h"
 
@@ -115,7 +115,7 @@ class ScheduleManager {
     Tasklet& current() const { return *current_; }
     bool current_is_main() const { return current_ == &main_; }
     RunLoop* loop() const { return loop_; }
-    StackPool& stacks() { return *stacks_; }
+    StackSupply& stacks() { return *stacks_; }
     RunLimit& limit() { return limit_; }
     // Main counts as an entry.
     std::size_t run_count() const { return runnables_.size() + 1; }
@@ -257,7 +257,7 @@ class ScheduleManager {
     RunLimit limit_;
     std::uint64_t completed_ = 0;
     std::uint64_t switched_ = 0;
-    std::unique_ptr<StackPool> stacks_;
+    std::unique_ptr<StackSupply> stacks_;
 };
 
 // ---- the path of a yield, inline ---------------------------------------------------------------

@@ -49,13 +49,6 @@ std::byte* page_of(std::byte* address) noexcept {
     return address - (reinterpret_cast<std::uintptr_t>(address) & (page_bytes() - 1));
 }
 
-// Whole pages, such that a slot (one guard page more) is an odd number of them.
-std::size_t fitting_stack_bytes(std::size_t wanted) noexcept {
-    const std::size_t page = page_bytes();
-    const std::size_t bytes = round_up_to_pages(std::clamp(wanted, kMinStackBytes, kMaxStackBytes));
-    return bytes / page % 2 == 0 ? bytes : bytes + page;
-}
-
 // The first number in /proc/sys/vm/max_map_count: how many mappings this process may have.
 long max_map_count() noexcept {
     constexpr long kLinuxDefault = 65530;
@@ -141,8 +134,15 @@ struct alignas(kCacheLine) StackPool::Slab {
     Stack* record(std::size_t index) noexcept { return reinterpret_cast<Stack*>(this + 1) + index; }
 };
 
+// Whole pages, such that a slot (one guard page more) is an odd number of them.
+std::size_t StackPool::stack_bytes_for(std::size_t wanted) noexcept {
+    const std::size_t page = page_bytes();
+    const std::size_t bytes = round_up_to_pages(std::clamp(wanted, kMinStackBytes, kMaxStackBytes));
+    return bytes / page % 2 == 0 ? bytes : bytes + page;
+}
+
 StackPool::StackPool(std::size_t stack_bytes) noexcept
-    : stack_bytes_(fitting_stack_bytes(stack_bytes)), next_slab_stacks_(kFirstSlabStacks) {}
+    : stack_bytes_(stack_bytes_for(stack_bytes)), next_slab_stacks_(kFirstSlabStacks) {}
 
 StackPool::~StackPool() {
     while (slabs_ != nullptr) {
@@ -155,22 +155,40 @@ StackPool::~StackPool() {
 
 StackStats StackPool::stats() const noexcept {
     return {.reserved = reserved_,
-            .in_use = in_use_,
-            .pooled = hot_.count + warm_.count + empty_.count,
+            .in_use = in_use(),
+            .pooled = pooled(),
             .guarded = guarded_,
             .slab_count = slab_count_,
             .stack_bytes = stack_bytes_};
+}
+
+// Asks mincore(), which looks at every page: those of the guards, which have no memory, as well.
+bool StackPool::add_resident(std::size_t& bytes) const noexcept {
+    constexpr std::size_t kPagesAtOnce = 2048;
+    unsigned char pages[kPagesAtOnce];
+    for (const Slab* slab = slabs_; slab != nullptr; slab = slab->next) {
+        const std::size_t slot_pages = (page_bytes() + stack_bytes_) / page_bytes();
+        std::size_t left = slab->used * slot_pages;
+        for (std::byte* begin = slab->slots; left != 0;) {
+            const std::size_t count = std::min(left, kPagesAtOnce);
+            if (::mincore(begin, count * page_bytes(), pages) != 0) {
+                return false;
+            }
+            const auto is_resident = [](unsigned char page) { return (page & 1) != 0; };
+            const auto resident = std::count_if(pages, pages + count, is_resident);
+            bytes += static_cast<std::size_t>(resident) * page_bytes();
+            begin += count * page_bytes();
+            left -= count;
+        }
+    }
+    return true;
 }
 
 Stack* StackPool::acquire_other() noexcept {
     if (warm_.first != nullptr) {
         return warm_.pop();
     }
-    Stack* const stack = empty_.first != nullptr ? empty_.pop() : acquire_new();
-    if (stack == nullptr) {
-        --in_use_;
-    }
-    return stack;
+    return empty_.first != nullptr ? empty_.pop() : acquire_new();
 }
 
 Stack* StackPool::acquire_new() noexcept {
@@ -183,6 +201,7 @@ Stack* StackPool::acquire_new() noexcept {
     auto* const stack = std::construct_at(slabs_->record(index));
     static_cast<StackSpan&>(*stack) = span_of(slot, index);
     stack->next_free = stack;
+    ++made_;
     return stack;
 }
 

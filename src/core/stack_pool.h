@@ -53,6 +53,8 @@ inline constexpr std::size_t kMaxStackBytes = std::size_t{1} << 32;
 // One stack. Its record outlives its use; the pool owns it.
 struct Stack : StackSpan {
     Stack* next_free = nullptr;  // the pool's own; a stack in use links to itself
+
+    std::size_t bytes() const noexcept { return static_cast<std::size_t>(top - bottom); }
 };
 
 struct StackStats {
@@ -75,20 +77,23 @@ class StackPool {
     StackPool(const StackPool&) = delete;
     StackPool& operator=(const StackPool&) = delete;
 
+    // How large the stacks of a pool for this size are.
+    static std::size_t stack_bytes_for(std::size_t wanted) noexcept;
+    std::size_t stack_bytes() const noexcept { return stack_bytes_; }
+
     // A stack, its contents undefined; nullptr when the system has no memory for one.
-    Stack* acquire() noexcept {
-        ++in_use_;
-        return hot_.first != nullptr ? hot_.pop() : acquire_other();
-    }
+    Stack* acquire() noexcept { return hot_.first != nullptr ? hot_.pop() : acquire_other(); }
 
     // Takes back a stack of this pool on which nobody will run again. The caller is on another one.
     void release(Stack* stack) noexcept {
         SCHED_CHECK(stack->next_free == stack, "release of a stack that is not in use");
-        --in_use_;
         choose_list(*stack).push(stack);
     }
 
+    std::size_t in_use() const noexcept { return made_ - pooled(); }
     StackStats stats() const noexcept;
+    // Adds the memory of all stacks that the system has pages for. Slow. False: it does not tell.
+    bool add_resident(std::size_t& bytes) const noexcept;
 
   private:
     struct Slab;
@@ -111,6 +116,7 @@ class StackPool {
         }
     };
 
+    std::size_t pooled() const noexcept { return hot_.count + warm_.count + empty_.count; }
     Stack* acquire_other() noexcept;
     Stack* acquire_new() noexcept;
     bool add_slab() noexcept;
@@ -122,7 +128,7 @@ class StackPool {
     FreeList hot_;
     FreeList warm_;
     FreeList empty_;
-    std::size_t in_use_ = 0;
+    std::size_t made_ = 0;  // stacks handed out at least once
     std::size_t guarded_ = 0;
     long guard_mappings_ = 0;  // of those, how many count against the process's budget
     std::size_t reserved_ = 0;

@@ -290,7 +290,7 @@ class TestThread {
             }
             note_switch(driver, next);
             if (next.stack == nullptr && !adopting) {
-                next.stack = manager().stacks().acquire();
+                next.stack = manager().stacks().acquire(kMinStackBytes);
                 next.context.prepare(*next.stack, run_stack, &next);
             }
             manager().begin_turn(next);

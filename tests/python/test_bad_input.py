@@ -224,11 +224,13 @@ def test_no_arguments_bring_a_function_into_disorder(capfd: pytest.CaptureFixtur
         and not isinstance(function, type)
         and name != "block_trap"  # a function of the package, in test_queue_channel.py
     ]
-    assert len(functions) >= 23
+    assert len(functions) >= 26
+    stack_size = scheduler.get_stack_size()
     for function in functions:
         for args in junk_arguments(2):
             must_not_be_internal(function, args)
             scheduler.set_deadlock_timeout(1.0)
+            scheduler.set_stack_size(stack_size)
             scheduler.set_channel_callback(None)
             scheduler.set_schedule_callback(None)
             scheduler.set_use_nested_tasklets(True)

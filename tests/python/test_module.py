@@ -314,6 +314,8 @@ WITHOUT_ARGUMENTS = {
     "getruncount": int,
     "calculateruncount": int,
     "get_deadlock_timeout": float,
+    "get_stack_size": int,
+    "stack_stats": dict,
     "schedule": type(None),
     "schedule_remove": type(None),
     "get_schedule_callback": type(None),
@@ -349,6 +351,7 @@ def test_functions_that_ignore_arguments() -> None:
 # (function, arguments that must be refused)
 REFUSED = [
     ("run_n_tasklets", ((), ("1",), (1.0,), (None,), (1, 2))),
+    ("set_stack_size", ((), ("1",), (1.0,), (None,), (1 << 20, 2))),
     ("switch_trap", ((), ("1",), (1.0,), (None,), (1, 2))),
     ("set_channel_callback", ((), (1,), ("f",), (len, len))),
     ("set_schedule_callback", ((), (1,), ("f",), (len, len))),

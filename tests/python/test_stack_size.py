@@ -1,0 +1,280 @@
+"""The size of the stacks that tasklets get, and the figures about them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import pytest
+
+import scheduler
+from helpers import in_thread, message, outcome, queued, started
+
+KIB = 1024
+DEFAULT = (3 if sys.version_info < (3, 12) else 1) * 1024 * KIB
+
+
+@pytest.fixture
+def stack_size():
+    """set_stack_size(), undone after the test."""
+    before = scheduler.get_stack_size()
+    yield scheduler.set_stack_size
+    scheduler.set_stack_size(before)
+
+
+def depth_of_recursion():
+    """How many levels deep a recursion through C code comes before RecursionError."""
+    deepest = 0
+
+    def descend(_=None):
+        nonlocal deepest
+        deepest += 1
+        list(map(descend, (1,)))
+
+    with pytest.raises(RecursionError):
+        descend()
+    return deepest
+
+
+@pytest.fixture
+def deep_limit():
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    yield
+    sys.setrecursionlimit(before)
+
+
+def depth_in_tasklet():
+    depths = []
+    task = queued(lambda: depths.append(depth_of_recursion()))
+    task.run()
+    return depths[0]
+
+
+def test_the_default(run_script):
+    done = run_script("import scheduler; print(scheduler.get_stack_size())")
+    assert int(done.stdout) == DEFAULT
+
+
+@pytest.mark.parametrize("size", [64 * KIB, 64 * KIB + 1, 100_000, 8192 * KIB, 4 * 1024**3])
+def test_the_size_is_what_was_set(stack_size, size):
+    before = scheduler.get_stack_size()
+    assert stack_size(size) == before
+    assert scheduler.get_stack_size() == size
+    assert in_thread(scheduler.get_stack_size) == size
+    assert size <= scheduler.stack_stats()["stack_bytes"] <= size + 2 * 4096
+    assert stack_size(before) == size
+    log = []
+    queued(log.append, 1).run()
+    assert log == [1]
+
+
+def test_the_size_can_be_any_integer(stack_size):
+    class Number:
+        def __index__(self):
+            return 128 * KIB
+
+    stack_size(Number())
+    assert scheduler.get_stack_size() == 128 * KIB
+
+
+@pytest.mark.parametrize(
+    "value, error",
+    [("65536", TypeError), (65536.0, TypeError), (None, TypeError), ([], TypeError)]
+    + [(n, ValueError) for n in (0, -1, 64 * KIB - 1, 4 * 1024**3 + 1, 2**63, -(2**70), True)],
+)
+def test_a_wrong_size_changes_nothing(value, error):
+    before = scheduler.get_stack_size()
+    assert outcome(scheduler.set_stack_size, value) is error
+    assert in_thread(outcome, scheduler.set_stack_size, value) is error
+    assert scheduler.get_stack_size() == before
+
+
+def test_the_message_names_the_bounds_and_the_type():
+    assert message(scheduler.set_stack_size, 5) == (
+        "the stack size must be from 65536 bytes (64 KiB) to 4294967296 (4 GiB), not 5"
+    )
+    assert message(scheduler.set_stack_size, "1") == (
+        "the stack size must be an int (bytes), not str"
+    )
+
+
+@pytest.mark.usefixtures("deep_limit")
+def test_the_depth_of_recursion_goes_with_the_size(stack_size):
+    depths = []
+    for size in (256 * KIB, 1024 * KIB, 4096 * KIB):
+        stack_size(size)
+        depths.append(depth_in_tasklet())
+    assert depths[0] * 3 < depths[1]
+    assert depths[1] * 3 < depths[2]
+
+
+@pytest.mark.usefixtures("deep_limit")
+def test_a_tasklet_that_has_started_keeps_its_stack(stack_size):
+    stack_size(1024 * KIB)
+    depths = {}
+
+    def body(name):
+        scheduler.schedule_remove()
+        depths[name] = depth_of_recursion()
+
+    large = started(body, "large")
+    fresh = queued(body, "fresh")
+    stack_size(128 * KIB)
+    fresh.run()
+    for task in (large, fresh):
+        task.run()
+    assert depths["large"] > 4 * depths["fresh"]
+
+
+@pytest.mark.usefixtures("deep_limit")
+def test_a_tasklet_does_not_inherit_a_stack_of_the_former_size(stack_size):
+    """The next new tasklet otherwise goes on on the stack of one that ends."""
+    stack_size(1024 * KIB)
+    depths = []
+
+    def last_of_its_size():
+        stack_size(128 * KIB)
+
+    def measure():
+        depths.append(depth_of_recursion())
+
+    for body in (measure, last_of_its_size, measure, measure):
+        queued(body)
+    scheduler.run()
+    assert depths[0] > 4 * depths[1]
+    assert depths[1] == depths[2]
+
+
+def test_another_thread_takes_the_size_at_its_next_stack(stack_size):
+    set_by_other = threading.Event()
+    ready = threading.Event()
+
+    def work():
+        old = started(scheduler.schedule_remove)
+        before = scheduler.stack_stats()
+        ready.set()
+        assert set_by_other.wait(60)
+        new = started(scheduler.schedule_remove)
+        during = scheduler.stack_stats()
+        old.run()
+        after = scheduler.stack_stats()
+        new.run()
+        return before, during, after
+
+    stack_size(128 * KIB)
+    results = []
+    thread = threading.Thread(target=lambda: results.append(work()))
+    thread.start()
+    assert ready.wait(60)
+    stack_size(512 * KIB)
+    set_by_other.set()
+    thread.join(60)
+    before, during, after = results[0]
+    assert [stats["stack_bytes"] for stats in (before, during)] == [128 * KIB, 512 * KIB]
+    assert [stats["mappings"] for stats in (before, during, after)] == [1, 2, 1]
+    assert [stats["in_use"] for stats in (before, during, after)] == [1, 2, 1]
+
+
+def test_changing_the_size_again_and_again_keeps_no_memory(run_script):
+    done = run_script(
+        """
+        import scheduler
+
+        def mappings():
+            with open("/proc/self/maps") as maps:
+                return sum(1 for _ in maps)
+
+        def round():
+            for size in (64, 128, 256, 512):
+                scheduler.set_stack_size(size * 1024)
+                task = scheduler.tasklet(scheduler.schedule_remove)()
+                task.run()
+                scheduler.set_stack_size(96 * 1024)
+                scheduler.tasklet(len)("").run()
+                task.run()
+
+        round()
+        before = mappings()
+        for _ in range(50):
+            round()
+        print(mappings() - before, scheduler.stack_stats()["mappings"])
+        """
+    )
+    growth, own = map(int, done.stdout.split())
+    assert growth < 20
+    assert own == 1
+
+
+def test_stats_of_a_thread_without_tasklets():
+    stats = in_thread(scheduler.stack_stats)
+    size = stats.pop("stack_bytes")
+    assert scheduler.get_stack_size() <= size <= scheduler.get_stack_size() + 2 * 4096
+    assert stats == dict.fromkeys(
+        ("reserved", "in_use", "high_water", "pooled", "guarded", "mappings", "resident_bytes"), 0
+    )
+
+
+def test_stats_count_the_stacks_of_the_thread():
+    def work():
+        tasks = [queued(scheduler.schedule_remove) for _ in range(100)]
+        unborn = scheduler.stack_stats()
+        scheduler.run()
+        blocked = scheduler.stack_stats()
+        for task in tasks[:90]:
+            task.run()
+        ended = scheduler.stack_stats()
+        for task in tasks[90:]:
+            task.kill()
+        return unborn, blocked, ended
+
+    unborn, blocked, ended = in_thread(work)
+    assert unborn["in_use"] == 0
+    assert (blocked["in_use"], blocked["pooled"], blocked["high_water"]) == (100, 0, 100)
+    assert (ended["in_use"], ended["pooled"], ended["high_water"]) == (10, 90, 100)
+    assert blocked["reserved"] >= 100
+    assert 1 <= blocked["mappings"] <= 10
+    assert blocked["guarded"] == 100
+    # One page each, and no more than a few where pages are large.
+    assert 100 * 4096 <= blocked["resident_bytes"] <= 100 * blocked["stack_bytes"] / 4
+
+
+def test_resident_bytes_follow_use(stack_size):
+    stack_size(1024 * KIB)
+
+    def descend(depth):
+        if depth:
+            sorted([1], key=lambda _: descend(depth - 1))
+        else:
+            scheduler.schedule_remove()
+
+    def work():
+        shallow = started(descend, 0)
+        before = scheduler.stack_stats()["resident_bytes"]
+        deep = started(descend, 30)
+        after = scheduler.stack_stats()["resident_bytes"]
+        for task in (shallow, deep):
+            task.run()
+        return after - before
+
+    assert 30 * 4000 < in_thread(work) < 1024 * KIB
+
+
+def test_no_memory_for_a_stack_is_a_memory_error(run_script):
+    done = run_script(
+        """
+        import resource, scheduler
+
+        scheduler.tasklet(len)("").run()
+        scheduler.set_stack_size(1 << 32)
+        resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+        task = scheduler.tasklet(print)("late")
+        try:
+            task.run()
+        except MemoryError as error:
+            print(error)
+        scheduler.set_stack_size(1 << 20)
+        scheduler.run()
+        """
+    )
+    assert done.stdout.splitlines() == ["no memory for the stack of a tasklet", "late"]
