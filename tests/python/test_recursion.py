@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import scheduler
+from endless_recursion import COUNTED, UNCOUNTED
 from helpers import queued, started
 
 
@@ -111,174 +112,9 @@ def test_a_raised_limit_reaches_tasklets_that_are_suspended(drain, recursion_lim
     assert results == [1100]
 
 
-# Programs that recurse without end, by way of Python and of C. Each must end in a RecursionError
-# or, where CPython itself says so, in a MemoryError; the tasklet goes on afterwards.
-ENDLESS = {
-    "python": """
-def f(n=0):
-    return f(n + 1)
-""",
-    "method": """
-class A:
-    def g(self):
-        return self.g()
-f = A().g
-""",
-    "sorted key": """
-def f(_=None):
-    return sorted([1, 2], key=f)
-""",
-    "__getattr__": """
-class A:
-    def __getattr__(self, name):
-        return getattr(self, name + 'x')
-def f():
-    return A().x
-""",
-    "__init__": """
-class A:
-    def __init__(self):
-        A()
-f = A
-""",
-    "__add__": """
-class A:
-    def __add__(self, other):
-        return self + other
-def f():
-    A() + 1
-""",
-    "__eq__": """
-class A:
-    def __eq__(self, other):
-        return [self] == [A()]
-def f():
-    return A() == A()
-""",
-    "__repr__": """
-class A:
-    def __repr__(self):
-        return repr([A()])
-def f():
-    repr(A())
-""",
-    "map": """
-def f(_=None):
-    return list(map(f, [1]))
-""",
-    "reduce": """
-import functools
-def f(*_):
-    return functools.reduce(f, [1, 2])
-""",
-    "partial": """
-import functools
-def f():
-    return functools.partial(f)()
-""",
-    "generator": """
-def g():
-    yield from g()
-def f():
-    return list(g())
-""",
-    "exec": """
-def f():
-    exec('f()', globals())
-""",
-    "property": """
-class A:
-    @property
-    def p(self):
-        return self.p
-def f():
-    A().p
-""",
-    "getter": """
-def f():
-    return max([1], key=lambda _: f())
-""",
-    "str.format": """
-class A:
-    def __format__(self, spec):
-        return f'{self}'
-def f():
-    f'{A()}'
-""",
-    "nested list repr": """
-def f():
-    it = []
-    for _ in range(200000):
-        it = [it]
-    repr(it)
-""",
-    "nested dict compare": """
-def nest():
-    it = {}
-    for _ in range(200000):
-        it = {0: it}
-    return it
-def f():
-    nest() == nest()
-""",
-    "json": """
-import json
-def f():
-    it = []
-    for _ in range(200000):
-        it = [it]
-    json.dumps(it)
-""",
-    "json loads": """
-import json
-def f():
-    json.loads('[' * 200000)
-""",
-    "pickle": """
-import pickle
-def f():
-    it = []
-    for _ in range(200000):
-        it = [it]
-    pickle.dumps(it)
-""",
-    "compile": """
-def f():
-    compile('+'.join(['a'] * 200000), 'x', 'eval')
-""",
-    "ast": """
-import ast
-def f():
-    ast.literal_eval('-' * 5000 + '1')
-""",
-    "parser brackets": """
-import ast
-def f():
-    ast.parse('(' * 5000 + ')' * 5000)
-""",
-    "regular expression": """
-import re
-def f():
-    re.compile('(' * 20000 + ')' * 20000)
-""",
-    "isinstance": """
-def f():
-    it = (int,)
-    for _ in range(200000):
-        it = (it,)
-    isinstance('', it)
-""",
-    "deep copy": """
-import copy
-def f():
-    it = []
-    for _ in range(200000):
-        it = [it]
-    copy.deepcopy(it)
-""",
-}
+ENDLESS = COUNTED | UNCOUNTED
 
-TEMPLATE = """
+OUTCOME = """
 import scheduler
 
 {program}
@@ -289,7 +125,9 @@ def outcome():
     except (RecursionError, MemoryError, SyntaxError, ValueError) as error:
         return type(error).__name__
     return "no error"
+"""
 
+IN_MAIN_AND_TASKLETS = OUTCOME + """
 def body(name):
     results.append(outcome())
     scheduler.schedule()
@@ -306,18 +144,73 @@ print(*results[:2], *results[3::2])
 print(results[2] == results[4] == [3, 2, 1], len(results))
 """
 
+# Each test below runs in a process of its own: a crash is a failure, not the end of the tests.
+ERRORS = {"RecursionError", "MemoryError", "SyntaxError", "ValueError"}
+
 
 @pytest.mark.spec("S-08")
 @pytest.mark.parametrize("name", ENDLESS)
 def test_endless_recursion_ends_in_an_error_and_the_process_lives(run_script, name):
-    done = run_script(TEMPLATE.replace("{program}", ENDLESS[name]))
+    done = run_script(IN_MAIN_AND_TASKLETS.replace("{program}", ENDLESS[name]))
     plain, inside, state = done.stdout.splitlines()
     assert state == "True 6"
-    expected = {"RecursionError", "MemoryError", "SyntaxError"}
+    assert plain in ERRORS | {"no error"}  # a main thread has a larger stack: it may end well there
     for outcome in inside.split():
-        # A main thread has a larger stack, so there a construct may still end well.
-        assert outcome in expected | {plain}
+        assert outcome in ({"RecursionError"} if name in COUNTED else ERRORS)
     assert len(inside.split()) == 4
+
+
+@pytest.mark.spec("S-08", "H-01")
+@pytest.mark.parametrize("name", ENDLESS)
+def test_endless_recursion_in_a_tasklet_of_another_thread(run_script, name):
+    """The thread's own stack has 8 MiB; that of its tasklet must bound the recursion."""
+    program = OUTCOME.replace("{program}", ENDLESS[name])
+    done = run_script(
+        program
+        + """
+import threading
+
+def work():
+    for _ in range(2):
+        scheduler.tasklet(lambda: print(outcome()))()
+        scheduler.run()
+
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+    )
+    outcomes = done.stdout.split()
+    assert len(outcomes) == 2
+    assert set(outcomes) <= ({"RecursionError"} if name in COUNTED else ERRORS)
+
+
+AT_EACH_SIZE = OUTCOME + """
+import sys
+
+for size in sys.argv[1:]:
+    scheduler.set_stack_size(int(size) * 1024)
+    scheduler.tasklet(lambda: print(size, outcome(), flush=True))()
+    scheduler.run()
+"""
+
+
+@pytest.mark.spec("S-08")
+@pytest.mark.parametrize("name", COUNTED)
+def test_counted_recursion_is_safe_at_any_stack_size(run_script, name):
+    sizes = ["64", "68", "96", "128", "256", "512", "4096", "16384"]
+    done = run_script(AT_EACH_SIZE.replace("{program}", COUNTED[name]), *sizes)
+    assert done.stdout.splitlines() == [f"{size} RecursionError" for size in sizes]
+
+
+@pytest.mark.spec("S-08")
+@pytest.mark.parametrize("name", UNCOUNTED)
+def test_what_counts_no_recursion_is_safe_from_768_kib_up(run_script, name):
+    sizes = ["768", "1024", "16384"]
+    done = run_script(AT_EACH_SIZE.replace("{program}", UNCOUNTED[name]), *sizes)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [size for size, _ in lines] == sizes
+    assert {outcome for _, outcome in lines} <= ERRORS
 
 
 @pytest.mark.spec("S-08")
