@@ -37,6 +37,7 @@ function(scheduler_add_core_model_tests)
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/core/model/*.cpp")
     add_executable(core_model_tests ${sources}
         src/core/channel.cpp
+        src/core/guard_index.cpp
         src/core/manager.cpp
         src/core/stack_pool.cpp
         src/core/stack_supply.cpp

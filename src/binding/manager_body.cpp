@@ -7,6 +7,7 @@
 #include "errors.h"
 #include "joining.h"
 #include "operations.h"
+#include "overflow_report.h"
 #include "switcher.h"
 #include "tasklet_object.h"
 
@@ -288,6 +289,7 @@ void ManagerBody::take_seat() {
     seat = &last_manager;
     cxx_globals = abi::__cxa_get_globals();
     last_manager = this;
+    watch_for_overflow();
 }
 
 ManagerBody::~ManagerBody() { state.release(); }

@@ -12,6 +12,8 @@
 #include <memory>
 #include <new>
 
+#include "guard_index.h"
+
 namespace scheduler::core {
 namespace {
 
@@ -130,6 +132,7 @@ struct alignas(kCacheLine) StackPool::Slab {
     std::size_t capacity;  // stacks it has room for
     std::size_t used;      // stacks handed out at least once: records [0, used) exist
     std::byte* slots;
+    GuardIndexEntry* guards;
 
     Stack* record(std::size_t index) noexcept { return reinterpret_cast<Stack*>(this + 1) + index; }
 };
@@ -148,6 +151,7 @@ StackPool::~StackPool() {
     while (slabs_ != nullptr) {
         Slab* const slab = slabs_;
         slabs_ = slab->next;
+        forget_guards(slab->guards);
         ::munmap(slab, slab->bytes);
     }
     guard_mapping_budget().fetch_add(guard_mappings_, std::memory_order_relaxed);
@@ -218,11 +222,17 @@ bool StackPool::add_slab() noexcept {
         }
         // A huge page would commit 2 MiB for one touched byte. Kernels without huge pages refuse.
         ::madvise(memory, bytes, MADV_NOHUGEPAGE);
-        slabs_ = ::new (memory) Slab{.next = slabs_,
-                                     .bytes = bytes,
-                                     .capacity = count,
-                                     .used = 0,
-                                     .slots = static_cast<std::byte*>(memory) + head};
+        std::byte* const slots = static_cast<std::byte*>(memory) + head;
+        slabs_ = ::new (memory)
+            Slab{.next = slabs_,
+                 .bytes = bytes,
+                 .capacity = count,
+                 .used = 0,
+                 .slots = slots,
+                 .guards = note_guards({.begin = reinterpret_cast<std::uintptr_t>(slots),
+                                        .bytes = bytes - head,
+                                        .slot_bytes = page_bytes() + stack_bytes_,
+                                        .guard_bytes = page_bytes()})};
         next_slab_stacks_ = std::min(count * 2, kMaxSlabStacks);
         reserved_ += count;
         ++slab_count_;
