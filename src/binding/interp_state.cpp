@@ -279,7 +279,17 @@ bool has_other_threads() {
            PyThreadState_Next(thread) != nullptr;
 }
 
-bool is_being_cleared(PyThreadState* thread) { return thread->dict == nullptr; }
+ThreadName name_of(PyThreadState* thread) {
+    return {PyInterpreterState_GetID(thread->interp), PyThreadState_GetID(thread)};
+}
+
+#if PY_VERSION_HEX >= 0x030C0000
+bool is_being_cleared(PyThreadState* thread) { return thread->_status.finalizing != 0; }
+#else
+bool is_being_cleared(PyThreadState*) { return false; }
+#endif
+
+bool has_dictionary(PyThreadState* thread) { return thread->dict != nullptr; }
 
 bool has_context(PyThreadState* thread) { return thread->context != nullptr; }
 

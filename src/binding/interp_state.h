@@ -74,8 +74,20 @@ bool is_current(const ThreadState* thread) {
 // Does the interpreter have more Python threads than the calling one? May be out of date at once.
 bool has_other_threads();
 
-// Is this thread state about to be deleted? What its dictionary held is being dropped then.
+// Names a Python thread state for good: no later one of the process has the same name, though it may lie
+// at the same address.
+struct ThreadName {
+    std::int64_t interpreter = -1;
+    std::uint64_t thread = 0;
+
+    bool operator==(const ThreadName&) const = default;
+};
+ThreadName name_of(PyThreadState* thread);
+
+// Is this thread state about to be deleted? What it held is being dropped then. 3.11 does not say so.
 bool is_being_cleared(PyThreadState* thread);
+// Has it a dictionary? It gets one when somebody asks for it, and loses it when it is cleared.
+bool has_dictionary(PyThreadState* thread);
 
 // Does the stack that runs have a contextvars.Context yet?
 bool has_context(PyThreadState* thread);

@@ -6,6 +6,7 @@
 #include "core/channel.h"
 #include "errors.h"
 #include "joining.h"
+#include "manager_list.h"
 #include "operations.h"
 #include "overflow_report.h"
 #include "switcher.h"
@@ -15,20 +16,20 @@ namespace scheduler::binding {
 
 constinit thread_local ManagerBody* last_manager = nullptr;
 
+// Lives in the dictionary of a Python thread state and dies with it, wherever references to the
+// manager object may still be held.
+struct ThreadGuard {
+    PyObject ob_base;
+    ManagerBody* body;  // nullptr when that has ended
+    PyObject* manager_object;
+};
+
 namespace {
 
 struct ManagerObject {
     PyObject ob_base;
     ManagerBody* body;
     PyObject* weak_references;
-};
-
-// Lives in the dictionary of a Python thread state and dies with it, wherever references to the
-// manager object may still be held.
-struct ThreadGuard {
-    PyObject ob_base;
-    ManagerBody* body;
-    PyObject* manager_object;
 };
 
 // Empty: there is none.
@@ -45,19 +46,12 @@ void unretain_tasklet(core::Tasklet& tasklet) { Py_DECREF(object_of(tasklet)); }
 void destroy_manager(core::ScheduleManager& manager) { delete static_cast<ManagerBody*>(&manager); }
 constexpr core::Host kHost{retain_tasklet, try_retain_tasklet, unretain_tasklet, destroy_manager};
 
-// The Python thread state of this OS thread whose manager has ended because it is being deleted. What
-// is dropped after that must not make a manager that nobody would end.
-struct EndedThread {
-    unsigned long module_serial = 0;
-    PyThreadState* thread_state = nullptr;
-    std::uint64_t id = 0;  // tells it from a later one at the same address
-};
-constinit thread_local EndedThread ended_thread;
+// The Python thread that a manager has ended with, last on this OS thread, because its state is being
+// deleted. What is dropped after that must not make a manager that nobody would end.
+constinit thread_local ThreadName ended_thread;
 
-bool has_ended(const State& state) {
-    PyThreadState* const thread = this_thread_state();
-    return ended_thread.module_serial == state.serial && ended_thread.thread_state == thread &&
-           ended_thread.id == PyThreadState_GetID(thread);
+bool is_thread_ending(PyThreadState* thread) {
+    return is_being_cleared(thread) || ended_thread == name_of(thread);
 }
 
 // ---- the end of a thread -----------------------------------------------------------------------
@@ -125,6 +119,7 @@ void end_manager(ManagerBody& manager) {
     release_joiners(manager, manager.main_body());
     manager.object = nullptr;
     manager.free_stacks();
+    unlist_manager(manager);
     if (last_manager == &manager) last_manager = nullptr;
     --manager.state.managers;
     PyRef main = PyRef::steal(manager.main_body().object);
@@ -134,6 +129,7 @@ void end_manager(ManagerBody& manager) {
 // Another thread drops the guard: after fork(), or when the interpreter ends below a daemon thread.
 // The tasklets' stacks cannot be run here. Their objects stay behind as they are.
 void abandon_manager(ManagerBody& manager) {
+    unlist_manager(manager);
     manager.finish();
     manager.object = nullptr;
     while (core::Tasklet* tasklet = manager.any_live_tasklet()) {  // the reference is never dropped
@@ -156,27 +152,42 @@ void abandon_manager(ManagerBody& manager) {
     --manager.state.managers;
 }
 
+// The owner thread itself, with its main tasklet current. The guard may be dropped later.
+void end_at_home(ManagerBody& manager) {
+    State& state = manager.state;
+    state.hold();
+    manager.guard->body = nullptr;
+    manager.take_seat();
+    if (!has_dictionary(manager.thread_state)) ended_thread = manager.thread_name;
+    end_manager(manager);
+    state.release();
+}
+
+// The guard of a manager is dropped.
+void end_with_guard(ManagerBody& manager) {
+    const bool is_home = manager.thread_state == this_thread_state();
+    // A tasklet of it that is current though the thread is back at its end lies on the stack of one of
+    // another module object, which called it and was suspended with it. It ends when that one does.
+    while (is_home && !manager.current_is_main()) {
+        ManagerBody* const other = idle_manager_of_this_thread();
+        if (other == nullptr) break;
+        end_at_home(*other);
+    }
+    if (is_home && manager.current_is_main()) {
+        end_at_home(manager);
+    } else {
+        abandon_manager(manager);
+    }
+}
+
 // ---- the objects -------------------------------------------------------------------------------
 
 void guard_dealloc(PyObject* self) {
     auto* guard = reinterpret_cast<ThreadGuard*>(self);
     PyTypeObject* type = Py_TYPE(self);
-    if (ManagerBody* body = guard->body) {
+    if (guard->body != nullptr) {
         ErrorStash stash;
-        if (body->thread_state == this_thread_state() && body->current_is_main()) {
-            State& state = body->state;
-            state.hold();
-            const bool is_final = is_being_cleared(this_thread_state());
-            body->take_seat();
-            end_manager(*body);
-            if (is_final) {
-                ended_thread = {state.serial, this_thread_state(),
-                                PyThreadState_GetID(this_thread_state())};
-            }
-            state.release();
-        } else {
-            abandon_manager(*body);
-        }
+        end_with_guard(*guard->body);
     }
     Py_XDECREF(guard->manager_object);
     PyObject_Free(self);
@@ -256,7 +267,9 @@ ManagerBody* make_manager(State& state, PyObject* thread_dict) {
     static_cast<void>(main.release());  // owned by the manager until end_manager()
     body->object = guard_object->manager_object;
     object->body = body;
+    body->guard = guard_object;
     guard_object->body = body;
+    list_manager(*body);
     PyObject_GC_Track(reinterpret_cast<PyObject*>(object));
     ++state.managers;
     if (PyDict_SetItem(thread_dict, state.guard_key, guard.get()) < 0) return nullptr;
@@ -279,6 +292,7 @@ ManagerBody::ManagerBody(State& module_state, PyThreadState* thread, TaskletBody
     : core::ScheduleManager(kHost, main_tasklet, module_state.wanted_stack()),
       state(module_state),
       thread_state(thread),
+      thread_name(name_of(thread)),
       thread_id(PyThread_get_thread_ident()) {
     state.hold();
     add_reference();  // main's
@@ -330,24 +344,34 @@ bool ManagerBody::unwind_one() {
 
 ManagerBody* existing_manager_of_this_thread(State& state) {
     if (ManagerBody* manager = last_manager_if_right(state)) return manager;
-    PyObject* guard = guard_in(PyThreadState_GetDict(), state);
-    if (guard == nullptr) {
+    PyThreadState* const thread = this_thread_state();
+    if (thread == nullptr) return nullptr;
+    ManagerBody* found = nullptr;
+    if (!has_dictionary(thread)) {  // to ask for it would make one, which a dying thread leaks
+        found = listed_manager_of_this_thread(state);
+    } else if (PyObject* guard = guard_in(PyThreadState_GetDict(), state)) {
+        found = reinterpret_cast<ThreadGuard*>(guard)->body;
+    } else {
         PyErr_Clear();
-        return nullptr;
     }
-    reinterpret_cast<ThreadGuard*>(guard)->body->take_seat();
-    return last_manager;
+    if (found != nullptr) found->take_seat();
+    return found;
 }
 
 ManagerBody* find_or_make_manager(State& state) {
     if (ManagerBody* manager = existing_manager_of_this_thread(state)) return manager;
-    PyObject* thread_dict = PyThreadState_GetDict();
-    if (thread_dict == nullptr) {
+    PyThreadState* const thread = this_thread_state();
+    if (thread == nullptr) {
         PyErr_SetString(PyExc_RuntimeError, "the calling thread has no Python thread state left");
         return nullptr;
     }
-    if (has_ended(state) || state.tasklet_type == nullptr) {
+    if (is_thread_ending(thread) || state.tasklet_type == nullptr) {
         refuse(Refusal::kThreadEnding);
+        return nullptr;
+    }
+    PyObject* thread_dict = PyThreadState_GetDict();
+    if (thread_dict == nullptr) {
+        PyErr_NoMemory();
         return nullptr;
     }
     return make_manager(state, thread_dict);

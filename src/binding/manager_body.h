@@ -14,12 +14,15 @@
 
 namespace scheduler::binding {
 
+struct ThreadGuard;
+
 struct ManagerBody : core::ScheduleManager {
     ManagerBody(State& module_state, PyThreadState* thread, TaskletBody& main_tasklet);
     ~ManagerBody();
 
     State& state;
     PyThreadState* thread_state;  // of the owner thread; nullptr when that is gone
+    const ThreadName thread_name;
     const unsigned long thread_id;  // threading.get_ident() of the owner thread
     // The OS thread that runs it now: where that has `last_manager`, and the C++ runtime's record of
     // exceptions in flight there. The thread state of a sub-interpreter may move.
@@ -27,6 +30,11 @@ struct ManagerBody : core::ScheduleManager {
     void* cxx_globals = nullptr;
     void take_seat();
     PyObject* object = nullptr;  // the ScheduleManager object: borrowed, nullptr at the end
+    ThreadGuard* guard = nullptr;  // what ends it with the thread
+
+    // Links of the list of managers, under its lock.
+    ManagerBody* next_listed = nullptr;
+    ManagerBody* previous_listed = nullptr;
 
     // ---- owner thread, with the GIL
     // Why an innermost loop failed: owned until its driver has control.

@@ -212,6 +212,46 @@ print("end")
     assert lines == ["end"]
 
 
+@pytest.mark.spec("M-01", "H-05", "D-64")
+@pytest.mark.parametrize("order", ["first, second", "second, first"])
+def test_a_thread_ends_below_stacks_of_both(run_program, order):
+    """A tasklet of one lies suspended on the stack of the other's: current, but with no way back."""
+    lines = run_program(
+        f"""
+for module in both:
+    module.getmain()
+before = [counts(module) for module in both]
+tasks = []
+
+def inner():
+    try:
+        first.schedule_remove()
+    finally:
+        log.append("inner")
+        assert second.getcurrent() is not second.getmain()
+        assert first.getcurrent() is not first.getmain()
+
+def outer():
+    try:
+        start(second, inner)
+    finally:
+        assert second.getcurrent() is second.getmain()
+        log.append("outer")
+
+def work():
+    for module in ({order}):
+        module.getmain()
+    tasks.append(start(first, outer))
+
+in_thread(work)
+assert not tasks.pop().alive
+assert [counts(module) for module in both] == before
+print(*log)
+"""
+    )
+    assert lines == ["inner outer"]
+
+
 @pytest.mark.spec("M-01", "H-09", "DEC-8")
 def test_the_end_of_the_interpreter_ends_the_tasklets_of_both(run_program):
     lines = run_program(
