@@ -41,6 +41,11 @@ Example:
     [0, 1, 2]
     >>> scheduler.run())doc";
 
+inline constexpr char channel_class_getitem[] = R"doc(__class_getitem__($type, item, /)
+--
+
+For annotations: channel[int] is a channel of ints. Nothing is checked at run time.)doc";
+
 // ---- transfers ---------------------------------------------------------------------------------
 
 inline constexpr char send[] = R"doc(send($self, value, /)

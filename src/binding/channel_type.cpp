@@ -213,6 +213,7 @@ PyMethodDef channel_methods[] = {
     {"clear", as_method(fast<channel_clear>), METH_FASTCALL, docs::clear},
     {"close", as_method(fast<channel_close>), METH_FASTCALL, docs::close},
     {"open", as_method(fast<channel_open>), METH_FASTCALL, docs::open},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, docs::channel_class_getitem},
     {nullptr, nullptr, 0, nullptr},
 };
 

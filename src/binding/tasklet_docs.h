@@ -57,6 +57,12 @@ Example:
     >>> task.alive
     False)doc";
 
+inline constexpr char tasklet_class_getitem[] = R"doc(__class_getitem__($type, item, /)
+--
+
+For annotations: tasklet[[int, str]] runs a callable that takes an int and a str. Nothing
+is checked at run time.)doc";
+
 // ---- giving it something to do -----------------------------------------------------------------
 
 inline constexpr char bind[] = R"doc(bind($self, /, callable=None, args=None, kwargs=None)

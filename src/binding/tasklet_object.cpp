@@ -298,6 +298,7 @@ PyMethodDef tasklet_methods[] = {
      docs::raise_exception},
     {"join", as_method(with_keywords<tasklet_join>), METH_VARARGS | METH_KEYWORDS, docs::join},
     {"set_context", as_method(fast<tasklet_set_context>), METH_FASTCALL, docs::set_context},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, docs::tasklet_class_getitem},
     {nullptr, nullptr, 0, nullptr},
 };
 
