@@ -4,26 +4,28 @@ Nothing here starts or stops a schedule manager: a thread gets its own when it f
 module.
 """
 
+import functools
 import threading
+from collections.abc import Callable
 
 import scheduler
 
 
-def start_thread(name, main):
+def start_thread(name: str, main: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=main, name=name)
     thread.start()
     return thread
 
 
-def two_queues():
+def two_queues() -> None:
     """Tasklets of two threads: each runs in its own thread, in turn with that thread's others."""
 
-    def work(log, name, steps):
+    def work(log: list[str], name: str, steps: int) -> None:
         for step in range(1, steps + 1):
             log.append(f"{name}: step {step} of {steps}")
             scheduler.schedule()  # let the others of this thread go on
 
-    def thread_main(log, names):
+    def thread_main(log: list[str], names: list[str]) -> None:
         tasklets = [scheduler.tasklet(work)(log, name, 3) for name in names]
         log.append(f"run count {scheduler.getruncount()}")
         while any(t.alive for t in tasklets):
@@ -31,10 +33,10 @@ def two_queues():
         log.append(f"run count {scheduler.getruncount()}")
 
     plans = {"kitchen": ["soup", "bread"], "garden": ["roses", "lawn", "hedge"]}
-    logs = {place: [] for place in plans}
+    logs: dict[str, list[str]] = {place: [] for place in plans}
     threads = [
-        start_thread(place, lambda place=place: thread_main(logs[place], plans[place]))
-        for place in plans
+        start_thread(place, functools.partial(thread_main, logs[place], names))
+        for place, names in plans.items()
     ]
     for thread in threads:
         thread.join()
@@ -46,16 +48,16 @@ def two_queues():
             print("   ", line)
 
 
-def hello():
+def hello() -> None:
     """A tasklet of this thread receives what a tasklet of another thread sends."""
-    channel = scheduler.channel()
+    channel = scheduler.channel[str]()
 
-    def receiver():
+    def receiver() -> None:
         print("    main thread: a tasklet waits at the channel")
         message = channel.receive()
         print(f"    main thread: received {message!r}")
 
-    def sender():
+    def sender() -> None:
         t = scheduler.tasklet(channel.send)("Hello from another thread!")
         while t.alive:
             scheduler.run()

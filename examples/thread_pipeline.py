@@ -1,0 +1,90 @@
+"""A pipeline across threads: each stage has a thread of its own, with several tasklets in it.
+
+    main thread --numbers--> square --squares--> write --lines--> main thread
+
+Its channels store nothing. So a slow stage holds the ones before it back: there are never more
+items under way than there are tasklets.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+import scheduler
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+TASKLETS = 3  # of each stage: so many items are in its hands at a time
+
+
+class Square(NamedTuple):
+    root: int
+    value: int
+    thread: str
+
+
+class Line(NamedTuple):
+    root: int
+    text: str
+
+
+def square(root: int) -> Square:
+    return Square(root, root * root, threading.current_thread().name)
+
+
+def write(item: Square) -> Line:
+    here = threading.current_thread().name
+    return Line(item.root, f"{item.root} * {item.root} = {item.value} ({item.thread}, {here})")
+
+
+def start_stage(
+    work: Callable[[In], Out],
+    inbox: scheduler.channel[In | None],
+    outbox: scheduler.channel[Out | None],
+    readers: int,
+) -> threading.Thread:
+    """Sends what `work` makes of each item. None ends a tasklet; `readers` of them go on."""
+
+    def handle() -> None:
+        for item in iter(inbox.receive, None):
+            outbox.send(work(item))
+
+    def run() -> None:
+        for _ in range(TASKLETS):
+            scheduler.tasklet(handle)()
+        scheduler.run(threadblock=True)  # until all have ended, waiting for other threads meanwhile
+        for _ in range(readers):
+            outbox.send(None)
+
+    thread = threading.Thread(target=run, name=work.__name__)
+    thread.start()
+    return thread
+
+
+def feed(numbers: scheduler.channel[int | None], count: int) -> None:
+    for number in range(1, count + 1):
+        numbers.send(number)
+    for _ in range(TASKLETS):
+        numbers.send(None)
+
+
+def main() -> None:
+    scheduler.set_deadlock_timeout(60)  # seconds that a main tasklet waits for other threads
+    numbers = scheduler.channel[int | None]()
+    squares = scheduler.channel[Square | None]()
+    lines = scheduler.channel[Line | None]()
+    threads = [
+        start_stage(square, numbers, squares, readers=TASKLETS),
+        start_stage(write, squares, lines, readers=1),
+    ]
+    scheduler.tasklet(feed)(numbers, 8)  # has its turns whenever the main tasklet waits
+    done = list(iter(lines.receive, None))
+    for thread in threads:
+        thread.join()
+    # Which tasklet was faster is chance.
+    print(*(line.text for line in sorted(done)), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
