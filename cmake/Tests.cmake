@@ -90,4 +90,25 @@ function(scheduler_add_capi_tests)
         "set_tests_properties(\${capi_tests_names} PROPERTIES ENVIRONMENT \"${environment}\")\n")
     set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES
         "${CMAKE_CURRENT_BINARY_DIR}/capi_environment.cmake")
+    scheduler_add_embedding_example("${environment}")
+endfunction()
+
+# examples/embedding, built as a project of its own, as its reader does, and what it prints.
+function(scheduler_add_embedding_example environment)
+    set(source "${PROJECT_SOURCE_DIR}/examples/embedding")
+    set(build "${CMAKE_CURRENT_BINARY_DIR}/embedding")
+    add_test(NAME example_embedding_build
+        COMMAND "${CMAKE_CTEST_COMMAND}" --build-and-test "${source}" "${build}"
+            --build-generator "${CMAKE_GENERATOR}" --build-makeprogram "${CMAKE_MAKE_PROGRAM}"
+            --build-options "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}"
+            "-DPython_EXECUTABLE=${Python_EXECUTABLE}" -DPython_FIND_STRATEGY=LOCATION
+            "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror")
+    add_test(NAME example_embedding
+        COMMAND "${CMAKE_COMMAND}" "-DPROGRAM=${build}/embedding"
+            "-DEXPECTED=${source}/expected.txt"
+            -P "${PROJECT_SOURCE_DIR}/cmake/CompareOutput.cmake")
+    set_tests_properties(example_embedding_build PROPERTIES FIXTURES_SETUP embedding)
+    set_tests_properties(example_embedding PROPERTIES FIXTURES_REQUIRED embedding)
+    set_tests_properties(example_embedding_build example_embedding PROPERTIES
+        LABELS capi TIMEOUT 300 ENVIRONMENT "${environment}")
 endfunction()
