@@ -5,6 +5,7 @@
     free-threaded       builds the free-threaded CPython 3.13, which `test` then finds
     core PRESET...      the core's suite as these presets of CMakePresets.json build it
     package             checks sdist, wheel and editable installation
+    types               stubs, examples and tests/typing, by stubtest, mypy and pyright
     lint, format        clang-format and clang-tidy; clang-format in place
     bench               benchmarks/bench.py and threads.py
 """
@@ -25,6 +26,7 @@ import lint
 import packaging_check
 import suites
 import system_packages
+import type_check
 from common import ROOT, Failure, run, say
 from environments import ModuleEnvironment
 from interpreters import Interpreter
@@ -88,6 +90,10 @@ def package(options: argparse.Namespace) -> None:
     packaging_check.check(best_environment(with_tests=False))
 
 
+def types(options: argparse.Namespace) -> None:
+    type_check.check(best_environment(with_tests=False))
+
+
 def lint_all(options: argparse.Namespace) -> None:
     one = best_interpreter(with_tests=True)
     tool_dir = environments.tools(one, "lint")
@@ -144,6 +150,7 @@ JOBS = {
     "free-threaded": build_free_threaded,
     "core": core,
     "package": package,
+    "types": types,
     "lint": lint_all,
     "format": format_all,
     "bench": bench,

@@ -1,6 +1,7 @@
 """Virtual environments under build/, with the module installed in them.
 
     build/tools             CMake, Ninja, clang-format, clang-tidy
+    build/types             mypy, pyright
     build/py3.12/venv       one per interpreter
     build/py3.12/cmake      CMake build of the module and of tests/capi for it
 
@@ -36,6 +37,14 @@ def tools(interpreter: Interpreter, *requirements: str) -> Path:
     venv = BUILD / "tools"
     _make_environment(venv, interpreter, obsolete=venv)
     _install_requirements(venv, "build", *requirements)
+    return venv / "bin"
+
+
+def type_checkers(interpreter: Interpreter) -> Path:
+    """The environment with mypy and pyright; returns its directory of programs."""
+    venv = BUILD / "types"
+    _make_environment(venv, interpreter, obsolete=venv)
+    _install_requirements(venv, "types")
     return venv / "bin"
 
 
