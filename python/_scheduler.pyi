@@ -1,5 +1,7 @@
 # The extension module. Its types are declared with the package `scheduler`, which is their
 # `__module__` and the name that programs import.
+from typing import Final
+
 from scheduler import (
     _C_API as _C_API,
     TaskletExit as TaskletExit,
@@ -36,3 +38,6 @@ from scheduler import (
     tasklet as tasklet,
     unblock_all_channels as unblock_all_channels,
 )
+
+# Such as "Boost.Context 1_74": for `python -m scheduler --info`.
+_jump_library: Final[str]

@@ -6,7 +6,6 @@ from contextvars import Context
 from types import FrameType, GenericAlias, TracebackType
 from typing import (
     Any,
-    Concatenate,
     Final,
     Generic,
     Literal,

@@ -4,6 +4,7 @@
 
 #include "capi.h"
 #include "channel_type.h"
+#include "core/context.h"
 #include "function_docs.h"
 #include "functions.h"
 #include "manager_body.h"
@@ -86,6 +87,7 @@ int module_exec(PyObject* module) {
                                                    PyExc_SystemExit, nullptr);
     const bool ok = state.guard_key != nullptr && state.tasklet_exit != nullptr &&
                     PyModule_AddObjectRef(module, "TaskletExit", state.tasklet_exit) == 0 &&
+                    PyModule_AddStringConstant(module, "_jump_library", core::kJumpLibrary) == 0 &&
                     add_types(module, state) && publish_table(module, state) &&
                     register_at_exit(module);
     return ok ? 0 : -1;

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <boost/context/detail/fcontext.hpp>
+#include <boost/version.hpp>
 #include <cstddef>
 #include <utility>
 
@@ -26,6 +27,9 @@
 #include "sanitizer.h"
 
 namespace scheduler::core {
+
+// Whose jump it is, for bug reports: such as "Boost.Context 1_74".
+inline constexpr char kJumpLibrary[] = "Boost.Context " BOOST_LIB_VERSION;
 
 // The usable memory of one stack, two uses back to back:
 //

@@ -1,0 +1,88 @@
+"""`python -m scheduler --info`: what a bug report should say about version, system and limits."""
+
+from __future__ import annotations
+
+import argparse
+import mmap
+import platform
+import resource
+import sys
+import sysconfig
+from pathlib import Path
+
+import _scheduler
+import scheduler
+
+MADV_GUARD_INSTALL = 102  # Linux 6.13; mmap has no name for it
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m scheduler", description=__doc__)
+    parser.add_argument(
+        "--info", action="store_true", required=True, help="print it and nothing else"
+    )
+    parser.parse_args()
+    facts = describe()
+    width = max(map(len, facts)) + 2
+    for name, value in facts.items():
+        print(f"{name + ':':<{width}}{value}")
+
+
+def describe() -> dict[str, str]:
+    return {
+        "scheduler": scheduler.__version__,
+        "extension": _scheduler.__file__,
+        "Python": f"{platform.python_implementation()} {' '.join(sys.version.split())}",
+        "GIL": describe_gil(),
+        "platform": platform.platform(),
+        "switched by": _scheduler._jump_library.replace("_", "."),
+        "stack of a tasklet": f"{scheduler.get_stack_size()} bytes",
+        "guard pages": describe_guards(),
+        "vm.max_map_count": describe_max_map_count(),
+        "address space": describe_address_space(),
+        "recursion limit": str(sys.getrecursionlimit()),
+    }
+
+
+def describe_gil() -> str:
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return "yes"
+    is_enabled = getattr(sys, "_is_gil_enabled", lambda: True)  # from 3.13 on
+    return "free-threaded build, " + ("but switched on" if is_enabled() else "off")
+
+
+def describe_guards() -> str:
+    """Whether stacks have a guard page, as seen on one, and of which kind."""
+    guarded: list[int] = []
+    scheduler.tasklet(lambda: guarded.append(scheduler.stack_stats()["guarded"]))()
+    scheduler.run()
+    if guarded == [0]:
+        return "none: overflows of a stack are not noticed"
+    if kernel_marks_guards():
+        return "marks in the page table, for every stack"
+    return "mappings of their own, two for each, for as many stacks as vm.max_map_count lets"
+
+
+def kernel_marks_guards() -> bool:
+    with mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
+        try:
+            page.madvise(MADV_GUARD_INSTALL)
+        except OSError:
+            return False
+        return True
+
+
+def describe_max_map_count() -> str:
+    try:
+        return Path("/proc/sys/vm/max_map_count").read_text().strip()
+    except OSError as error:
+        return f"unknown ({error.strerror})"
+
+
+def describe_address_space() -> str:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return "unlimited" if limit == resource.RLIM_INFINITY else f"{limit} bytes (ulimit -v)"
+
+
+if __name__ == "__main__":
+    main()
