@@ -5,6 +5,7 @@
     free-threaded       builds the free-threaded CPython 3.13, which `test` then finds
     core PRESET...      the core's suite as these presets of CMakePresets.json build it
     package             checks sdist, wheel and editable installation
+    wheel               a wheel for other Linux systems in build/dist, tested in a bare environment
     types               stubs, examples and tests/typing, by stubtest, mypy and pyright
     lint, format        clang-format and clang-tidy; clang-format in place
     bench               benchmarks/bench.py and threads.py
@@ -90,6 +91,11 @@ def package(options: argparse.Namespace) -> None:
     packaging_check.check(best_environment(with_tests=False))
 
 
+def wheel(options: argparse.Namespace) -> None:
+    environment = best_environment(with_tests=False)
+    packaging_check.make_wheel(environment, environments.tools(environment.interpreter, "wheel"))
+
+
 def types(options: argparse.Namespace) -> None:
     type_check.check(best_environment(with_tests=False))
 
@@ -150,6 +156,7 @@ JOBS = {
     "free-threaded": build_free_threaded,
     "core": core,
     "package": package,
+    "wheel": wheel,
     "types": types,
     "lint": lint_all,
     "format": format_all,
