@@ -2,19 +2,26 @@
 #
 #   PYTHON_VERSIONS="3.12"            only these interpreters (default: 3.11 3.12 3.13 3.13t)
 #   REQUIRE_PYTHONS="3.11 3.12 3.13"  fail when one of these is not found (default: any one will do)
+#   PYTEST_ARGS="-k channel -x"       arguments for pytest
 
-.PHONY: demo test free-threaded test-core asan tsan package wheel types lint format bench clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test free-threaded test-core asan tsan package wheel types lint format bench clean
 
-demo:          ; @tools/bootstrap.sh demo
-test:          ; @tools/bootstrap.sh test
-free-threaded: ; @tools/bootstrap.sh free-threaded
-test-core:     ; @tools/bootstrap.sh core core
-asan:          ; @tools/bootstrap.sh core core-asan
-tsan:          ; @tools/bootstrap.sh core core-tsan
-package:       ; @tools/bootstrap.sh package
-wheel:         ; @tools/bootstrap.sh wheel
-types:         ; @tools/bootstrap.sh types
-lint:          ; @tools/bootstrap.sh lint
-format:        ; @tools/bootstrap.sh format
-bench:         ; @tools/bootstrap.sh bench
-clean:         ; rm -rf build
+help:          # this list
+	@echo "make TARGET, for example: make test PYTHON_VERSIONS=3.12 PYTEST_ARGS='-k channel'"
+	@awk -F ': .*# ' '/^[a-z-]+: .*# / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@sed -n 's/^#   /  /p' Makefile
+
+demo:          ; @tools/bootstrap.sh demo            # install the module under build/, run an example
+test:          ; @tools/bootstrap.sh test            # every suite on every supported interpreter found
+free-threaded: ; @tools/bootstrap.sh free-threaded   # build the free-threaded CPython 3.13, for `test`
+test-core:     ; @tools/bootstrap.sh core core       # the core's suite, without Python
+asan:          ; @tools/bootstrap.sh core core-asan  # the same with AddressSanitizer and UBSan
+tsan:          ; @tools/bootstrap.sh core core-tsan  # the same with ThreadSanitizer
+package:       ; @tools/bootstrap.sh package         # check sdist, wheel and editable installation
+wheel:         ; @tools/bootstrap.sh wheel           # a wheel for other Linux systems, in build/dist
+types:         ; @tools/bootstrap.sh types           # stubtest, mypy and pyright
+lint:          ; @tools/bootstrap.sh lint            # clang-format and clang-tidy
+format:        ; @tools/bootstrap.sh format          # clang-format in place
+bench:         ; @tools/bootstrap.sh bench           # benchmarks, on this machine
+clean:         ; rm -rf build                        # remove all that these have made
