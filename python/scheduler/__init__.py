@@ -1,14 +1,13 @@
 """Tasklets, channels and schedule managers: Stackless-style concurrency for stock Python.
 
-    import scheduler
-
-    def greet(channel):
-        print("hello,", channel.receive())
-
-    channel = scheduler.channel()
-    scheduler.tasklet(greet)(channel)
-    scheduler.tasklet(channel.send)("world")
-    scheduler.run()
+    >>> import scheduler
+    >>> def greet(channel):
+    ...     print("hello,", channel.receive())
+    >>> channel = scheduler.channel()
+    >>> reader = scheduler.tasklet(greet)(channel)
+    >>> writer = scheduler.tasklet(channel.send)("world")
+    >>> scheduler.run()
+    hello, world
 
 Everything but QueueChannel, block_trap and get_include comes from the extension module
 `_scheduler`.

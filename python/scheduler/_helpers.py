@@ -11,11 +11,19 @@ from _scheduler import getcurrent
 def block_trap(trap: bool = True) -> Iterator[None]:
     """Sets `block_trap` of the current tasklet for the time of a `with` block.
 
-        with scheduler.block_trap():
-            channel.send(item)      # RuntimeError instead of waiting
+    A channel operation that would have to wait then raises RuntimeError instead. The old value
+    comes back at the end of the block, also after an exception. A `trap` that is no bool is refused
+    with RuntimeError.
 
-    The old value comes back at the end of the block, also after an exception. A `trap` that is no
-    bool is refused with RuntimeError.
+    Example:
+        >>> import scheduler
+        >>> channel = scheduler.channel()
+        >>> with scheduler.block_trap():
+        ...     try:
+        ...         channel.send("news")
+        ...     except RuntimeError:
+        ...         print("nobody receives")
+        nobody receives
     """
     tasklet = getcurrent()
     before = tasklet.block_trap

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shlex
-import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -13,19 +11,10 @@ from pathlib import Path
 import pytest
 
 import scheduler
+from compilers import cxx_compiler
 from helpers import queued
 
 SOURCE = Path(__file__).parent / "cxx_catch" / "cxx_catch.cpp"
-
-
-def compiler() -> list[str]:
-    """The C++ compiler: $CXX, or the first that is there."""
-    if os.environ.get("CXX"):
-        return shlex.split(os.environ["CXX"])
-    for name in ("c++", "g++", "clang++"):
-        if shutil.which(name):
-            return [name]
-    raise AssertionError("no C++ compiler found: set CXX")
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +23,7 @@ def cxx_catch(tmp_path_factory):
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     library = tmp_path_factory.mktemp("cxx_catch") / f"cxx_catch{suffix}"
     include = sysconfig.get_paths()["include"]
-    command = [*compiler(), "-std=c++17", "-O1", "-shared", "-fPIC", f"-I{include}"]
+    command = [*cxx_compiler(), "-std=c++17", "-O1", "-shared", "-fPIC", f"-I{include}"]
     command += [str(SOURCE), "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr}"
