@@ -38,6 +38,11 @@ def get_include() -> str:
     """The directory that holds `Scheduler.h`, for compilers of programs that use the C table.
 
     Raises FileNotFoundError when the header was not shipped.
+
+    Example:
+        >>> import os, scheduler
+        >>> sorted(os.listdir(scheduler.get_include()))
+        ['Scheduler.h']
     """
     package = os.path.dirname(os.path.abspath(__file__))
     places = (

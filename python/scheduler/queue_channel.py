@@ -32,6 +32,17 @@ class QueueChannel(channel):
 
     Attributes and methods not described here are those of `channel`. `closed` and `closing` tell
     about the line of waiting tasklets only: what is queued can be received after close().
+
+    Example:
+        >>> import scheduler
+        >>> channel = scheduler.QueueChannel()
+        >>> channel.send("a")
+        >>> channel.send_sequence("bc")
+        >>> len(channel), channel.balance
+        (3, 3)
+        >>> channel.close()
+        >>> list(channel)
+        ['a', 'b', 'c']
     """
 
     __module__ = "scheduler"

@@ -704,7 +704,13 @@ Returns:
     An int: one for each live thread that has used tasklets, 0 before the first use.
 
 Threads:
-    Any thread; it counts those of all threads.)doc";
+    Any thread; it counts those of all threads.
+
+Example:
+    >>> import scheduler
+    >>> main = scheduler.getmain()
+    >>> scheduler.get_number_of_active_schedule_managers() >= 1
+    True)doc";
 
 inline constexpr char get_number_of_active_channels[] =
     R"doc(get_number_of_active_channels($module, /)
