@@ -5,7 +5,8 @@ What a block is follows from the word behind its fence:
     python    a program. It runs in a fresh interpreter; what it prints is in the `text` block that
               comes next, and without one it prints nothing
     pycon     a session, input and output as at the interpreter's prompt
-    c, cpp    all blocks of a page together are compiled
+    c, cpp    all blocks of a page together are compiled. A block of C is a program, with its output in
+              the `text` block that comes next; it is linked with libpython and run
     text      output, or a drawing
     shell     commands, which are not run
     ini, cmake    pieces of configuration files, which are not run
@@ -60,7 +61,7 @@ def blocks(page: Path) -> list[Block]:
         language = token.info.split(" ")[0] if token.type == "fence" else ""
         following = tokens[number + 1] if number + 1 < len(tokens) else None
         is_output = (
-            language == "python"
+            language in ("python", "c")
             and following is not None
             and (following.type, following.info) == ("fence", "text")
         )

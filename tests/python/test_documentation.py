@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import os
 import re
 import shlex
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,8 +65,37 @@ def test_page_has_no_block_of_another_kind(page: Path) -> None:
 
 
 def test_pages_in_rest_have_no_code() -> None:
+    code = re.compile(r"code-block|literalinclude|>>> |^(?!\.\. ).*::$", re.MULTILINE)
     for page in DOCS.rglob("*.rst"):
-        assert re.findall(r"code-block|literalinclude|>>> |::$", page.read_text(), re.M) == []
+        assert code.findall(page.read_text()) == []
+
+
+def link_options() -> list[str]:
+    """What links a program with this interpreter's library; empty if it has none."""
+    get = sysconfig.get_config_var
+    name = get("LDLIBRARY") if get("Py_ENABLE_SHARED") else get("LIBRARY")
+    libraries = [Path(get(place), name) for place in ("LIBDIR", "LIBPL") if get(place) and name]
+    library = next((path for path in libraries if path.exists()), None)
+    if library is None:
+        return []
+    system = shlex.split(" ".join(get(part) or "" for part in ("LIBS", "SYSLIBS", "LINKFORSHARED")))
+    return [str(library), f"-Wl,-rpath,{library.parent}", *system]
+
+
+@pytest.mark.skipif(not link_options(), reason="this interpreter has no libpython to embed")
+@pytest.mark.parametrize("block", documentation.blocks_in("c"), ids=name_of)
+def test_program_in_c(block: Block, tmp_path: Path) -> None:
+    source, program = tmp_path / "host.c", tmp_path / "host"
+    source.write_text(block.text)
+    includes = [f"-I{sysconfig.get_paths()['include']}", f"-I{scheduler.get_include()}"]
+    command = [*c_compiler(), *includes, str(source), "-o", str(program), *link_options()]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert built.returncode == 0, f"{shlex.join(command)}\n{built.stderr}"
+    home = os.pathsep.join([sys.base_prefix, sys.base_exec_prefix])
+    packages = os.pathsep.join(path for path in sys.path if path)
+    env = os.environ | {"PYTHONHOME": home, "PYTHONPATH": packages}
+    done = subprocess.run([str(program)], capture_output=True, text=True, timeout=60, env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, block.output, "")
 
 
 @pytest.mark.parametrize("language", ["c", "cpp"])
@@ -133,6 +164,22 @@ def test_every_page_is_in_the_list_of_pages() -> None:
     pages = [*DOCS.rglob("*.md"), *DOCS.rglob("*.rst")]
     own = {page.relative_to(DOCS).as_posix() for page in pages}
     assert own - {"README.md", "index.md"} <= listed
+
+
+def test_the_guide_to_migrating_has_every_name() -> None:
+    text = (DOCS / "guides" / "migrating.md").read_text()
+    words = set(re.findall(r"`(\w+)", text))
+    names = {name.rpartition(".")[2] for name, _ in documented()} - {"scheduler"}
+    kept_by_queue_channel = {"send_sequence", "data_queue"}
+    assert names - kept_by_queue_channel - words == set()
+
+
+def test_pictures_are_those_that_the_text_draws(tmp_path: Path) -> None:
+    script = DOCS / "extensions" / "pictures.py"
+    subprocess.run([sys.executable, "-B", str(script), str(tmp_path)], check=True, timeout=60)
+    drawn = {file.name: file.read_text() for file in tmp_path.iterdir()}
+    assert drawn
+    assert drawn == {name: (DOCS / "images" / name).read_text() for name in drawn}
 
 
 def test_links_between_files_lead_somewhere() -> None:
