@@ -5,7 +5,7 @@
 #   PYTEST_ARGS="-k channel -x"       arguments for pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test free-threaded test-core asan tsan package wheel types lint format bench clean
+.PHONY: help demo test free-threaded test-core asan tsan package wheel types docs lint format bench clean
 
 help:          # this list
 	@echo "make TARGET, for example: make test PYTHON_VERSIONS=3.12 PYTEST_ARGS='-k channel'"
@@ -21,6 +21,7 @@ tsan:          ; @tools/bootstrap.sh core core-tsan  # the same with ThreadSanit
 package:       ; @tools/bootstrap.sh package         # check sdist, wheel and editable installation
 wheel:         ; @tools/bootstrap.sh wheel           # a wheel for other Linux systems, in build/dist
 types:         ; @tools/bootstrap.sh types           # stubtest, mypy and pyright
+docs:          ; @tools/bootstrap.sh docs            # the documentation as a site, in build/docs/html
 lint:          ; @tools/bootstrap.sh lint            # clang-format and clang-tidy
 format:        ; @tools/bootstrap.sh format          # clang-format in place
 bench:         ; @tools/bootstrap.sh bench           # benchmarks, on this machine

@@ -7,6 +7,7 @@
     package             checks sdist, wheel and editable installation
     wheel               a wheel for other Linux systems in build/dist, tested in a bare environment
     types               stubs, examples and tests/typing, by stubtest, mypy and pyright
+    docs                builds the documentation: build/docs/html/index.html
     lint, format        clang-format and clang-tidy; clang-format in place
     bench               benchmarks/bench.py and threads.py
 """
@@ -28,7 +29,7 @@ import packaging_check
 import suites
 import system_packages
 import type_check
-from common import ROOT, Failure, run, say
+from common import BUILD, ROOT, Failure, run, say
 from environments import ModuleEnvironment
 from interpreters import Interpreter
 
@@ -100,6 +101,18 @@ def types(options: argparse.Namespace) -> None:
     type_check.check(best_environment(with_tests=False))
 
 
+def docs(options: argparse.Namespace) -> None:
+    environment = best_environment(with_tests=False)
+    environment.install_module()
+    sphinx = environments.documentation(environment.interpreter)
+    env = environment.env | {"PYTHONPATH": str(environment.packages())}
+    places = (ROOT / "docs", BUILD / "docs" / "html")
+    # Warnings are errors; a fresh build shows all of them.
+    flags = ("-b", "html", "-W", "--keep-going", "--fresh-env", "-q")
+    run(sphinx, "-m", "sphinx", *flags, "-d", BUILD / "docs" / "doctrees", *places, env=env)
+    say(f"{places[1] / 'index.html'}")
+
+
 def lint_all(options: argparse.Namespace) -> None:
     one = best_interpreter(with_tests=True)
     tool_dir = environments.tools(one, "lint")
@@ -158,6 +171,7 @@ JOBS = {
     "package": package,
     "wheel": wheel,
     "types": types,
+    "docs": docs,
     "lint": lint_all,
     "format": format_all,
     "bench": bench,

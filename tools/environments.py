@@ -4,6 +4,7 @@
     build/types             mypy, pyright
     build/py3.12/venv       one per interpreter
     build/py3.12/cmake      CMake build of the module and of tests/capi for it
+    build/docs/venv         Sphinx
 
 Stamps (small files that hold a hash) say what was done already, so that a second call is quick.
 """
@@ -14,6 +15,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 from common import BUILD, ROOT, clean_environment, run, say
@@ -46,6 +48,14 @@ def type_checkers(interpreter: Interpreter) -> Path:
     _make_environment(venv, interpreter, obsolete=venv)
     _install_requirements(venv, "types")
     return venv / "bin"
+
+
+def documentation(interpreter: Interpreter) -> Path:
+    """The environment with Sphinx; returns its interpreter."""
+    venv = BUILD / "docs" / "venv"
+    _make_environment(venv, interpreter, obsolete=venv)
+    _install_requirements(venv, "docs")
+    return venv / "bin" / "python"
 
 
 class ModuleEnvironment:
@@ -85,6 +95,11 @@ class ModuleEnvironment:
         options = ("--no-build-isolation", "--no-deps", "--force-reinstall")
         run(*pip, *options, ROOT, env=self.env | variables)
         _mark_done(stamp, fingerprint)
+
+    def packages(self) -> Path:
+        """The directory where the module is installed."""
+        code = "import sysconfig; print(sysconfig.get_path('platlib'))"
+        return Path(subprocess.check_output([self.python, "-I", "-c", code], text=True).strip())
 
     def install_test_requirements(self) -> None:
         _install_requirements(self.venv, "test")
