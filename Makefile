@@ -5,7 +5,7 @@
 #   PYTEST_ARGS="-k channel -x"       arguments for pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test free-threaded test-core asan tsan package wheel types docs lint format bench clean
+.PHONY: help demo test free-threaded test-core asan tsan counts package wheel types docs lint format bench clean
 
 help:          # this list
 	@echo "make TARGET, for example: make test PYTHON_VERSIONS=3.12 PYTEST_ARGS='-k channel'"
@@ -18,6 +18,7 @@ free-threaded: ; @tools/bootstrap.sh free-threaded   # build the free-threaded C
 test-core:     ; @tools/bootstrap.sh core core       # the core's suite, without Python
 asan:          ; @tools/bootstrap.sh core core-asan  # the same with AddressSanitizer and UBSan
 tsan:          ; @tools/bootstrap.sh core core-tsan  # the same with ThreadSanitizer
+counts:        ; @tools/bootstrap.sh counts          # instructions and allocations, against the baseline
 package:       ; @tools/bootstrap.sh package         # check sdist, wheel and editable installation
 wheel:         ; @tools/bootstrap.sh wheel           # a wheel for other Linux systems, in build/dist
 types:         ; @tools/bootstrap.sh types           # stubtest, mypy and pyright

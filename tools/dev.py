@@ -9,6 +9,7 @@
     types               stubs, examples and tests/typing, by stubtest, mypy and pyright
     docs                builds the documentation: build/docs/html/index.html
     lint, format        clang-format and clang-tidy; clang-format in place
+    counts              instructions, allocations and mappings against tests/counts/baseline.json
     bench               benchmarks/bench.py and threads.py
 """
 
@@ -67,7 +68,9 @@ def test(options: argparse.Namespace) -> None:
     results = suites.Results()
     suites.run_core(results, tool_dir, suites.CORE_PRESETS)
     must_embed = interpreters.SUPPORTED if os.environ.get("CI") else suites.required_versions()
-    suites.run_python(results, [ModuleEnvironment(one, tool_dir) for one in found], must_embed)
+    built = [ModuleEnvironment(one, tool_dir) for one in found]
+    suites.run_python(results, built, must_embed)
+    suites.run_counts(results, built)
 
     say(f"\nInterpreters: {', '.join(f'{one.release} ({one.path})' for one in found)}")
     not_found = set(interpreters.wanted_versions()) - {one.version for one in found}
@@ -85,6 +88,14 @@ def core(options: argparse.Namespace) -> None:
     tool_dir = environments.tools(best_interpreter(with_tests=True))
     results = suites.Results()
     suites.run_core(results, tool_dir, tuple(options.presets) or suites.CORE_PRESETS)
+    results.report()
+
+
+def counts(options: argparse.Namespace) -> None:
+    found = find_interpreters(with_tests=True)
+    tool_dir = environments.tools(found[-1])
+    results = suites.Results()
+    suites.run_counts(results, [ModuleEnvironment(one, tool_dir) for one in found])
     results.report()
 
 
@@ -168,6 +179,7 @@ JOBS = {
     "test": test,
     "free-threaded": build_free_threaded,
     "core": core,
+    "counts": counts,
     "package": package,
     "wheel": wheel,
     "types": types,

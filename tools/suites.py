@@ -13,16 +13,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from common import Failure, clean_environment, run, run_and_keep, say
+import system_packages
+from common import ROOT, Failure, clean_environment, run, run_and_keep, say
 from environments import ModuleEnvironment
 from interpreters import FREE_THREADED, Interpreter, listed
 
 CORE_PRESETS = ("core", "core-asan", "core-tsan")
+COUNTED_ON = "3.12"
 # CMake options of the builds that are tested.
 STRICT = ("-DSCHEDULER_BUILD_TESTS=ON", "-DSCHEDULER_WERROR=ON")
 CLOSING_LINE = {
     "pytest": re.compile(r"\d+ \w+.* in [\d.]+s\b|no tests ran"),
     "ctest": re.compile(r"\d+% tests passed"),
+    "counts": re.compile(r"counts: "),
 }
 
 
@@ -132,6 +135,31 @@ def _run_pytest(environment: ModuleEnvironment) -> tuple[int, list[str]]:
     if environment.interpreter.version == FREE_THREADED:
         env = env | {"PYTHON_GIL": "0"}  # so that no imported extension brings the GIL back
     return run_and_keep(*pytest, *arguments, env=env, prefix=prefix)
+
+
+def run_counts(results: Results, environments: list[ModuleEnvironment]) -> None:
+    """tests/counts, on one interpreter: what it counts differs little between them."""
+    chosen = _to_count_on(environments)
+    if not chosen:
+        closing = f"NOT RUN: CPython {FREE_THREADED} is not counted on, and there is no other"
+        results.add("counts", closing, ok=not os.environ.get("CI"))
+        return
+    suite = f"{chosen.interpreter.version} counts"
+    if why := system_packages.why_no_valgrind():
+        results.add(suite, f"NOT RUN: {why}", ok=not os.environ.get("CI"))
+    elif results.build(suite, partial(chosen.install_module, *STRICT)):
+        arguments = shlex.split(os.environ.get("COUNTS_ARGS", ""))
+        program = ROOT / "tests" / "counts" / "count.py"
+        count = partial(run_and_keep, chosen.python, program, *arguments, env=chosen.env)
+        results.run(suite, "counts", count)
+
+
+def _to_count_on(environments: list[ModuleEnvironment]) -> ModuleEnvironment | None:
+    """COUNTED_ON if it is there, else the most preferred one that has a GIL."""
+    by_version = {one.interpreter.version: one for one in environments}
+    by_version.pop(FREE_THREADED, None)
+    last = list(by_version.values())[-1] if by_version else None
+    return by_version.get(COUNTED_ON, last)
 
 
 def _suites_at_once() -> int:

@@ -46,6 +46,18 @@ def ensure_for_cpython() -> None:
     _install(missing)
 
 
+def why_no_valgrind() -> str:
+    """Makes sure of Valgrind where that needs no help from the user; else says what is missing."""
+    if not shutil.which("valgrind"):
+        try:
+            _install(["valgrind"])
+        except Failure as failure:
+            return " ".join(str(failure).split())
+        except subprocess.CalledProcessError as error:
+            return f"Valgrind could not be installed, exit code {error.returncode}: see above"
+    return ""
+
+
 def _install(missing: list[str]) -> bool:
     """Installs packages; returns whether there were any."""
     if not missing:
