@@ -3,6 +3,7 @@
 // was about: the letter that follows finds nothing, and must not wake anybody for that.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "atomic.h"
@@ -19,10 +20,9 @@ class PostedError {
 
     // Any thread. What is returned has been replaced, and is the caller's.
     Content put(Content content) {
-        const auto address = reinterpret_cast<std::uintptr_t>(content.error);
-        SCHED_DCHECK((address & kKills) == 0, "an error at an odd address");
-        return unpack(
-            word_.exchange(address | (content.kills ? kKills : 0), std::memory_order_acq_rel));
+        auto* const word = static_cast<std::byte*>(content.error) + (content.kills ? 1 : 0);
+        SCHED_DCHECK(unpack(word).error == content.error, "an error at an odd address");
+        return unpack(word_.exchange(word, std::memory_order_acq_rel));
     }
     Content take() { return put({}); }
     // Any thread. May be out of date at once; of what it holds, only whether it kills.
@@ -32,14 +32,14 @@ class PostedError {
     void* borrow() const { return peek().error; }
 
   private:
-    static constexpr std::uintptr_t kKills = 1;  // in the place of a bit that is 0 in all addresses
-
-    static Content unpack(std::uintptr_t word) {
-        return {reinterpret_cast<void*>(word & ~kKills), (word & kKills) != 0};
+    // The address, or if the error kills the one behind it: those of objects are even.
+    static Content unpack(std::byte* word) {
+        const bool kills = (reinterpret_cast<std::uintptr_t>(word) & 1) != 0;
+        return {kills ? word - 1 : word, kills};
     }
     Content peek() const { return unpack(word_.load(std::memory_order_acquire)); }
 
-    Atomic<std::uintptr_t> word_{0};
+    Atomic<std::byte*> word_{nullptr};
 };
 
 }  // namespace scheduler::core
