@@ -99,7 +99,7 @@ def count_all() -> tuple[gate.Figures, dict[str, float]]:
 
 
 def print_table(figures: gate.Figures, totals: dict[str, float]) -> None:
-    """All figures; not those of the baseline, which has them in the same order."""
+    """What was counted; the column in brackets is not compared."""
     columns = ("instructions", "(with Python's)", "allocations", "memory_calls", "mappings")
     print(f"{VERSION} {'':<28}" + "".join(f"{column:>16}" for column in columns))
     for job, numbers in figures.items():
