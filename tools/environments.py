@@ -136,7 +136,8 @@ def _fingerprint() -> str:
     for name in SOURCES:
         top = ROOT / name
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
-            if path.suffix in SOURCE_SUFFIXES and path.is_file():
+            made_by_pip = path.parent.suffix == ".egg-info"
+            if path.suffix in SOURCE_SUFFIXES and path.is_file() and not made_by_pip:
                 digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_size}\0".encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()
