@@ -9,7 +9,15 @@ from pathlib import Path
 
 from common import BUILD, ROOT, Failure, clean_environment, run, say
 
-FORMATTED = ("include", "src", "examples", "tests/core", "tests/capi", "tests/python")
+FORMATTED = (
+    "include",
+    "src",
+    "examples",
+    "tests/core",
+    "tests/capi",
+    "tests/python",
+    "benchmarks/core",
+)
 SUFFIXES = {".c", ".cpp", ".h"}
 
 
