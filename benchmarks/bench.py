@@ -1,204 +1,93 @@
-"""Times and memory of tasklets and channels, as JSON.
+"""Speed and memory of tasklets and channels, beside those of greenlet, gevent, asyncio and threads.
 
-    python bench.py             # all jobs, 100,000 blocked tasklets
-    python bench.py --million   # 1,000,000 blocked tasklets too
+    python bench.py                           # every job; a table
+    python bench.py --json new.json           # and the same as JSON
+    python bench.py --compare old.json        # against an earlier result
+    python bench.py --job yield_2 spawn       # only these
 
 README.md tells how to read the result.
 """
 
+from __future__ import annotations
+
 import argparse
-import gc
 import json
-import os
-import platform
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-import scheduler
-
-RUNS = 7
-OPERATIONS = 1_000_000  # of one timed run, in all
-YIELDERS = 100
-BATCH = 1000
+from harness import child, curves, report
+from harness.processes import Harness, MeasurementFailed
+from harness.rows import BY_NAME, MILLION, OWN, PEERS, ROWS
 
 
-def seconds(work: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    what = parser.add_argument_group("what is measured")
+    what.add_argument("--job", nargs="+", metavar="NAME", choices=BY_NAME, help="only these jobs")
+    what.add_argument("--tool", nargs="+", choices=PEERS, help="only these peers")
+    what.add_argument("--no-peers", action="store_true", help="only the scheduler")
+    what.add_argument("--million", action="store_true", help="1,000,000 tasklets too: 5 GB")
+    what.add_argument("--quick", action="store_true", help="tiny counts: does it run at all?")
+    what.add_argument("--from", type=Path, metavar="FILE", dest="given",
+                      help="nothing: show an earlier result")  # fmt: skip
+    output = parser.add_argument_group("what becomes of it")
+    output.add_argument("--json", type=Path, metavar="FILE", help="write the result")
+    output.add_argument("--compare", type=Path, metavar="OLD", help="show what has changed since")
+    output.add_argument("--plots", type=Path, metavar="DIR", help="measure and draw the curves")
+    output.add_argument("--markdown", type=Path, metavar="PAGE",
+                        help="write the table between the markers of a page")  # fmt: skip
+    output.add_argument("--list", action="store_true", help="only the names of the jobs")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    return parser.parse_args()
 
 
-# ---- timed jobs: each does about OPERATIONS operations and returns ns per operation -----------------
+def chosen_rows(options: argparse.Namespace) -> list[Any]:
+    if options.job:
+        return [row for row in ROWS if row.name in options.job]
+    return [row for row in ROWS if options.million or row.blocked != MILLION]
 
 
-def floor() -> float:
-    """One call of gc.isenabled(), the cheapest thing a loop can call."""
-    call = gc.isenabled
-
-    def work() -> None:
-        for _ in range(OPERATIONS):
-            call()
-
-    return seconds(work) * 1e9 / OPERATIONS
-
-
-def yield_to_next() -> float:
-    """schedule(), by YIELDERS tasklets in turn."""
-    turns = OPERATIONS // YIELDERS
-
-    def work() -> None:
-        schedule = scheduler.schedule
-        for _ in range(turns):
-            schedule()
-
-    for _ in range(YIELDERS):
-        scheduler.tasklet(work)()
-    return seconds(scheduler.run) * 1e9 / (turns * YIELDERS)
-
-
-def transfer(preference: int) -> float:
-    """One send and one receive, by a tasklet each."""
-    count = OPERATIONS // 2
-    channel = scheduler.channel()
-    channel.preference = preference
-
-    def sender() -> None:
-        send = channel.send
-        for _ in range(count):
-            send(None)
-
-    def receiver() -> None:
-        receive = channel.receive
-        for _ in range(count):
-            receive()
-
-    scheduler.tasklet(sender)()
-    scheduler.tasklet(receiver)()
-    return seconds(scheduler.run) * 1e9 / count
-
-
-def life() -> float:
-    """Creating, queueing, running and finishing a tasklet, in batches of BATCH."""
-    tasklet, run = scheduler.tasklet, scheduler.run
-    batches = OPERATIONS // (BATCH * 5)
-
-    def nothing() -> None:
-        pass
-
-    def work() -> None:
-        for _ in range(batches):
-            for _ in range(BATCH):
-                tasklet(nothing)()
-            run()
-
-    return seconds(work) * 1e9 / (batches * BATCH)
-
-
-JOBS: dict[str, Callable[[], float]] = {
-    f"yield_{YIELDERS}_tasklets": yield_to_next,
-    "send_receive_prefer_receiver": lambda: transfer(-1),
-    "send_receive_prefer_neither": lambda: transfer(0),
-    "send_receive_prefer_sender": lambda: transfer(1),
-    "create_run_finish": life,
-}
-
-
-def measure(job: Callable[[], float]) -> dict[str, float]:
-    """Medians of RUNS runs, each beside a run of the floor."""
-    job()  # warm-up
-    pairs = [(floor(), job()) for _ in range(RUNS)]
-    return {
-        "ratio": round(statistics.median(ns / base for base, ns in pairs), 2),
-        "ns": round(statistics.median(ns for _, ns in pairs), 1),
-        "floor_ns": round(statistics.median(base for base, _ in pairs), 1),
-    }
-
-
-# ---- memory: in a process of its own, where nothing is pooled yet ----------------------------------
-
-
-def memory_bytes() -> int:
-    """Resident memory and page tables of this process."""
-    with open("/proc/self/status") as status:
-        sizes = dict(line.split(":", 1) for line in status)
-    return sum(int(sizes[key].split()[0]) * 1024 for key in ("VmRSS", "VmPTE"))
-
-
-def mappings() -> int:
-    with open("/proc/self/maps") as maps:
-        return sum(1 for _ in maps)
-
-
-def blocked(count: int) -> dict[str, float]:
-    """`count` tasklets that wait in receive(), one Python call deep; then all are served."""
-    channel = scheduler.channel()
-    channel.preference = 1
-    finished = []
-
-    def waiter() -> None:
-        finished.append(channel.receive())
-
-    tasklet, bytes_before, mappings_before = scheduler.tasklet, memory_bytes(), mappings()
-    start = time.perf_counter()
-    for _ in range(count):
-        tasklet(waiter)()
-    scheduler.run()
-    blocked_after = time.perf_counter() - start
-    assert channel.balance == -count
-    result = {
-        "tasklets": count,
-        "bytes_each": round((memory_bytes() - bytes_before) / count),
-        "more_mappings": mappings() - mappings_before,
-        "seconds_to_block": round(blocked_after, 2),
-    }
-    for _ in range(count):
-        channel.send(None)
-    scheduler.run()
-    assert len(finished) == count
-    result["seconds_in_all"] = round(time.perf_counter() - start, 2)
+def result_of(options: argparse.Namespace) -> dict[str, Any]:
+    if options.given:
+        given: dict[str, Any] = json.loads(options.given.read_text())
+        return given
+    peers = [] if options.no_peers else options.tool or PEERS
+    harness = Harness(Path(__file__), [OWN, *peers], options.quick)
+    result = harness.measure(chosen_rows(options))
+    if options.plots:
+        result["curves"] = curves.measure(harness)
     return result
-
-
-def blocked_elsewhere(count: int) -> dict[str, float]:
-    command = [sys.executable, os.path.abspath(__file__), "--blocked", str(count)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{count} blocked tasklets: exit status {done.returncode}")
-    result: dict[str, float] = json.loads(done.stdout)
-    return result
-
-
-def machine() -> dict[str, str | int | None]:
-    with open("/proc/cpuinfo") as cpuinfo:
-        models = [line.split(":", 1)[1].strip() for line in cpuinfo if line.startswith("model name")]
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processor": models[0] if models else platform.machine(),
-        "cores": os.cpu_count(),
-    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--million", action="store_true", help="1,000,000 blocked tasklets too")
-    parser.add_argument("--blocked", type=int, metavar="N", help="only N blocked tasklets, here")
-    options = parser.parse_args()
-    if options.blocked is not None:
-        print(json.dumps(blocked(options.blocked)))
+    options = arguments()
+    if options.child:
+        print(json.dumps(child.answer(json.loads(options.child))))
         return
-    counts = [100_000, 1_000_000] if options.million else [100_000]
-    result = {
-        "machine": machine(),
-        "scheduler": scheduler.__version__,
-        "runs": RUNS,
-        "times": {name: measure(job) for name, job in JOBS.items()},
-        "blocked": [blocked_elsewhere(count) for count in counts],
-    }
-    print(json.dumps(result, indent=2))
+    if options.list:
+        print("\n".join(f"{row.name:<24} {row.title}" for row in ROWS))
+        return
+    old = json.loads(options.compare.read_text()) if options.compare else None
+    try:
+        result = result_of(options)
+    except MeasurementFailed as failure:
+        sys.exit(str(failure))
+    print(report.text(result))
+    if old is not None:
+        print(f"\n{report.comparison(old, result)}")
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    if options.markdown:
+        report.write_markdown(options.markdown, result)
+    if options.plots:
+        if "curves" not in result:
+            sys.exit(f"{options.given} has no curves: it was measured without --plots")
+        from harness import plots  # needs matplotlib
+
+        plots.write(result["curves"], options.plots)
 
 
 if __name__ == "__main__":

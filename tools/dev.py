@@ -10,13 +10,14 @@
     docs                builds the documentation: build/docs/html/index.html
     lint, format        clang-format and clang-tidy; clang-format in place
     counts              instructions, allocations and mappings against tests/counts/baseline.json
-    bench               benchmarks/bench.py and threads.py
+    bench               every benchmark; the result is in build/bench
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ import system_packages
 import type_check
 from common import BUILD, ROOT, Failure, run, say
 from environments import ModuleEnvironment
-from interpreters import Interpreter
+from interpreters import FREE_THREADED, Interpreter
 
 
 def main() -> int:
@@ -137,10 +138,23 @@ def format_all(options: argparse.Namespace) -> None:
 
 
 def bench(options: argparse.Namespace) -> None:
-    environment = best_environment(with_tests=False)
+    one = best_interpreter(with_tests=False)
+    system_packages.ensure_for_benchmarks()
+    tool_dir = environments.tools(one)
+    suites.build_core("core-bench", tool_dir)
+    run(BUILD / "core-bench" / "core_benchmarks", "--benchmark_min_time=0.2")
+
+    environment = ModuleEnvironment(one, tool_dir, name="bench")
     environment.install_module()
-    for script in ("bench.py", "threads.py"):
-        run(environment.python, "-I", ROOT / "benchmarks" / script, env=environment.env)
+    directory = environment.directory
+    arguments = ["--json", directory / "figures.json"]
+    if one.version != FREE_THREADED:  # gevent has no build for it
+        environment.install_bench_requirements()
+        arguments += ["--plots", directory]
+    arguments += shlex.split(os.environ.get("BENCH_ARGS", ""))
+    scripts = ROOT / "benchmarks"
+    run(environment.python, "-s", scripts / "bench.py", *arguments, env=environment.env)
+    run(environment.python, "-s", scripts / "threads.py", env=environment.env)
 
 
 def find_interpreters(with_tests: bool, only_best: bool = False) -> list[Interpreter]:

@@ -5,6 +5,7 @@
     build/py3.12/venv       one per interpreter
     build/py3.12/cmake      CMake build of the module and of tests/capi for it
     build/docs/venv         Sphinx
+    build/bench/venv        one more, with what benchmarks/bench.py compares with
 
 Stamps (small files that hold a hash) say what was done already, so that a second call is quick.
 """
@@ -59,11 +60,11 @@ def documentation(interpreter: Interpreter) -> Path:
 
 
 class ModuleEnvironment:
-    """The environment of one interpreter."""
+    """The environment of one interpreter; with a name, another one beside its usual one."""
 
-    def __init__(self, interpreter: Interpreter, tool_dir: Path) -> None:
+    def __init__(self, interpreter: Interpreter, tool_dir: Path, name: str = "") -> None:
         self.interpreter = interpreter
-        self.directory = BUILD / f"py{interpreter.version}"
+        self.directory = BUILD / (name or f"py{interpreter.version}")
         self.cmake_dir = self.directory / "cmake"
         self.venv = self.directory / "venv"
         # What CMake found out about another interpreter is of no use either.
@@ -103,6 +104,9 @@ class ModuleEnvironment:
 
     def install_test_requirements(self) -> None:
         _install_requirements(self.venv, "test")
+
+    def install_bench_requirements(self) -> None:
+        _install_requirements(self.venv, "bench")
 
     def build_capi_tests(self, *cmake_options: str) -> None:
         """Builds tests/capi, and the module if it is not yet built so."""

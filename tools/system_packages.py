@@ -58,6 +58,15 @@ def why_no_valgrind() -> str:
     return ""
 
 
+def ensure_for_benchmarks() -> None:
+    """Makes sure of Google Benchmark; on Linux only, as ensure()."""
+    if platform.system() != "Linux" or os.environ.get("CMAKE_PREFIX_PATH"):
+        return
+    compiler = os.environ.get("CXX") or "c++"
+    if not _has_library(compiler, "benchmark", "benchmark/benchmark.h"):
+        _install(["libbenchmark-dev"])
+
+
 def _install(missing: list[str]) -> bool:
     """Installs packages; returns whether there were any."""
     if not missing:

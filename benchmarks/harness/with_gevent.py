@@ -1,0 +1,153 @@
+"""What gevent can do of the table. See with_scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import gevent
+from gevent.event import AsyncResult, Event
+from gevent.queue import Channel
+
+from .measure import stopwatch
+from .nesting import below
+
+YIELDERS = 100
+SENDERS = 1000
+BATCH = 1000
+FRAME = 20_000
+
+
+def yields(count: int, operations: int, levels: int = 0) -> float:
+    turns = max(1, operations // count)
+    gate = Event()
+
+    def work() -> None:
+        sleep = gevent.sleep
+        gate.wait()
+        for _ in range(turns):
+            sleep(0)
+
+    greenlets = [gevent.spawn(below, levels, work) for _ in range(count)]
+    gevent.sleep(0)
+    gate.set()
+    with stopwatch() as watch:
+        gevent.joinall(greenlets, raise_error=True)
+    return watch.ns_each(turns * count)
+
+
+def repeated(count: int, work: Callable[[], object]) -> None:
+    for _ in range(count):
+        work()
+
+
+def transfer(operations: int) -> float:
+    """A gevent Channel lets put() return when the item has been taken, as ours does."""
+    channel = Channel()
+    both = [
+        gevent.spawn(repeated, operations, partial(channel.put, None)),
+        gevent.spawn(repeated, operations, channel.get),
+    ]
+    with stopwatch() as watch:
+        gevent.joinall(both, raise_error=True)
+    return watch.ns_each(operations)
+
+
+def round_trip(operations: int) -> float:
+    there, back = Channel(), Channel()
+
+    def ask() -> None:
+        there.put(None)
+        back.get()
+
+    def answer() -> None:
+        back.put(there.get())
+
+    both = [gevent.spawn(repeated, operations, work) for work in (answer, ask)]
+    with stopwatch() as watch:
+        gevent.joinall(both, raise_error=True)
+    return watch.ns_each(operations)
+
+
+def many_senders(operations: int) -> float:
+    each = max(1, operations // SENDERS)
+    channel = Channel()
+    senders = [gevent.spawn(repeated, each, partial(channel.put, None)) for _ in range(SENDERS)]
+    gevent.sleep(0)
+    receiver = gevent.spawn(repeated, each * SENDERS, channel.get)
+    with stopwatch() as watch:
+        gevent.joinall([receiver, *senders], raise_error=True)
+    return watch.ns_each(each * SENDERS)
+
+
+def spawn(operations: int) -> float:
+    batches = max(1, operations // BATCH)
+
+    def nothing(number: int) -> None:
+        pass
+
+    with stopwatch() as watch:
+        for _ in range(batches):
+            gevent.joinall([gevent.spawn(nothing, number) for number in range(BATCH)])
+    return watch.ns_each(batches * BATCH)
+
+
+def frame(operations: int) -> float:
+    """Each waits for a result of its own: a queue would give all items to the first one woken."""
+    frames = max(1, operations // FRAME)
+    waiting: list[AsyncResult] = []
+
+    def agent() -> None:
+        go_on = True
+        while go_on:
+            result = AsyncResult()
+            waiting.append(result)
+            go_on = result.get()
+
+    agents = [gevent.spawn(agent) for _ in range(FRAME)]
+    gevent.sleep(0)
+    with stopwatch() as watch:
+        for _ in range(frames):
+            woken, waiting = waiting, []
+            for result in woken:
+                result.set(True)
+            while len(waiting) < FRAME:
+                gevent.sleep(0)
+    for result in waiting:
+        result.set(False)
+    gevent.joinall(agents, raise_error=True)
+    return watch.ns_each(frames * FRAME)
+
+
+def block(count: int, levels: int) -> Callable[[], None]:
+    gate = Event()
+
+    def waiter() -> None:
+        gate.wait()
+
+    if levels:
+        waiting = [gevent.spawn(below, levels, waiter) for _ in range(count)]
+    else:
+        waiting = [gevent.spawn(waiter) for _ in range(count)]
+    gevent.sleep(0)
+
+    def serve() -> None:
+        gate.set()
+        gevent.joinall(waiting, raise_error=True)
+
+    return serve
+
+
+OPERATIONS = 100_000
+TIMED: dict[str, Callable[[int], float]] = {
+    "yield_2": partial(yields, 2),
+    "yield_100": partial(yields, YIELDERS),
+    "yield_10000": partial(yields, 10_000),
+    "yield_below_50": partial(yields, YIELDERS, levels=50),
+    "yield_below_200": partial(yields, YIELDERS, levels=200),
+    "transfer_prefer_receiver": transfer,
+    "round_trip": round_trip,
+    "many_senders": many_senders,
+    "spawn": spawn,
+    "frame": frame,
+}
