@@ -102,12 +102,19 @@ def machine() -> dict[str, str | int | float | None]:
     }
 
 
+def interpreter() -> str:
+    """Its version, and whether it was built for speed: what that changes most is the floor."""
+    free_threaded = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    guided = "with" if "--enable-optimizations" in options else "without"
+    return f"{platform.python_version()}{free_threaded} ({guided} PGO)"
+
+
 def versions(tools: list[str]) -> dict[str, str]:
     import _scheduler
     import scheduler
 
-    free_threaded = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
-    found = {"CPython": platform.python_version() + free_threaded}
+    found = {"CPython": interpreter()}
     # GCC signs what it compiles.
     signature = re.search(rb"GCC: \([^)]*\) ([\d.]+)", Path(_scheduler.__file__).read_bytes())
     if signature is not None:
