@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from .curves import Lines
 from .rows import KIB
@@ -21,7 +22,7 @@ matplotlib.rcParams.update(
         "axes.grid": True,
         "grid.alpha": 0.3,
         "legend.frameon": False,
-        "figure.figsize": (7.0, 4.2),
+        "figure.figsize": (8.5, 4.2),
     }
 )
 
@@ -33,6 +34,10 @@ def write(curves: dict[str, Lines], directory: Path) -> None:
     axes = draw(figure, curves["yields"])
     axes.set(title="One turn", xlabel="tasklets that take turns", ylabel="calls of gc.isenabled()")
     axes.set(xscale="log", yscale="log")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:,g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     save(figure, directory / "yield.svg")
 
     figure = Figure(layout="constrained")
@@ -47,7 +52,7 @@ def draw(figure: Figure, lines: Lines) -> Axes:
     axes = figure.add_subplot()
     for name, points in lines.items():
         axes.plot(*zip(*points), marker="o", markersize=4, label=name)
-    axes.legend()
+    figure.legend(loc="outside right upper")
     return axes
 
 

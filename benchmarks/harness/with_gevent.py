@@ -10,7 +10,7 @@ from gevent.event import AsyncResult, Event
 from gevent.queue import Channel
 
 from .measure import stopwatch
-from .nesting import below
+from .nesting import nested
 
 YIELDERS = 100
 SENDERS = 1000
@@ -28,7 +28,8 @@ def yields(count: int, operations: int, levels: int = 0) -> float:
         for _ in range(turns):
             sleep(0)
 
-    greenlets = [gevent.spawn(below, levels, work) for _ in range(count)]
+    body = nested(levels, work)
+    greenlets = [gevent.spawn(body) for _ in range(count)]
     gevent.sleep(0)
     gate.set()
     with stopwatch() as watch:
@@ -125,10 +126,8 @@ def block(count: int, levels: int) -> Callable[[], None]:
     def waiter() -> None:
         gate.wait()
 
-    if levels:
-        waiting = [gevent.spawn(below, levels, waiter) for _ in range(count)]
-    else:
-        waiting = [gevent.spawn(waiter) for _ in range(count)]
+    body = nested(levels, waiter)
+    waiting = [gevent.spawn(body) for _ in range(count)]
     gevent.sleep(0)
 
     def serve() -> None:

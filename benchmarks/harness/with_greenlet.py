@@ -8,7 +8,7 @@ from functools import partial
 from greenlet import getcurrent, greenlet
 
 from .measure import stopwatch
-from .nesting import below
+from .nesting import nested
 
 YIELDERS = 100
 BATCH = 1000
@@ -28,7 +28,7 @@ def yields(count: int, operations: int, levels: int = 0) -> float:
             switch()
 
     for index in range(count):
-        ring.append(greenlet(partial(below, levels, partial(work, index))))
+        ring.append(greenlet(nested(levels, partial(work, index))))
         ring[index].switch()
     with stopwatch() as watch:
         ring[0].switch()  # until the first one has had all its turns
@@ -94,7 +94,7 @@ def block(count: int, levels: int) -> Callable[[], None]:
     def waiter() -> None:
         main.switch()
 
-    body = partial(below, levels, waiter) if levels else waiter
+    body = nested(levels, waiter)
     waiting = []
     for _ in range(count):
         one = greenlet(body)

@@ -13,7 +13,7 @@ from functools import partial
 import scheduler
 
 from .measure import stopwatch
-from .nesting import below
+from .nesting import nested
 
 YIELDERS = 100
 SENDERS = 1000
@@ -34,7 +34,8 @@ def yields(count: int, operations: int, levels: int = 0, shuffled: bool = False)
             schedule()
         finished += 1
 
-    tasklets = [scheduler.tasklet(below)(levels, work) for _ in range(count)]
+    body = nested(levels, work)
+    tasklets = [scheduler.tasklet(body)() for _ in range(count)]
     scheduler.run()
     if shuffled:
         random.Random(count).shuffle(tasklets)
@@ -196,13 +197,9 @@ def block(count: int, levels: int) -> Callable[[], None]:
         channel.receive()
         finished += 1
 
-    tasklet, nested = scheduler.tasklet, (levels, waiter)
-    if levels == 0:
-        for _ in range(count):
-            tasklet(waiter)()
-    else:
-        for _ in range(count):
-            tasklet(below)(*nested)
+    tasklet, body = scheduler.tasklet, nested(levels, waiter)
+    for _ in range(count):
+        tasklet(body)()
     scheduler.run()
     assert channel.balance == -count
 
