@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.metadata
+import itertools
 import os
 import platform
 import re
@@ -51,11 +52,16 @@ def beside_floor(job: Callable[[int], float], operations: int, runs: int) -> dic
     """Medians of some runs of a job, which takes a number of operations and returns ns of one."""
     job(operations)  # warm-up: stacks are made, the interpreter has specialised the code
     calls = min(operations, MAX_FLOOR_CALLS)
-    pairs = [(floor(calls), job(operations)) for _ in range(runs)]
+    times, bases = [], [floor(calls)]
+    for _ in range(runs):
+        times.append(job(operations))
+        bases.append(floor(calls))
+    # What the floor costs in the middle of a run: between those before and after it.
+    beside = [(before + after) / 2 for before, after in itertools.pairwise(bases)]
     return {
-        "figure": statistics.median(ns / base for base, ns in pairs),
-        "ns": statistics.median(ns for _, ns in pairs),
-        "floor_ns": statistics.median(base for base, _ in pairs),
+        "figure": statistics.median(ns / base for ns, base in zip(times, beside, strict=True)),
+        "ns": statistics.median(times),
+        "floor_ns": statistics.median(beside),
         "operations": operations,
         "runs": runs,
     }

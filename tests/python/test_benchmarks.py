@@ -16,7 +16,7 @@ import scheduler
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 BENCH = BENCHMARKS / "bench.py"
 # Of one call: dozens of processes, which may have to wait for a busy machine.
-PATIENCE = 100
+PATIENCE = 240
 # Peers that every interpreter has.
 STANDARD = ("asyncio", "threads")
 
@@ -33,6 +33,7 @@ def figures(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
+@pytest.mark.timeout(PATIENCE + 30)
 def test_every_job_is_measured(run_script, tmp_path):
     file = tmp_path / "result.json"
     arguments = ("--quick", "--million", "--no-peers", "--json", str(file))
@@ -54,6 +55,7 @@ def test_every_job_is_measured(run_script, tmp_path):
     assert result["versions"]["scheduler"] == scheduler.__version__
 
 
+@pytest.mark.timeout(PATIENCE + 30)
 def test_peers_are_measured_beside_it(run_script, tmp_path):
     file = tmp_path / "result.json"
     jobs = ("round_trip", "spawn", "blocked_bytes")
