@@ -272,13 +272,13 @@ The size is address space: memory is taken page by page as it is used, so that l
 stacks cost little (page tables) and smaller ones save little. The default is 1 MiB, on
 Python 3.11, which counts Python calls as well, 3 MiB. Recursion in C code, on 3.11 all
 recursion, ends in RecursionError after a number of levels in proportion to the size:
-about 270 at 1 MiB, 16 at 128 KiB. Below 768 KiB Python's parser, which counts no
+about 270 at 1 MiB, 14 at 128 KiB. Below 768 KiB Python's parser, which counts no
 recursion, can overflow the stack and end the process: do not compile or literal_eval()
 text that you do not trust there.
 
 Parameters:
-    bytes: an int from 65536 (64 KiB) to 4294967296 (4 GiB). A stack may be up to two
-        pages larger: see stack_stats().
+    bytes: an int from 65536 (64 KiB) to 4294967296 (4 GiB), of which up to two pages are
+        for the guard page and for alignment: see stack_stats().
 
 Returns:
     The size so far, an int.
@@ -322,8 +322,8 @@ for many stacks at a time, by one mapping each; memory is taken when a page is u
 
 Returns:
     A dict of ints:
-    "stack_bytes": the size of a stack that a tasklet would get now: that of
-    set_stack_size(), rounded up to whole pages, an even number of them.
+    "stack_bytes": what a tasklet could use of a stack that it got now, up to two pages
+    less than set_stack_size() has said.
     "reserved": stacks that there is address space for, of all sizes, as below.
     "in_use": those that tasklets have.
     "high_water": the most that were in use at once.

@@ -137,11 +137,15 @@ struct alignas(kCacheLine) StackPool::Slab {
     Stack* record(std::size_t index) noexcept { return reinterpret_cast<Stack*>(this + 1) + index; }
 };
 
-// Whole pages, such that a slot (one guard page more) is an odd number of them.
+// The largest even number of pages that, with its guard page, takes no more than `wanted`: so a slot
+// is an odd number of them. Never less than the least size. What a slot takes of address space it
+// takes of page tables as well.
 std::size_t StackPool::stack_bytes_for(std::size_t wanted) noexcept {
     const std::size_t page = page_bytes();
-    const std::size_t bytes = round_up_to_pages(std::clamp(wanted, kMinStackBytes, kMaxStackBytes));
-    return bytes / page % 2 == 0 ? bytes : bytes + page;
+    const std::size_t two_pages = 2 * page;
+    const std::size_t slot = round_up_to_pages(std::clamp(wanted, kMinStackBytes, kMaxStackBytes));
+    const std::size_t least = (kMinStackBytes + two_pages - 1) / two_pages * two_pages;
+    return std::max(least, (slot - page) / two_pages * two_pages);
 }
 
 StackPool::StackPool(std::size_t stack_bytes) noexcept

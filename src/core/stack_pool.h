@@ -68,8 +68,8 @@ struct StackStats {
 
 class StackPool {
   public:
-    // `stack_bytes`: size of one stack, taken to the nearer bound if out of the two above, rounded
-    // up to whole pages and by one more where the layout needs it. Nothing is reserved yet.
+    // `stack_bytes`: size of one stack with its guard page, taken to the nearer bound if out of the
+    // two above; the stack itself is up to two pages smaller. Nothing is reserved yet.
     explicit StackPool(std::size_t stack_bytes = kDefaultStackBytes) noexcept;
     // Unmaps every stack, those in use as well: the caller is not on one, nobody goes on there, and
     // their Contexts were retired.

@@ -62,7 +62,8 @@ def test_the_size_is_what_was_set(stack_size, size):
     assert stack_size(size) == before
     assert scheduler.get_stack_size() == size
     assert in_thread(scheduler.get_stack_size) == size
-    assert size <= scheduler.stack_stats()["stack_bytes"] <= size + 2 * 4096
+    # One page is the guard, and another may be left over.
+    assert size - 2 * 4096 <= scheduler.stack_stats()["stack_bytes"] <= size
     assert stack_size(before) == size
     log = []
     queued(log.append, 1).run()
@@ -171,7 +172,7 @@ def test_another_thread_takes_the_size_at_its_next_stack(stack_size):
     set_by_other.set()
     thread.join(60)
     before, during, after = results[0]
-    assert [stats["stack_bytes"] for stats in (before, during)] == [128 * KIB, 512 * KIB]
+    assert [stats["stack_bytes"] for stats in (before, during)] == [120 * KIB, 504 * KIB]
     assert [stats["mappings"] for stats in (before, during, after)] == [1, 2, 1]
     assert [stats["in_use"] for stats in (before, during, after)] == [1, 2, 1]
 
@@ -209,7 +210,7 @@ def test_changing_the_size_again_and_again_keeps_no_memory(run_script):
 def test_stats_of_a_thread_without_tasklets():
     stats = in_thread(scheduler.stack_stats)
     size = stats.pop("stack_bytes")
-    assert scheduler.get_stack_size() <= size <= scheduler.get_stack_size() + 2 * 4096
+    assert scheduler.get_stack_size() - 2 * 4096 <= size <= scheduler.get_stack_size()
     assert stats == dict.fromkeys(
         ("reserved", "in_use", "high_water", "pooled", "guarded", "mappings", "resident_bytes"), 0
     )
