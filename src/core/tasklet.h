@@ -80,6 +80,8 @@ struct Tasklet : Links {
     Published<bool> in_runnables = false;
     bool timed_out = false;  // its timer has taken it out of the line
     Published<std::uint32_t> driving = 0;  // run loops that it is the driver of
+    // Run loops that name it as anchor or as last. Read by the thread that destroys the tasklet.
+    Atomic<std::uint32_t> loop_marks{0};
     Published<std::uint64_t> times_switched_to = 0;
     Context context;
     // What else it reads first when it goes on, beside its stack: fetched ahead of its turn.
@@ -96,8 +98,6 @@ struct Tasklet : Links {
 
     // Owner thread.
     Stack* stack = nullptr;
-    // Run loops that name it as anchor or as last. Read by the thread that destroys the tasklet.
-    Atomic<std::uint32_t> loop_marks{0};
     std::int64_t deadline = kNever;  // of its timer
 
     // Any thread.
