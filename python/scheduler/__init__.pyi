@@ -10,6 +10,7 @@ from typing import (
     Generic,
     Literal,
     NoReturn,
+    Protocol,
     Self,
     TypedDict,
     final,
@@ -26,6 +27,7 @@ __all__ = [
     "calculateruncount",
     "callable_wrapper",
     "channel",
+    "dump_tasklets",
     "enable_softswitch",
     "get_active_tasklet_count",
     "get_all_time_tasklet_count",
@@ -87,6 +89,9 @@ class _StackStats(TypedDict):
     mappings: int
     resident_bytes: int | None
 
+class _Writable(Protocol):
+    def write(self, text: str, /) -> object: ...
+
 class TaskletExit(SystemExit): ...
 
 @disjoint_base
@@ -98,6 +103,7 @@ class tasklet(Generic[_P]):
     dont_raise: bool
     exception_handler: Callable[[str], object] | None
     highlighted: bool
+    name: str
     parent_callsite: str
     runTime: float
 
@@ -216,6 +222,7 @@ class QueueChannel(channel[_T]):
     def __len__(self) -> int: ...
     def send(self, data: _T) -> None: ...
     def send_sequence(self, iterable: Iterable[_T]) -> None: ...
+    def __repr__(self) -> str: ...
     def send_throw(
         self, exc: _Exception, value: Any = None, tb: TracebackType | None = None
     ) -> None: ...
@@ -229,8 +236,11 @@ class callable_wrapper:
 class schedule_manager:
     def __new__(cls, *args: Any, **kwargs: Any) -> NoReturn: ...
 
+# (tasklet, what it waits for, 1 to send, -1 to receive, 0 otherwise) of all that are alive
+def _live_tasklets() -> list[tuple[tasklet, channel | tasklet | None, int]]: ...
 def block_trap(trap: bool = True) -> _GeneratorContextManager[None]: ...
 def calculateruncount() -> int: ...
+def dump_tasklets(file: _Writable | int | None = None) -> None: ...
 def enable_softswitch(value: None, /) -> Literal[False]: ...
 def get_active_tasklet_count() -> int: ...
 def get_all_time_tasklet_count() -> int: ...

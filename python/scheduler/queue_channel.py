@@ -64,6 +64,10 @@ class QueueChannel(channel):
         """Number of queued items."""
         return len(self.data_queue)
 
+    def __repr__(self) -> str:
+        kind, rest = super().__repr__().split(" balance=", 1)
+        return f"{kind} queued={len(self.data_queue)} balance={rest}"
+
     @property
     def balance(self) -> int:
         """Number of queued items if there are any, else the balance of the line."""

@@ -38,7 +38,7 @@ struct QueueGuard {
 struct ChannelObject {
     PyObject ob_base;
     PyObject* weak_references;
-    core::Channel channel;
+    core::Channel channel;  // its owner is this object
     State* state;  // not to be asked of the type, which may be torn down first
     bool initialised;
     QueueMutex queue_mutex;  // for a QueueChannel

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "channel_docs.h"
+#include "describing.h"
 #include "errors.h"
 #include "interp_state.h"
 
@@ -39,7 +40,7 @@ PyObject* channel_new(PyTypeObject* type, PyObject*, PyObject*) {
     PyObject* self = state != nullptr ? type->tp_alloc(type, 0) : nullptr;
     if (self == nullptr) return nullptr;
     ChannelObject& channel = channel_of(self);
-    new (&channel.channel) core::Channel();
+    new (&channel.channel) core::Channel(self);
     state->hold();
     channel.state = state;
     allow_try_incref(self);
@@ -73,14 +74,7 @@ void channel_dealloc(PyObject* self) {
     Py_DECREF(type);
 }
 
-PyObject* channel_repr(PyObject* self) {
-    const core::Channel& channel = channel_of(self).channel;
-    const char* state = channel.closed() ? "closed" : channel.closing() ? "closing" : "open";
-    PyRef name = full_type_name(self);
-    if (!name) return nullptr;
-    return PyUnicode_FromFormat("<%U balance=%d preference=%d %s at %p>", name.get(),
-                                channel.balance(), channel.preference(), state, self);
-}
+PyObject* channel_repr(PyObject* self) { return describe(channel_of(self)).release(); }
 
 // ---- methods -----------------------------------------------------------------------------------
 

@@ -123,6 +123,10 @@ PyRef instantiate(PyObject* type, PyObject* val, ReadyInstance ready) {
 
 }  // namespace
 
+const char* message_of(Refusal refusal) {
+    return kTable[static_cast<std::size_t>(refusal)].message;
+}
+
 PyObject* refuse(Refusal refusal) {
     static const bool in_order = is_table_in_order();
     if (!in_order) {

@@ -39,6 +39,9 @@ enum class Refusal : unsigned char {
     kOnlyMainWaits,
 };
 
+// What it says.
+const char* message_of(Refusal refusal);
+
 // Sets the exception that belongs to `refusal`. Returns nullptr, so that a slot can return it.
 PyObject* refuse(Refusal refusal);
 

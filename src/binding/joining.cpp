@@ -24,7 +24,7 @@ using core::Parcel;
 Channel& line_of(TaskletBody& tasklet) {
     Channel* line = tasklet.joiners.load();
     if (line != nullptr) return *line;
-    auto made = std::make_unique<Channel>();
+    auto made = std::make_unique<Channel>(tasklet.object);
     made->set_preference(Channel::kPreferNeither);
     // Another thread may be joining it as well.
     if (tasklet.joiners.compare_exchange_strong(line, made.get())) return *made.release();

@@ -7,6 +7,7 @@
 #include "errors.h"
 #include "joining.h"
 #include "manager_list.h"
+#include "methods.h"
 #include "operations.h"
 #include "overflow_report.h"
 #include "switcher.h"
@@ -28,7 +29,7 @@ namespace {
 
 struct ManagerObject {
     PyObject ob_base;
-    ManagerBody* body;
+    ManagerBody* body;  // counted; nullptr only until it is made
     PyObject* weak_references;
 };
 
@@ -199,8 +200,22 @@ void manager_dealloc(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     if (object->weak_references != nullptr) PyObject_ClearWeakRefs(self);
+    if (object->body != nullptr) object->body->drop_reference();
     PyObject_GC_Del(self);
     Py_DECREF(type);
+}
+
+PyObject* manager_repr(PyObject* self) {
+    const ManagerBody& body = *reinterpret_cast<ManagerObject*>(self)->body;
+    PyRef type = full_type_name(self);
+    if (!type) return nullptr;
+    if (body.finished()) return PyUnicode_FromFormat("<%U ended at %p>", type.get(), self);
+    // The queue of another thread stands still only while this one has the GIL.
+    if (!kHasGil && existing_manager_of_this_thread(body.state) != &body) {
+        return PyUnicode_FromFormat("<%U thread=%lu at %p>", type.get(), body.thread_id, self);
+    }
+    return PyUnicode_FromFormat("<%U thread=%lu runcount=%zu at %p>", type.get(), body.thread_id,
+                                body.run_count(), self);
 }
 
 int manager_traverse(PyObject* self, visitproc visit, void* arg) {
@@ -222,6 +237,7 @@ PyType_Slot manager_slots[] = {
     {Py_tp_doc, const_cast<char*>(manager_doc)},
     {Py_tp_dealloc, reinterpret_cast<void*>(manager_dealloc)},
     {Py_tp_traverse, reinterpret_cast<void*>(manager_traverse)},
+    {Py_tp_repr, reinterpret_cast<void*>(manager_repr)},
     {Py_tp_members, manager_members},
     {0, nullptr},
 };
@@ -250,6 +266,7 @@ ManagerBody* make_manager(State& state, PyObject* thread_dict) {
     auto* object = PyObject_GC_New(ManagerObject, state.manager_type);
     if (object == nullptr) return nullptr;
     object->weak_references = nullptr;
+    object->body = nullptr;
     guard_object->manager_object = reinterpret_cast<PyObject*>(object);
 
     PyRef main = make_main_tasklet(state);
@@ -266,6 +283,7 @@ ManagerBody* make_manager(State& state, PyObject* thread_dict) {
     }
     static_cast<void>(main.release());  // owned by the manager until end_manager()
     body->object = guard_object->manager_object;
+    body->add_reference();
     object->body = body;
     body->guard = guard_object;
     guard_object->body = body;

@@ -1,5 +1,7 @@
 #include "manager_list.h"
 
+#include <algorithm>
+
 #include "core/lock.h"
 
 namespace scheduler::binding {
@@ -41,6 +43,22 @@ void unlist_manager(ManagerBody& manager) {
         list.first = next;
     }
     if (next != nullptr) next->previous_listed = manager.previous_listed;
+}
+
+std::vector<ListedManager> managers_of(const State& state) {
+    std::vector<ListedManager> found;
+    found.reserve(static_cast<std::size_t>(std::max(0, state.managers.load())));
+    {
+        core::LockGuard guard(list.lock);  // no allocation while it is held
+        for (ManagerBody* m = list.first; m != nullptr && found.size() < found.capacity();
+             m = m->next_listed) {
+            if (&m->state != &state) continue;
+            // Before it drops its main tasklet a manager leaves the list.
+            found.push_back({ManagerRef(*m), PyRef::share(m->main_body().object)});
+        }
+    }
+    std::reverse(found.begin(), found.end());
+    return found;
 }
 
 ManagerBody* listed_manager_of_this_thread(const State& state) {

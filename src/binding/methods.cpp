@@ -18,12 +18,26 @@ bool check_count(const char* name, Py_ssize_t given, Py_ssize_t least, Py_ssize_
     return false;
 }
 
+namespace {
+
+// An attribute of a type, if it is a str: CPython's own look-up, without code of a metaclass.
+PyRef type_text(PyTypeObject* type, const char* attribute) {
+    PyRef name = PyRef::steal(PyUnicode_FromString(attribute));
+    if (!name) return {};
+    PyRef text =
+        PyRef::steal(PyType_Type.tp_getattro(reinterpret_cast<PyObject*>(type), name.get()));
+    if (text && PyUnicode_Check(text.get())) return text;
+    PyErr_Clear();
+    return PyRef::steal(PyUnicode_FromString("?"));
+}
+
+}  // namespace
+
 PyRef full_type_name(PyObject* self) {
-    auto* type = reinterpret_cast<PyObject*>(Py_TYPE(self));
-    PyRef module = PyRef::steal(PyObject_GetAttrString(type, "__module__"));
-    PyRef name = PyRef::steal(PyObject_GetAttrString(type, "__qualname__"));
+    PyRef module = type_text(Py_TYPE(self), "__module__");
+    PyRef name = type_text(Py_TYPE(self), "__qualname__");
     if (!module || !name) return {};
-    return PyRef::steal(PyUnicode_FromFormat("%S.%S", module.get(), name.get()));
+    return PyRef::steal(PyUnicode_FromFormat("%U.%U", module.get(), name.get()));
 }
 
 int int_argument(PyObject* argument) {

@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "describing.h"
 #include "errors.h"
 #include "interp_state.h"
 #include "manager_body.h"
@@ -66,10 +67,7 @@ bool is_highlighted(TaskletBody& body) {
     return notes != nullptr && notes->highlighted;
 }
 
-PyObject* thread_id(TaskletBody& body) {
-    if (body.ended) return PyLong_FromLong(-1);
-    return PyLong_FromUnsignedLong(body.get_manager()->thread_id);
-}
+PyObject* thread_id(TaskletBody& body) { return thread_id_of(body).release(); }
 
 // The queue and the frames of another thread stand still only while this one has the GIL.
 bool may_look_into(ManagerBody& manager) {
@@ -167,6 +165,8 @@ bool set_hook(TaskletBody& body, PyObject* value, const char* attribute) {
     return true;
 }
 
+PyObject* name(TaskletBody& body) { return name_of(body).release(); }
+
 // ---- what was bound last -----------------------------------------------------------------------
 
 PyObject* text_or_empty(const SharedRef& text) {
@@ -217,6 +217,7 @@ PyGetSetDef tasklet_attributes[] = {
     writable<flag<is_highlighted>, set_highlighted>("highlighted", docs::highlighted),
     writable<text<&TaskletNotes::context_text>, set_text<&TaskletNotes::context_text>>(
         "context", docs::context),
+    writable<name, set_text<&TaskletNotes::own_name>>("name", docs::name),
     writable<text<&TaskletNotes::parent_callsite>, set_text<&TaskletNotes::parent_callsite>>(
         "parent_callsite", docs::parent_callsite),
     writable<hook<&TaskletNotes::exception_handler>, set_hook<&TaskletNotes::exception_handler>>(

@@ -142,7 +142,9 @@ PyObject* describe_flags(const TaskletBody& tasklet) {
 const char* describe_state(const TaskletBody& tasklet) {
     if (tasklet.blocked()) return "blocked";
     if (tasklet.has_turn()) return "running";
-    if (!tasklet.alive()) return tasklet.remembered || tasklet.name ? "dead" : "unbound";
+    if (!tasklet.alive()) {
+        return tasklet.is_main || tasklet.remembered || tasklet.name ? "dead" : "unbound";
+    }
     if (is_paused(tasklet)) return "paused";
     return tasklet.get_state() == core::State::kNew ? "new" : "ready";
 }

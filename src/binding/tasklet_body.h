@@ -20,6 +20,7 @@ struct ManagerBody;
 
 // Attributes that few tasklets have. Any thread.
 struct TaskletNotes {
+    SharedRef own_name;  // str; empty: that of the callable
     SharedRef exception_handler;
     SharedRef context_manager_getter;
     SharedRef context_text;  // str
@@ -51,12 +52,13 @@ struct TaskletBody : core::Tasklet {
     PyRef args;
     PyRef kwargs;
     SharedRef context_object;  // contextvars.Context for the first turn; then the thread state's
-    SharedRef name;  // what was bound last: str, str, code object; all empty before
+    SharedRef name;  // of what was bound last: str, str, code object; all empty before
     SharedRef module;
     SharedRef code;
     std::atomic<TaskletNotes*> notes{nullptr};  // owned
 
-    // Where those wait who have joined it; owned, nullptr before the first one. See joining.h.
+    // Where those wait who have joined it; owned, nullptr before the first one; its owner is the
+    // tasklet's object. See joining.h.
     std::atomic<core::Channel*> joiners{nullptr};
 
     // nullptr before __init__. Constant afterwards; outlives the thread.

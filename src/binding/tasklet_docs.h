@@ -603,6 +603,13 @@ inline constexpr char context[] =
 It is part of what exception_handler is told, and has nothing to do with
 set_context(). Raises TypeError for something else than a str, and when deleted.)doc";
 
+inline constexpr char name[] =
+    R"doc(str, writable: what the tasklet is called in repr(), dumps and error messages.
+
+__name__ of the callable bound last unless the program gives it a name, which then
+stays; 'main' for a main tasklet, empty without a callable. Raises TypeError for
+something else than a str, and when deleted.)doc";
+
 inline constexpr char parent_callsite[] =
     R"doc(str, writable, empty by default: a text for the program's own use.
 

@@ -6,6 +6,7 @@
 
 #include <new>
 
+#include "describing.h"
 #include "errors.h"
 #include "joining.h"
 #include "manager_body.h"
@@ -171,7 +172,7 @@ int tasklet_traverse(PyObject* self, visitproc visit, void* arg) {
     if (const TaskletNotes* notes = body.notes.load()) {
         for (const SharedRef* reference :
              {&notes->exception_handler, &notes->context_manager_getter, &notes->context_text,
-              &notes->parent_callsite}) {
+              &notes->parent_callsite, &notes->own_name}) {
             Py_VISIT(reference->borrow());
         }
     }
@@ -182,20 +183,7 @@ int tasklet_traverse(PyObject* self, visitproc visit, void* arg) {
     return body.suspended->traverse(visit, arg);
 }
 
-PyObject* tasklet_repr(PyObject* self) {
-    TaskletBody& body = body_of(self);
-    PyRef type = full_type_name(self);
-    if (!type) return nullptr;
-    if (body.manager == nullptr) {
-        return PyUnicode_FromFormat("<%U not initialised at %p>", type.get(), self);
-    }
-    PyRef name = body.is_main ? PyRef::steal(PyUnicode_FromString("main"))
-                              : PyRef::steal(PyObject_GetAttrString(self, "method_name"));
-    PyRef thread = PyRef::steal(PyObject_GetAttrString(self, "thread_id"));
-    if (!name || !thread) return nullptr;
-    return PyUnicode_FromFormat("<%U %R %s thread=%S at %p>", type.get(), name.get(),
-                                describe_state(body), thread.get(), self);
-}
+PyObject* tasklet_repr(PyObject* self) { return describe(body_of(self)).release(); }
 
 // ---- methods -----------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@
 #include "channel_object.h"
 #include "errors.h"
 #include "operations.h"
+#include "survey.h"
 #include "switcher.h"
 #include "waiting.h"
 
@@ -44,7 +45,7 @@ void refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obstacle,
     } else if (closing || match.meeting == Meeting::kClosing) {
         refuse(Refusal::kChannelClosing);
     } else if (obstacle == Obstacle::kDeadlock) {
-        refuse(Refusal::kDeadlock);
+        refuse_deadlock(manager);
     } else if (obstacle == Obstacle::kThreadEnding) {
         refuse(Refusal::kThreadEnding);
     } else {

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "core/channel.h"
-#include "errors.h"
+#include "survey.h"
 
 namespace scheduler::binding {
 
@@ -60,18 +60,18 @@ bool give_up(ManagerBody& manager, std::int64_t timeout) {
     if (channel == nullptr || !channel->withdraw(main)) return false;
     main.set_state(core::State::kRunning);
     if (timeout == 0) {
-        refuse(Refusal::kDeadlock);
+        refuse_deadlock(manager);
         return true;
     }
     PyRef seconds = PyRef::steal(
         PyFloat_FromDouble(static_cast<double>(timeout) / static_cast<double>(kSecond)));
-    if (seconds) {
-        PyErr_Format(PyExc_RuntimeError,
-                     "Deadlock: no tasklet of this thread is runnable, and no other thread has "
-                     "served the main tasklet for %R seconds; set_deadlock_timeout() changes that "
-                     "time",
-                     seconds.get());
-    }
+    if (seconds) seconds = PyRef::steal(PyFloat_Type.tp_repr(seconds.get()));
+    if (!seconds) return true;
+    PyRef message = PyRef::steal(PyUnicode_FromFormat(
+        "Deadlock: no tasklet of this thread is runnable, and no other thread has served the main "
+        "tasklet for %U seconds; set_deadlock_timeout() changes that time",
+        seconds.get()));
+    if (message) refuse_deadlock(manager, message.get());
     return true;
 }
 
@@ -130,7 +130,7 @@ bool wait_for_work(ManagerBody& manager, std::int64_t deadline) {
         const Waited waited = wait_for_mail(manager, deadline_after(kLookForOthers));
         if (waited != Waited::kTimeout) return waited == Waited::kWorkCame;
     }
-    refuse(Refusal::kDeadlock);
+    refuse_deadlock(manager);
     return false;
 }
 

@@ -41,7 +41,8 @@ class Channel {
     static constexpr int kPreferNeither = 0;
     static constexpr int kPreferSender = 1;
 
-    Channel() = default;
+    // `owner` is for the host, which finds there what it knows the channel by.
+    explicit Channel(void* owner = nullptr) : owner_(owner) {}
     Channel(const Channel&) = delete;
     Channel& operator=(const Channel&) = delete;
 
@@ -75,6 +76,8 @@ class Channel {
     // and its thread is told to wake it. False also when its thread has taken the error meanwhile: by
     // now the tasklet may have raised it and wait anew.
     bool evict(Tasklet& tasklet) SCHED_EXCLUDES(lock_);
+
+    void* owner() const { return owner_; }
 
     // +n: n senders wait; -n: n receivers.
     int balance() const SCHED_EXCLUDES(lock_);
@@ -126,6 +129,7 @@ class Channel {
         return senders_ ? waiting : -waiting;
     }
 
+    void* const owner_;
     mutable Lock lock_;
     TaskletList waiting_ SCHED_GUARDED_BY(lock_);
     bool senders_ SCHED_GUARDED_BY(lock_) = false;  // those who wait are senders

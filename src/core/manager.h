@@ -109,6 +109,14 @@ class ScheduleManager {
     // that other threads are about to destroy.
     Tasklet* any_live_tasklet() SCHED_EXCLUDES(roster_lock_);
     bool has_live_tasklets() const SCHED_EXCLUDES(roster_lock_);
+    // Calls `visit(Tasklet&)` for them, newest first, until it returns false. It runs under the lock:
+    // it may count, compare and try to add references, and nothing else.
+    template <typename Visit>
+    void visit_roster(Visit visit) const SCHED_EXCLUDES(roster_lock_) {
+        LockGuard guard(roster_lock_);
+        for (Tasklet* t = roster_; t != nullptr && visit(*t); t = t->roster_next) {
+        }
+    }
 
     // ---- state
     Tasklet& main() const { return main_; }

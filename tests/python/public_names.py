@@ -33,6 +33,7 @@ TASKLET_ATTRIBUTES = (
     "line_number",
     "method_name",
     "module_name",
+    "name",
     "next",
     "parent_callsite",
     "paused",

@@ -38,6 +38,7 @@ WRITABLE: dict[str, tuple[Any, Any, tuple[Any, ...], type[Exception]]] = {
     "dont_raise": (False, True, (1, None, "x"), TypeError),
     "highlighted": (False, True, (1, None, "x"), TypeError),
     "context": ("", "größe", (1, None, b"x"), TypeError),
+    "name": ("", "größe", (1, None, b"x"), TypeError),
     "parent_callsite": ("", "somewhere", (1, None, b"x"), TypeError),
     "runTime": (0.0, 2.5, ("x", None, [], 1j), TypeError),
     "exception_handler": (None, print, (1, "x", ()), TypeError),
