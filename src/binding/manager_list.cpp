@@ -47,7 +47,7 @@ void unlist_manager(ManagerBody& manager) {
 
 std::vector<ListedManager> managers_of(const State& state) {
     std::vector<ListedManager> found;
-    found.reserve(static_cast<std::size_t>(std::max(0, state.managers.load())));
+    found.reserve(static_cast<std::size_t>(std::max(0L, long{state.managers})));
     {
         core::LockGuard guard(list.lock);  // no allocation while it is held
         for (ManagerBody* m = list.first; m != nullptr && found.size() < found.capacity();

@@ -80,7 +80,7 @@ std::vector<PyRef> find_tasklets(State& state, Which which) {
         return listed.manager.get() == here;
     });
     std::vector<PyRef> found;
-    found.reserve(static_cast<std::size_t>(std::max(0, state.tasklets.load())));
+    found.reserve(static_cast<std::size_t>(std::max(0L, long{state.tasklets})));
     for (const ListedManager& listed : managers) add_tasklets(listed, which, found);
     return found;
 }
