@@ -70,7 +70,7 @@ bool give_stack(ManagerBody& manager, TaskletBody& tasklet) {
         fail_loop(manager);
         return false;
     }
-    tasklet.context.prepare(*tasklet.stack, run_stack, &tasklet);
+    tasklet.context.prepare<run_stack>(*tasklet.stack, &tasklet);
     return true;
 }
 

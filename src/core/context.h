@@ -61,15 +61,16 @@ class Context {
     Context(const Context&) = delete;
     Context& operator=(const Context&) = delete;
 
-    // Lays out `stack` so that the first switch to this Context calls entry(argument) on it. The
+    // Lays out `stack` so that the first switch to this Context calls Function(argument) on it. The
     // Context must be empty: new, finished, or retired.
-    void prepare(const StackSpan& stack, Entry entry, void* argument) {
+    template <Entry Function>
+    void prepare(const StackSpan& stack, void* argument) {
         SCHED_CHECK(!prepared_or_stopped(), "prepare() of a stack that has yet to go on");
         const auto bytes = static_cast<std::size_t>(stack.split - stack.bottom);
         fiber_.create(stack.bottom, bytes);
-        entry_ = entry;
         argument_ = argument;
-        where_ = boost::context::detail::make_fcontext(stack.split, bytes, &Context::begin);
+        where_ =
+            boost::context::detail::make_fcontext(stack.split, bytes, &Context::begin<Function>);
     }
 
     // True when it may be switched to; false while it runs, when it is empty, and after its end.
@@ -119,10 +120,11 @@ class Context {
 
   private:
     // The first thing that runs on a prepared stack.
+    template <Entry Function>
     static void begin(boost::context::detail::transfer_t arrival) {
         Context& self = *static_cast<Context*>(arrival.data);
         self.arrive(arrival.fctx);
-        self.entry_(self.argument_);
+        Function(self.argument_);
         SCHED_CHECK(false, "the entry function of a stack returned");
     }
 
@@ -146,7 +148,6 @@ class Context {
     // because the new stack needs the second only when the first has served, and a tasklet is paid
     // for by the byte.
     void* where_ = nullptr;
-    Entry entry_ = nullptr;
     void* argument_ = nullptr;
     [[no_unique_address]] sanitizer::Fiber fiber_;
 };

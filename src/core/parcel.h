@@ -20,34 +20,38 @@ class Parcel {
     };
 
     Parcel() = default;
-    // Takes over the caller's ownership of `payload`.
-    Parcel(Kind kind, void* payload) : payload_(payload), kind_(kind) {}
-    Parcel(Parcel&& other) noexcept
-        : payload_(std::exchange(other.payload_, nullptr)),
-          kind_(std::exchange(other.kind_, Kind::kEmpty)) {}
+    // Takes over the caller's ownership of `payload`, an address that is a multiple of 4 or null.
+    Parcel(Kind kind, void* payload)
+        : word_(reinterpret_cast<std::uintptr_t>(payload) | static_cast<std::uintptr_t>(kind)) {
+        SCHED_DCHECK(this->payload() == payload, "a payload at an odd address");
+    }
+    Parcel(Parcel&& other) noexcept : word_(std::exchange(other.word_, 0)) {}
     Parcel& operator=(Parcel&& other) noexcept {
         SCHED_DCHECK(empty(), "a parcel would be overwritten and its payload lost");
-        payload_ = std::exchange(other.payload_, nullptr);
-        kind_ = std::exchange(other.kind_, Kind::kEmpty);
+        word_ = std::exchange(other.word_, 0);
         return *this;
     }
     Parcel(const Parcel&) = delete;
     Parcel& operator=(const Parcel&) = delete;
     ~Parcel() { SCHED_DCHECK(empty(), "a parcel is destroyed with its payload inside"); }
 
-    bool empty() const { return kind_ == Kind::kEmpty; }
-    Kind kind() const { return kind_; }
-    void* payload() const { return payload_; }
+    bool empty() const { return word_ == 0; }
+    Kind kind() const { return static_cast<Kind>(word_ & kKinds); }
+    void* payload() const {
+        return reinterpret_cast<void*>(word_ & ~kKinds);  // NOLINT(performance-no-int-to-ptr)
+    }
 
     // Empties the parcel; the caller owns the payload from here on.
     void* take_payload() {
-        kind_ = Kind::kEmpty;
-        return std::exchange(payload_, nullptr);
+        void* const taken = payload();
+        word_ = 0;
+        return taken;
     }
 
   private:
-    void* payload_ = nullptr;
-    Kind kind_ = Kind::kEmpty;
+    static constexpr std::uintptr_t kKinds = 3;  // in the place of bits that are 0 in all payloads
+
+    std::uintptr_t word_ = 0;
 };
 
 }  // namespace scheduler::core

@@ -25,6 +25,20 @@ using scheduler::core::Stack;
 using scheduler::core::StackPool;
 using scheduler::core::StackSpan;
 
+void do_nothing(void* /*argument*/) {}
+
+struct Arrival {
+    Context self;
+    Context home;
+    const void* argument;
+};
+
+void note_argument(void* argument) {
+    auto& seen = *static_cast<Arrival*>(argument);
+    seen.argument = argument;
+    Context::finish(seen.self, seen.home);
+}
+
 // A tasklet in miniature: `body` runs on a stack of its own and takes turns with the thread's own.
 class Strand {
   public:
@@ -32,7 +46,7 @@ class Strand {
 
     Strand(StackPool& pool, Context& home, Body body)
         : pool_(pool), home_(home), body_(std::move(body)), stack_(pool.acquire()) {
-        context_.prepare(*stack_, &Strand::run, this);
+        context_.prepare<&Strand::run>(*stack_, this);
     }
     ~Strand() {
         context_.retire();
@@ -91,20 +105,9 @@ TEST_F(ContextTest, RunsItsEntryOnTheStackItWasGiven) {
 }
 
 TEST_F(ContextTest, ArgumentReachesTheEntry) {
-    struct Arrival {
-        Context self;
-        Context home;
-        const void* argument;
-    } arrival{};
+    Arrival arrival{};
     Stack* const stack = pool_.acquire();
-    arrival.self.prepare(
-        *stack,
-        [](void* argument) {
-            auto& seen = *static_cast<Arrival*>(argument);
-            seen.argument = argument;
-            Context::finish(seen.self, seen.home);
-        },
-        &arrival);
+    arrival.self.prepare<note_argument>(*stack, &arrival);
     Context::switch_to(arrival.home, arrival.self);
     EXPECT_EQ(arrival.argument, &arrival);
     arrival.self.retire();
@@ -354,7 +357,7 @@ TEST_F(ContextTest, AdoptedStackRunsOneTaskletAfterAnother) {
         relay.runners.back()->goes_home_in_between = goes_home;
     }
     Stack* const stack = pool_.acquire();
-    relay.runners.front()->context.prepare(*stack, &Relay::run, &relay);
+    relay.runners.front()->context.prepare<&Relay::run>(*stack, &relay);
 
     Context::switch_to(relay.home, relay.runners[0]->context);
     EXPECT_EQ(relay.log, (std::vector<int>{0, 1}));
@@ -471,8 +474,8 @@ TEST_F(ContextDeathTest, SwitchToAFinishedContext) {
 
 TEST_F(ContextDeathTest, PrepareOfAStackThatHasYetToRun) {
     const auto strand = start([](Strand&) {});
-    EXPECT_DEATH(
-        strand->context().prepare(strand->span(), [](void*) {}, nullptr), "has yet to go on");
+    EXPECT_DEATH(strand->context().prepare<do_nothing>(strand->span(), nullptr),
+                 "has yet to go on");
 }
 
 TEST_F(ContextDeathTest, AdoptForAContextThatHasAStack) {
@@ -483,7 +486,7 @@ TEST_F(ContextDeathTest, AdoptForAContextThatHasAStack) {
 TEST_F(ContextDeathTest, EntryThatReturns) {
     Context context;
     Stack* const stack = pool_.acquire();
-    context.prepare(*stack, [](void*) {}, nullptr);
+    context.prepare<do_nothing>(*stack, nullptr);
     EXPECT_DEATH(Context::switch_to(home_, context), "entry function of a stack returned");
     context.retire();
     pool_.release(stack);

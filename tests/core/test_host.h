@@ -291,7 +291,7 @@ class TestThread {
             note_switch(driver, next);
             if (next.stack == nullptr && !adopting) {
                 next.stack = manager().stacks().acquire(kMinStackBytes);
-                next.context.prepare(*next.stack, run_stack, &next);
+                next.context.prepare<run_stack>(*next.stack, &next);
             }
             manager().begin_turn(next);
             return next;

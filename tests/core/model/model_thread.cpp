@@ -57,7 +57,7 @@ Thread& take_idle_thread() {
         Thread& thread = *threads.all.back();
         Stack* const stack = threads.stacks.acquire();
         SCHED_CHECK(stack != nullptr, "no memory for the stack of a model thread");
-        thread.context.prepare(*stack, run_bodies, &thread);
+        thread.context.prepare<run_bodies>(*stack, &thread);
         switch_to(thread);
         observe();
         return thread;
