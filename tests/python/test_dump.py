@@ -79,7 +79,6 @@ def test_called_in_a_tasklet_below_another_one():
 
     tasks = [scheduler.tasklet(outer)()]
     scheduler.run()
-    outer_task, inner_task = tasks
     (text,) = texts
     assert [line.split("'")[1] for line in re.findall("^  <.*", text, re.MULTILINE)] == [
         "main",
