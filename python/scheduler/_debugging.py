@@ -7,8 +7,11 @@ extension's own functions, whatever a subclass overrides. So nothing can switch 
 import os
 import sys
 import traceback
+
+# Not from threading: whoever imports that on a thread other than its interpreter's main one may wait for
+# ever when the interpreter is destroyed.
+from _thread import get_ident
 from collections.abc import Iterator
-from threading import get_ident
 from types import FrameType
 from typing import Any, Protocol
 
