@@ -275,23 +275,26 @@ def test_in_a_signal_handler_while_the_main_tasklet_waits():
 def test_while_other_threads_make_and_end_tasklets():
     stop = threading.Event()
 
-    def churn():
+    def churn(at_work):
         channel = scheduler.channel()
-        rounds = 0
         while not stop.is_set():
             for _ in range(5):
                 scheduler.tasklet(receiver)(channel)
                 scheduler.tasklet(sender)(channel)
             scheduler.run()
-            rounds += 1
-        return rounds
+            at_work.set()
 
     with RemoteThread() as one, RemoteThread() as two:
-        one.post(churn)
-        two.post(churn)
+        for thread in (one, two):
+            at_work = threading.Event()
+            thread.post(churn, at_work)
+            wait(at_work)
         try:
             texts = [dump() for _ in range(15)]
         finally:
             stop.set()
-        assert min(one.outcome(), two.outcome()) > 0
-    assert all("Thread" in text for text in texts)
+        one.outcome()
+        two.outcome()
+    for text in texts:
+        assert text.count("Thread ") == 3
+        assert text.count("'main'") == 3
