@@ -1,6 +1,8 @@
 #include "waiting.h"
 
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -20,6 +22,15 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kHandOverTime = 1'000'000;
 // How often a thread that waits for work looks whether anybody is left who could bring some.
 constexpr std::int64_t kLookForOthers = kSecond;
+// How often the process's main thread looks for signals while it waits. A signal ends its sleep at once,
+// unless it comes in the moment between the last look and the sleep, which it does not prevent.
+constexpr std::int64_t kLookForSignals = kSecond / 20;
+
+// In other threads no signal handlers of Python programs run. (Where a host has initialised Python in
+// another one, that moment is left.)
+bool runs_signal_handlers(const ManagerBody& manager) {
+    return manager.state.of_main_interpreter && ::syscall(SYS_gettid) == ::getpid();
+}
 
 // Takes the GIL again. Not noexcept: while the interpreter finalises, it ends a daemon thread here.
 void attach(ManagerBody& manager, PyThreadState* thread) {
@@ -36,6 +47,7 @@ void attach(ManagerBody& manager, PyThreadState* thread) {
 enum class Waited : unsigned char { kWorkCame, kTimeout, kError };
 
 Waited wait_for_mail(ManagerBody& manager, std::int64_t deadline) {
+    const bool looks_for_signals = runs_signal_handlers(manager);
     // A signal that has come already does not end the wait.
     while (PyErr_CheckSignals() == 0) {
         if (manager.has_mail() || !manager.queue_empty()) return Waited::kWorkCame;
@@ -45,9 +57,13 @@ Waited wait_for_mail(ManagerBody& manager, std::int64_t deadline) {
             return Waited::kWorkCame;
         }
         PyThreadState* const thread = PyEval_SaveThread();
-        const Wakeup wakeup = manager.parking().wait(deadline);
+        const std::int64_t until =
+            looks_for_signals ? std::min(deadline, deadline_after(kLookForSignals)) : deadline;
+        const Wakeup wakeup = manager.parking().wait(until);
         attach(manager, thread);
-        if (wakeup == Wakeup::kTimeout && !manager.has_mail()) return Waited::kTimeout;
+        if (wakeup == Wakeup::kTimeout && until == deadline && !manager.has_mail()) {
+            return Waited::kTimeout;
+        }
     }
     return Waited::kError;
 }
