@@ -206,7 +206,7 @@ SCHED_NAME(get_number_of_active_schedule_managers);
 SCHED_NAME(get_number_of_active_channels);
 SCHED_NAME(get_all_time_tasklet_count);
 SCHED_NAME(get_active_tasklet_count);
-SCHED_NAME(_live_tasklets);
+constexpr char live_tasklets[] = "_live_tasklets";
 }  // namespace names
 }  // namespace
 
@@ -228,8 +228,8 @@ PyMethodDef module_functions[] = {
     SCHED_PLAIN(get_number_of_active_channels, counter<&State::channels>),
     SCHED_PLAIN(get_all_time_tasklet_count, counter<&State::tasklets_ever>),
     SCHED_PLAIN(get_active_tasklet_count, counter<&State::tasklets>),
-    {"_live_tasklets", as_method(no_parameters<list_tasklets, names::_live_tasklets>),
-     METH_FASTCALL, nullptr},
+    {"_live_tasklets", as_method(no_parameters<list_tasklets, names::live_tasklets>), METH_FASTCALL,
+     nullptr},
     {"get_channel_callback", as_method(any_parameters<get_callback<&State::channel_callback>>),
      METH_FASTCALL, docs::get_channel_callback},
     {"get_thread_info", as_method(any_parameters<get_thread_info>), METH_FASTCALL,

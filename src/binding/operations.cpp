@@ -188,8 +188,8 @@ bool bind(TaskletBody& tasklet, PyObject* callable, PyObject* args, PyObject* kw
         if (has_callable && !remember_callable(tasklet, callable)) return false;
         if (!replace_incarnation(*manager, tasklet, args, kwargs)) return false;
         if (manager->unsettled()) manager->settle();
-    } else if (has_callable) {
-        if (!remember_callable(tasklet, callable)) return false;
+    } else if (has_callable && !remember_callable(tasklet, callable)) {
+        return false;
     }
     tasklet.times_switched_to = 0;
     return true;

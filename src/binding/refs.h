@@ -107,7 +107,8 @@ class SharedRef {
 // A number that any thread may read and change. With the GIL it is changed by one at a time.
 class Counter {
   public:
-    explicit Counter(long value = 0) : value_(value) {}
+    Counter() = default;
+    explicit Counter(long value) : value_(value) {}
     Counter(const Counter&) = delete;
     Counter& operator=(const Counter&) = delete;
 
@@ -126,7 +127,7 @@ class Counter {
     void operator--() { add(-1); }
 
   private:
-    std::atomic<long> value_;
+    std::atomic<long> value_{0};
 };
 
 // An optional object as Python sees it: a new reference to it, or to None.

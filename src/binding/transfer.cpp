@@ -1,5 +1,7 @@
 // Sending and receiving: what happens around core::Channel::meet().
 
+#include <utility>
+
 #include "callbacks.h"
 #include "channel_object.h"
 #include "errors.h"
@@ -78,7 +80,7 @@ SCHED_ALWAYS_INLINE bool wait_or_give_way(ManagerBody& manager, ChannelObject& c
     if (how == Ending::kBlock) {
         Py_INCREF(&channel.ob_base);
     } else if (!manager.switching) {
-        self.parcel = std::move(parcel);
+        self.parcel = std::exchange(parcel, Parcel());
     }
     if (!suspend(manager, how)) {
         give_up_transfer(manager, channel, parcel, how);
