@@ -24,9 +24,10 @@ constexpr bool kCountsPythonCalls = PY_VERSION_HEX < 0x030C0000;
 constexpr bool kCollectsWhenAllocating = PY_VERSION_HEX < 0x030C0000;
 
 // What is left of a stack when C recursion has used up its allowance, for code that CPython does not
-// count (no more than half of a stack), and the bytes of C stack that one counted level may cost at most. The dearest is a sort key
-// that sorts: 5,003 bytes, and counted twice on 3.11 but three times and more later. With these every
-// construct that CPython counts ends in RecursionError on stacks of any size.
+// count (no more than half of a stack), and the bytes of C stack that one counted level may cost at
+// most. The dearest is a sort key that sorts: 5,003 bytes, and counted twice on 3.11 but three times
+// and more later. With these every construct that CPython counts ends in RecursionError on stacks of
+// any size.
 constexpr std::size_t kReserveBytes = std::size_t{52} << 10;
 constexpr std::size_t kBytesPerLevel = kCountsPythonCalls ? 2560 : 1750;
 

@@ -53,10 +53,9 @@ bool may_wait(ManagerBody& manager) {
 
 // Waits in the line, which the current tasklet is to join. False with an error set.
 bool wait_in(ManagerBody& manager, Channel& line) {
-    TaskletBody& self = manager.current_body();
-    if (line.meet(Direction::kReceive, self, true).meeting == Meeting::kClosing) return true;
+    if (line.meet(Direction::kReceive, manager.current_body(), true).meeting == Meeting::kClosing)
+        return true;
     if (suspend(manager, core::Ending::kBlock)) return true;
-    if (self.is_main && leave_line(manager, self)) self.set_state(core::State::kRunning);
     ErrorStash stash;
     manager.settle();
     return false;

@@ -317,7 +317,11 @@ bool wait_as_main(ManagerBody& manager) {
 
 bool suspend(ManagerBody& manager, Ending how) {
     if (manager.current_is_main()) {
-        return how == Ending::kBlock ? wait_as_main(manager) : drive(manager, nullptr);
+        if (how != Ending::kBlock) return drive(manager, nullptr);
+        if (wait_as_main(manager)) return true;
+        TaskletBody& main = manager.main_body();
+        if (leave_line(manager, main)) main.set_state(core::State::kRunning);
+        return false;
     }
     if (how == Ending::kLeave && !nothing_pending(manager)) return false;
     if (would_be_refused(manager) && !may_switch(manager)) return false;

@@ -60,7 +60,6 @@ void refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obstacle,
 void give_up_transfer(ManagerBody& manager, ChannelObject& channel, Parcel& parcel, Ending how) {
     TaskletBody& self = manager.current_body();
     if (how == Ending::kBlock) {
-        if (self.is_main && leave_line(manager, self)) self.set_state(core::State::kRunning);
         drop_parcel(manager, self);
         manager.discard(&channel.ob_base);
     } else {

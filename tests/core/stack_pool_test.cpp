@@ -98,14 +98,14 @@ bool has_guard_install() {
     return madvise(nullptr, 0, static_cast<int>(kMadvGuardInstall)) == 0;  // no page, no effect
 }
 
-// Makes this process one on a kernel that has no MADV_GUARD_INSTALL. There is no way back.
-bool forget_guard_install() {
+// Makes the kernel refuse this process a system call with this third argument. There is no way back.
+bool refuse_call(std::uint32_t call, std::uint32_t third_argument, std::uint32_t error) {
     sock_filter program[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 3),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[2])),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kMadvGuardInstall, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, third_argument, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     const sock_fprog filter{std::size(program), program};
@@ -113,18 +113,12 @@ bool forget_guard_install() {
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
-// The same for a system that refuses guards of any kind: nothing can be made PROT_NONE either.
+// Like a kernel that has no MADV_GUARD_INSTALL.
+bool forget_guard_install() { return refuse_call(SYS_madvise, kMadvGuardInstall, EINVAL); }
+
+// Like a system that refuses guards of any kind: nothing can be made PROT_NONE either.
 bool refuse_guards() {
-    sock_filter program[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 0, 3),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[2])),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PROT_NONE, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const sock_fprog filter{std::size(program), program};
-    return forget_guard_install() && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+    return forget_guard_install() && refuse_call(SYS_mprotect, PROT_NONE, ENOMEM);
 }
 
 // Lets this process map `bytes` more than it has. There is no way back.
