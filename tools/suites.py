@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,14 +27,22 @@ CLOSING_LINE = {
     "ctest": re.compile(r"\d+% tests passed"),
     "counts": re.compile(r"counts: "),
 }
+# How each kind names one thing that failed.
+FAILED_LINE = {
+    "pytest": re.compile(r"(FAILED|ERROR) \S+"),
+    "ctest": re.compile(r"\s*\d+ - \S+ \("),
+    "counts": re.compile(r"RISE "),
+}
+LINES_SHOWN = 10
+LONGEST_SHOWN = 500
 
 
 @dataclass
 class Results:
-    """One line for each suite, and which of them failed."""
+    """One line for each suite, and for each one that failed what it said of that."""
 
     lines: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    failed: dict[str, list[str]] = field(default_factory=dict)
 
     def run(self, suite: str, kind: str, command: Callable[[], tuple[int, list[str]]]) -> None:
         """Runs a suite of a kind of CLOSING_LINE and keeps its closing line."""
@@ -42,7 +50,9 @@ class Results:
         code, output = command()
         matching = [line for line in output if CLOSING_LINE[kind].search(line)]
         closing = matching[-1].strip("= ") if matching else f"no closing line, exit code {code}"
-        self.add(suite, closing, ok=code == 0 and bool(matching))
+        named = [line for line in output if FAILED_LINE[kind].match(line)][:LINES_SHOWN]
+        reasons = named or output[-LINES_SHOWN:]
+        self.add(suite, closing, ok=code == 0 and bool(matching), reasons=reasons)
 
     def build(self, suite: str, command: Callable[[], None]) -> bool:
         """Builds what a suite needs; a failure takes the suite's place in the table."""
@@ -55,14 +65,17 @@ class Results:
             self.add(suite, closing, ok=False)
             return False
 
-    def add(self, suite: str, closing: str, ok: bool) -> None:
+    def add(self, suite: str, closing: str, ok: bool, reasons: Sequence[str] = ()) -> None:
         self.lines.append(f"{suite:<14} {'ok  ' if ok else 'FAIL'}  {closing}")
         if not ok:
-            self.failed.append(suite)
+            self.failed[suite] = [reason.strip()[:LONGEST_SHOWN] for reason in reasons]
 
     def report(self) -> None:
-        """Prints the table; Failure when a suite failed."""
+        """Prints the table; Failure, which names what failed, when a suite did."""
         say("\n" + "\n".join(self.lines))
+        for suite, reasons in self.failed.items():
+            for reason in reasons:
+                say(f"{suite}: {reason}")
         if self.failed:
             raise Failure(f"failed: {', '.join(self.failed)}")
 
