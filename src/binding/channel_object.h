@@ -55,10 +55,13 @@ inline ChannelObject& channel_of(PyObject* object) {
 // False / nullptr: an error is set, and nothing has been transferred, unless the transfer was complete
 // and the error came while the caller gave way to its partner.
 
+// A closed channel, where nobody waits: kStop fails without an error, which ends an iteration.
+enum class AtClose : bool { kRaise, kStop };
+
 // Sends `payload` (stolen), or with kEmpty and nullptr receives: a new reference to what was received,
 // or to None. One function for both, see suspend().
 PyObject* exchange(PyObject* channel, core::Direction direction, core::Parcel::Kind kind,
-                   PyObject* payload);
+                   PyObject* payload, AtClose at_close = AtClose::kRaise);
 // `value` is borrowed.
 inline PyObject* send_value(PyObject* channel, PyObject* value) {
     return exchange(channel, core::Direction::kSend, core::Parcel::Kind::kValue, Py_NewRef(value));
@@ -70,6 +73,11 @@ inline PyObject* send_error(PyObject* channel, PyObject* error) {
 inline PyObject* receive(PyObject* channel) {
     return exchange(channel, core::Direction::kReceive, core::Parcel::Kind::kEmpty, nullptr);
 }
+// For an iteration.
+inline PyObject* receive_next(PyObject* channel) {
+    return exchange(channel, core::Direction::kReceive, core::Parcel::Kind::kEmpty, nullptr,
+                    AtClose::kStop);
+}
 
 // ---- for QueueChannel: a deque of items (ok, data) beside the line; `data` is the value, or with
 // `ok` false (type, exception, traceback). No other code comes between the look at one of the two
@@ -79,7 +87,7 @@ inline PyObject* receive(PyObject* channel) {
 // with an error set, ValueError for a closing channel.
 bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item);
 // None if something is in `deque`; else receives, and returns the value in a tuple.
-PyObject* receive_unless(PyObject* channel, PyObject* deque);
+PyObject* receive_unless(PyObject* channel, PyObject* deque, AtClose at_close);
 
 // Takes a tasklet of another thread, for which an error has been posted, out of the line of whatever
 // channel it waits on, and sends it home. False: it does not wait.

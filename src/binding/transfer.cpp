@@ -38,14 +38,18 @@ inline Obstacle find_obstacle(ManagerBody& manager, const TaskletBody& self) {
     return would_be_refused(manager) ? Obstacle::kNoSwitch : Obstacle::kNone;
 }
 
-// The current tasklet would have to wait, and cannot: raises the reason.
-void refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obstacle, bool closing) {
+// kFailed: an error is set. kClosing: none is, and kChannelClosing is the one to raise.
+enum class Transfer : unsigned char { kDone, kFailed, kQueued, kClosing };
+
+// The current tasklet would have to wait, and cannot.
+Transfer refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obstacle,
+                        bool closing) {
     if (obstacle == Obstacle::kPending) {
         nothing_pending(manager);
     } else if (obstacle == Obstacle::kBlockTrap) {
         refuse(Refusal::kBlockTrap);
     } else if (closing || match.meeting == Meeting::kClosing) {
-        refuse(Refusal::kChannelClosing);
+        return Transfer::kClosing;
     } else if (obstacle == Obstacle::kDeadlock) {
         refuse_deadlock(manager);
     } else if (obstacle == Obstacle::kThreadEnding) {
@@ -53,6 +57,7 @@ void refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obstacle,
     } else {
         may_switch(manager);
     }
+    return Transfer::kFailed;
 }
 
 // The caller gave control away, or tried to, and fails with the error that is set. What it has sent or
@@ -89,8 +94,6 @@ SCHED_ALWAYS_INLINE bool wait_or_give_way(ManagerBody& manager, ChannelObject& c
     if (how == Ending::kBlock) Py_DECREF(&channel.ob_base);
     return true;
 }
-
-enum class Transfer : unsigned char { kDone, kFailed, kQueued };
 
 // The deque of a queue channel takes the place of its line of senders: a sender that finds nobody
 // leaves `item` there, and a receiver that finds something there takes that.
@@ -170,8 +173,7 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
             ErrorStash stash;
             manager->settle();
             if (queue.item != nullptr) return queued;
-            refuse_to_wait(*manager, match, obstacle, channel.channel.closing());
-            return Transfer::kFailed;
+            return refuse_to_wait(*manager, match, obstacle, channel.channel.closing());
     }
     return wait_or_give_way(*manager, channel, self, parcel, how) ? Transfer::kDone
                                                                   : Transfer::kFailed;
@@ -186,15 +188,25 @@ PyObject* open_parcel(Parcel& parcel) {
     return nullptr;
 }
 
+// A transfer that is not done: nullptr.
+PyObject* fail(PyObject* channel, Transfer result, AtClose at_close) {
+    if (result != Transfer::kClosing) return nullptr;
+    // The channel may have been closed since the iteration last looked.
+    if (at_close == AtClose::kStop && channel_of(channel).channel.closed()) return nullptr;
+    return refuse(Refusal::kChannelClosing);
+}
+
 }  // namespace
 
 void drop_parcel(ManagerBody& manager, TaskletBody& tasklet) {
     manager.discard(static_cast<PyObject*>(tasklet.parcel.take_payload()));
 }
 
-PyObject* exchange(PyObject* channel, Direction direction, Parcel::Kind kind, PyObject* payload) {
+PyObject* exchange(PyObject* channel, Direction direction, Parcel::Kind kind, PyObject* payload,
+                   AtClose at_close) {
     Parcel parcel(kind, payload);
-    if (transfer(channel, direction, parcel, ItemQueue()) != Transfer::kDone) return nullptr;
+    const Transfer result = transfer(channel, direction, parcel, ItemQueue());
+    if (result != Transfer::kDone) return fail(channel, result, at_close);
     return direction == Direction::kReceive ? open_parcel(parcel) : Py_NewRef(Py_None);
 }
 
@@ -219,15 +231,15 @@ bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {
     return transfer(channel, Direction::kSend, parcel, queue) != Transfer::kFailed;
 }
 
-PyObject* receive_unless(PyObject* channel, PyObject* deque) {
+PyObject* receive_unless(PyObject* channel, PyObject* deque, AtClose at_close) {
     const Py_ssize_t size = PyObject_Size(deque);
     if (size < 0) return nullptr;
     if (size > 0) Py_RETURN_NONE;
     Parcel received;
     const Transfer result =
         transfer(channel, Direction::kReceive, received, ItemQueue{deque, nullptr});
-    if (result == Transfer::kFailed) return nullptr;
     if (result == Transfer::kQueued) Py_RETURN_NONE;
+    if (result != Transfer::kDone) return fail(channel, result, at_close);
     PyRef value = PyRef::steal(open_parcel(received));
     return value ? PyTuple_Pack(1, value.get()) : nullptr;
 }

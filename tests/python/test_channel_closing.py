@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import scheduler
 from actions import channel, trapped
-from helpers import started, state
+from helpers import TIMEOUT, started, state
 
 both_directions = pytest.mark.parametrize("sending", [True, False])
 
@@ -144,6 +145,36 @@ def test_next_with_nothing_waiting_is_a_deadlock_for_main():
         for _ in ch:
             raise AssertionError("nothing was sent")
     assert ch.balance == 0
+
+
+@pytest.mark.spec("C-43")
+@pytest.mark.parametrize("kind", [scheduler.channel, scheduler.QueueChannel])
+def test_a_channel_that_is_closed_after_an_iteration_looked_ends_it(kind):
+    ch = kind()
+    scheduler.set_channel_callback(lambda *_: ch.close())  # between its look and its step
+    try:
+        assert list(ch) == []
+        ch.open()
+        with pytest.raises(ValueError, match="closed"):
+            ch.receive()
+    finally:
+        scheduler.set_channel_callback(None)
+
+
+@pytest.mark.spec("C-43", "Q-06", "DEC-6")
+@pytest.mark.parametrize("kind", [scheduler.channel, scheduler.QueueChannel])
+def test_iterations_of_many_threads_end_without_an_error(kind):
+    ch = kind()
+    items = range(200)
+    for _ in range(20):
+        ch.open()
+        senders = [started(ch.send, number) for number in items]
+        ch.close()
+        with ThreadPoolExecutor(3) as pool:
+            received = [pool.submit(lambda: [item for item in ch]) for _ in range(3)]
+            scheduler.run(threadblock=True, timeout=TIMEOUT)  # the senders that are woken
+        assert sorted(item for one in received for item in one.result()) == list(items)
+        assert not any(sender.alive for sender in senders)
 
 
 @pytest.mark.spec("C-43", "C-11")
