@@ -13,25 +13,30 @@ namespace {
 
 // How many of those who wait an error message names.
 constexpr std::size_t kMostNamed = 10;
+constexpr std::size_t kSpareRoom = 16;
 
 bool is_wanted(const core::Tasklet& tasklet, Which which) {
     return which == Which::kAlive ? tasklet.alive() : tasklet.blocked();
 }
 
-// `found` does not grow under the lock; those that do not fit have come just now.
-void add_tasklets(const ListedManager& listed, Which which, std::vector<PyRef>& found) {
-    if (is_wanted(body_of(listed.main.get()), which) && found.size() < found.capacity()) {
+// False: not all fit into `found`, which does not grow under the lock.
+bool add_tasklets(const ListedManager& listed, Which which, std::vector<PyRef>& found) {
+    if (found.size() == found.capacity()) return false;
+    if (is_wanted(body_of(listed.main.get()), which)) {
         found.push_back(PyRef::share(listed.main.get()));
     }
     const std::size_t begin = found.size();
-    listed.manager->visit_roster([&found, which](core::Tasklet& tasklet) {
-        if (found.size() == found.capacity()) return false;
+    bool all_fit = true;
+    listed.manager->visit_roster([&found, &all_fit, which](core::Tasklet& tasklet) {
+        all_fit = found.size() < found.capacity();
+        if (!all_fit) return false;
         if (is_wanted(tasklet, which) && try_incref(object_of(tasklet))) {
             found.push_back(PyRef::steal(object_of(tasklet)));
         }
         return true;
     });
     std::reverse(found.begin() + static_cast<std::ptrdiff_t>(begin), found.end());
+    return all_fit;
 }
 
 // "'name' receives on <scheduler.Channel ...>", or empty.
@@ -80,8 +85,16 @@ std::vector<PyRef> find_tasklets(State& state, Which which) {
         return listed.manager.get() == here;
     });
     std::vector<PyRef> found;
-    found.reserve(static_cast<std::size_t>(std::max(0L, long{state.tasklets})));
-    for (const ListedManager& listed : managers) add_tasklets(listed, which, found);
+    std::size_t room = static_cast<std::size_t>(std::max(0L, long{state.tasklets}));
+    bool all_fit = false;
+    while (!all_fit) {  // other threads may make new ones meanwhile
+        found.clear();
+        found.reserve(room += kSpareRoom);
+        all_fit = std::ranges::all_of(managers, [which, &found](const ListedManager& listed) {
+            return add_tasklets(listed, which, found);
+        });
+        room *= 2;
+    }
     return found;
 }
 

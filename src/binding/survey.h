@@ -9,8 +9,9 @@ namespace scheduler::binding {
 
 enum class Which : unsigned char { kAlive, kBlocked };
 
-// The calling thread's first; of each thread its main tasklet, then the oldest incarnation first. Runs
-// no Python and waits for nobody. std::bad_alloc without memory.
+// The calling thread's first; of each thread its main tasklet, then the oldest incarnation first. Waits
+// for nobody, and runs no Python, unless other threads drop the last other reference to what is found.
+// std::bad_alloc without memory.
 std::vector<PyRef> find_tasklets(State& state, Which which);
 
 // A list of (tasklet, what it waits for or None, 1 to send, -1 to receive, 0 otherwise) of all that are

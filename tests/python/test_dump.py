@@ -279,7 +279,7 @@ def test_while_other_threads_make_and_end_tasklets():
     def churn(at_work):
         channel = scheduler.channel()
         while not stop.is_set():
-            for _ in range(5):
+            for _ in range(20):
                 scheduler.tasklet(receiver)(channel)
                 scheduler.tasklet(sender)(channel)
             scheduler.run()
