@@ -135,8 +135,9 @@ def test_many_producers_and_consumers_lose_and_double_nothing(preference):
             if index % 2:
                 tasks.append(scheduler.tasklet(produce)((index, number)))
             else:
-                received.append([])
-                tasks.append(scheduler.tasklet(consume)(received[-1]))
+                mine = []
+                received.append(mine)
+                tasks.append(scheduler.tasklet(consume)(mine))
         while any(task.alive for task in tasks):
             scheduler.run()
 
