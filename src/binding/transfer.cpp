@@ -42,8 +42,7 @@ inline Obstacle find_obstacle(ManagerBody& manager, const TaskletBody& self) {
 enum class Transfer : unsigned char { kDone, kFailed, kQueued, kClosing };
 
 // The current tasklet would have to wait, and cannot.
-Transfer refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obstacle,
-                        bool closing) {
+Transfer refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obstacle, bool closing) {
     if (obstacle == Obstacle::kPending) {
         nothing_pending(manager);
     } else if (obstacle == Obstacle::kBlockTrap) {
