@@ -200,7 +200,7 @@ Raises:
         (not raised while the deadlock timeout is None).
     ValueError: inside a tasklet: the next one to run is itself waiting for this one
         to give control back ("cyclic parent chain"). Or a negative timeout.
-    TypeError: the timeout is no number.
+    TypeError: threadblock is no bool, or the timeout no number.
 
 Threads:
     Any thread; it runs the tasklets of the calling thread. While it waits, other

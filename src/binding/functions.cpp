@@ -54,18 +54,26 @@ PyObject* calculateruncount(State& state) {
 }
 PyObject* run_function(PyObject* module, PyObject* args, PyObject* kwargs) {
     static const char* const names[] = {"threadblock", "timeout", nullptr};
-    int threadblock = 0;
-    PyObject* seconds = nullptr;
+    PyObject *threadblock = Py_False, *seconds = nullptr;
     std::int64_t timeout = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|pO:run", const_cast<char**>(names),
-                                     &threadblock, &seconds) ||
-        !parse_timeout(seconds, "timeout", &timeout)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:run", const_cast<char**>(names),
+                                     &threadblock, &seconds)) {
         return nullptr;
     }
+    // A number in its place is meant as a time limit, and would let the thread wait without one.
+    if (!PyBool_Check(threadblock)) {
+        return PyErr_Format(
+            PyExc_TypeError,
+            "threadblock must be True or False, not %.200s; a time limit is given by "
+            "name: run(timeout=seconds)",
+            Py_TYPE(threadblock)->tp_name);
+    }
+    if (!parse_timeout(seconds, "timeout", &timeout)) return nullptr;
     return guard_memory([&] {
         State& state = state_of_module(module);
-        const bool is_plain = threadblock == 0 && timeout == core::kNever;
-        return none_if(is_plain ? run_all(state) : run_waiting(state, threadblock != 0, timeout));
+        const bool blocks = threadblock == Py_True;
+        const bool is_plain = !blocks && timeout == core::kNever;
+        return none_if(is_plain ? run_all(state) : run_waiting(state, blocks, timeout));
     });
 }
 PyObject* schedule_function(State& state) { return none_if(schedule(state, false)); }

@@ -289,6 +289,16 @@ def test_run_with_threadblock_ends_when_no_tasklet_is_left():
     assert not task.alive
 
 
+@pytest.mark.parametrize("limit", [0, 1, 0.005, None, "no", len])
+def test_a_time_limit_is_not_taken_for_threadblock(limit):
+    task = queued(scheduler.schedule)
+    for call in (lambda: scheduler.run(limit), lambda: scheduler.run(threadblock=limit)):
+        with pytest.raises(TypeError, match=r"threadblock must be True or False.*timeout=seconds"):
+            call()
+    assert task.times_switched_to == 0
+    scheduler.run()
+
+
 def test_run_with_threadblock_waits_for_other_threads():
     ch, log = channel(), []
 
