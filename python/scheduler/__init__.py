@@ -13,7 +13,16 @@ Everything but QueueChannel, block_trap, dump_tasklets and get_include comes fro
 `_scheduler`.
 """
 
-import _scheduler
+try:
+    import _scheduler
+except ModuleNotFoundError as error:
+    if error.name != "_scheduler":
+        raise
+    raise ModuleNotFoundError(
+        "the extension module '_scheduler' is not there for this interpreter: install the package "
+        "with it, by `python -m pip install`; it has to be CPython 3.11 to 3.13",
+        name="_scheduler",
+    ) from None
 
 # Whatever is registered under the name `_scheduler` is re-exported, private names included, but
 # what describes the extension itself (its `__doc__`, `__spec__`, ...) stays there.

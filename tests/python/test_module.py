@@ -117,6 +117,20 @@ def test_package_takes_the_extension_from_sys_modules(run_script: Callable) -> N
     assert done.stdout == "debug True\nTrue\n"
 
 
+def test_without_its_extension_the_package_says_what_is_missing(run_script: Callable) -> None:
+    done = run_script(
+        """
+        import sys
+        sys.modules["_scheduler"] = None         # any import of it fails
+        try:
+            import scheduler
+        except ModuleNotFoundError as error:
+            print(error.name, "install" in str(error), "3.11 to 3.13" in str(error))
+        """
+    )
+    assert done.stdout == "_scheduler True True\n"
+
+
 @pytest.mark.spec("M-01", "S-01")
 def test_importing_creates_nothing(run_script: Callable) -> None:
     done = run_script(
