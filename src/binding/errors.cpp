@@ -23,7 +23,13 @@ const Entry kTable[] = {
     {Refusal::kThreadEnding, &PyExc_RuntimeError,
      "the thread is ending and gives no tasklet a turn any more"},
     {Refusal::kDead, &PyExc_RuntimeError,
-     "the tasklet is dead: give it arguments first, with setup(), a call, or bind(callable, args)"},
+     "the tasklet is dead, for it has ended: to use it again, bind(callable) and call it, or "
+     "bind(callable, args)"},
+    {Refusal::kNotSetUp, &PyExc_RuntimeError,
+     "the tasklet is still dead, for it has not been given its arguments: call it first, as in "
+     "t(x, y), or t() if there are none"},
+    {Refusal::kUnbound, &PyExc_RuntimeError,
+     "the tasklet is still dead, for it has nothing to run: bind(callable) first, and call it"},
     {Refusal::kBlocked, &PyExc_RuntimeError,
      "the tasklet is blocked on a channel, or in join(): complete the transfer, or kill() or "
      "throw() "
@@ -58,9 +64,14 @@ const Entry kTable[] = {
      "no other thread could change that"},
     {Refusal::kNotCallable, &PyExc_TypeError, "the tasklet's callable must be callable or None"},
     {Refusal::kNoCallable, &PyExc_RuntimeError,
-     "the tasklet has no callable, or it has been used up: bind(callable) first"},
-    {Refusal::kArgsNotTuple, &PyExc_TypeError, "args must be a tuple or None"},
-    {Refusal::kKwargsNotDict, &PyExc_TypeError, "kwargs must be a dict or None"},
+     "the tasklet has no callable: bind(callable) first, or make it as tasklet(f), not "
+     "tasklet(f())"},
+    {Refusal::kCallableUsedUp, &PyExc_RuntimeError,
+     "the tasklet's callable has been used up: bind(callable) before the next call"},
+    {Refusal::kArgsNotTuple, &PyExc_TypeError,
+     "args must be a tuple, as in bind(f, (x, y)), or None"},
+    {Refusal::kKwargsNotDict, &PyExc_TypeError,
+     "kwargs must be a dict, as in bind(f, (x, y), {'name': z}), or None"},
     {Refusal::kUnbindCurrent, &PyExc_RuntimeError, "the current tasklet cannot be unbound"},
     {Refusal::kUnbindScheduled, &PyExc_RuntimeError,
      "a scheduled tasklet cannot be unbound: remove() it first"},
@@ -135,6 +146,12 @@ PyObject* refuse(Refusal refusal) {
     }
     const Entry& entry = kTable[static_cast<std::size_t>(refusal)];
     PyErr_SetString(*entry.type, entry.message);
+    return nullptr;
+}
+
+PyObject* refuse_type(Refusal refusal, PyObject* given) {
+    PyErr_Format(*kTable[static_cast<std::size_t>(refusal)].type, "%s, not %.200s",
+                 message_of(refusal), Py_TYPE(given)->tp_name);
     return nullptr;
 }
 

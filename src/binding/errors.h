@@ -10,6 +10,8 @@ enum class Refusal : unsigned char {
     kThreadEnded,
     kThreadEnding,
     kDead,
+    kNotSetUp,
+    kUnbound,
     kBlocked,
     kOtherThread,
     kMainTasklet,
@@ -24,6 +26,7 @@ enum class Refusal : unsigned char {
     kDeadlock,
     kNotCallable,
     kNoCallable,
+    kCallableUsedUp,
     kArgsNotTuple,
     kKwargsNotDict,
     kUnbindCurrent,
@@ -44,6 +47,9 @@ const char* message_of(Refusal refusal);
 
 // Sets the exception that belongs to `refusal`. Returns nullptr, so that a slot can return it.
 PyObject* refuse(Refusal refusal);
+
+// The same for an argument of a wrong type, which the message names at its end.
+PyObject* refuse_type(Refusal refusal, PyObject* given);
 
 // Which instances of the class, given as the value, are raised as they are.
 enum class ReadyInstance : unsigned char { kOfClass, kOfExactClass };

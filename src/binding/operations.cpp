@@ -20,6 +20,22 @@ bool refused(Refusal refusal) {
     return false;
 }
 
+bool refused_type(Refusal refusal, PyObject* given) {
+    refuse_type(refusal, given);
+    return false;
+}
+
+// It cannot run: it has ended with its thread, has not begun yet, or has ended by itself.
+bool refused_dead(const TaskletBody& tasklet) {
+    if (tasklet.ended) return refused(Refusal::kThreadEnded);
+    if (tasklet.remembered) return refused(Refusal::kNotSetUp);
+    return refused(tasklet.name ? Refusal::kDead : Refusal::kUnbound);
+}
+
+bool refused_without_callable(const TaskletBody& tasklet) {
+    return refused(tasklet.name ? Refusal::kCallableUsedUp : Refusal::kNoCallable);
+}
+
 bool is_foreign(const ManagerBody& here, const TaskletBody& tasklet) {
     return tasklet.get_manager() != &here;
 }
@@ -32,7 +48,7 @@ bool check_own_thread(const ManagerBody& here, const TaskletBody& tasklet) {
 
 bool check_runnable(ManagerBody& here, TaskletBody& tasklet) {
     if (!is_foreign(here, tasklet)) come_home(here, tasklet);
-    if (!tasklet.alive()) return refused(Refusal::kDead);
+    if (!tasklet.alive()) return refused_dead(tasklet);
     return !tasklet.blocked() || refused(Refusal::kBlocked);
 }
 
@@ -83,10 +99,10 @@ bool post_error(TaskletBody& tasklet, PyRef error, bool kill) {
 
 bool check_arguments(PyObject* args, PyObject* kwargs) {
     if (args != nullptr && args != Py_None && !PyTuple_Check(args)) {
-        return refused(Refusal::kArgsNotTuple);
+        return refused_type(Refusal::kArgsNotTuple, args);
     }
     return kwargs == nullptr || kwargs == Py_None || PyDict_Check(kwargs) ||
-           refused(Refusal::kKwargsNotDict);
+           refused_type(Refusal::kKwargsNotDict, kwargs);
 }
 
 // A fresh incarnation with these arguments, in the place of a present one: a new tasklet keeps its
@@ -107,7 +123,7 @@ bool replace_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyObject* a
     if (tasklet.started()) discard_incarnation(manager, tasklet);
     // Code of the program has run, which may have been at this tasklet again.
     if (tasklet.started()) return refused(Refusal::kBindCurrent);
-    if (!tasklet.remembered) return refused(Refusal::kNoCallable);
+    if (!tasklet.remembered) return refused_without_callable(tasklet);
     make_incarnation(manager, tasklet, std::move(own_args), std::move(own_kwargs),
                      std::move(context));
     return true;
@@ -174,7 +190,9 @@ void discard_incarnation(ManagerBody& manager, TaskletBody& tasklet) {
 
 bool bind(TaskletBody& tasklet, PyObject* callable, PyObject* args, PyObject* kwargs) {
     const bool has_callable = callable != nullptr && callable != Py_None;
-    if (has_callable && PyCallable_Check(callable) == 0) return refused(Refusal::kNotCallable);
+    if (has_callable && PyCallable_Check(callable) == 0) {
+        return refused_type(Refusal::kNotCallable, callable);
+    }
     if (!check_arguments(args, kwargs)) return false;
     ManagerBody* manager = enter(tasklet.get_manager()->state);
     if (manager == nullptr || !check_own_thread(*manager, tasklet)) return false;
@@ -184,7 +202,7 @@ bool bind(TaskletBody& tasklet, PyObject* callable, PyObject* args, PyObject* kw
 
     if (has_arguments) {
         if (tasklet.has_turn()) return refused(Refusal::kBindCurrent);
-        if (!has_callable && !tasklet.remembered) return refused(Refusal::kNoCallable);
+        if (!has_callable && !tasklet.remembered) return refused_without_callable(tasklet);
         if (has_callable && !remember_callable(tasklet, callable)) return false;
         if (!replace_incarnation(*manager, tasklet, args, kwargs)) return false;
         if (manager->unsettled()) manager->settle();
@@ -199,7 +217,7 @@ bool setup(TaskletBody& tasklet, PyObject* args, PyObject* kwargs) {
     ManagerBody* manager = enter(tasklet.get_manager()->state);
     if (manager == nullptr || !check_own_thread(*manager, tasklet)) return false;
     if (tasklet.is_main) return refused(Refusal::kMainTasklet);
-    if (!tasklet.remembered) return refused(Refusal::kNoCallable);
+    if (!tasklet.remembered) return refused_without_callable(tasklet);
     if (tasklet.has_turn()) return refused(Refusal::kBindCurrent);
     // One that is queued keeps its place, also when it has to be unwound outside the queue.
     core::Tasklet* before = manager->previous_in_queue(tasklet);
@@ -219,7 +237,7 @@ bool insert(TaskletBody& tasklet) {
     ManagerBody* manager = enter(tasklet.get_manager()->state);
     if (manager == nullptr) return false;
     if (tasklet.blocked()) return refused(Refusal::kBlocked);
-    if (!tasklet.alive()) return refused(tasklet.ended ? Refusal::kThreadEnded : Refusal::kDead);
+    if (!tasklet.alive()) return refused_dead(tasklet);
     if (is_foreign(*manager, tasklet)) return post(tasklet, mail::kInsert);
     if (manager->insert(tasklet)) Py_INCREF(tasklet.object);
     return true;

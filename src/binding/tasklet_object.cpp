@@ -34,7 +34,7 @@ PyObject* tasklet_new(PyTypeObject* type, PyObject*, PyObject*) {
 
 int init(PyObject* self, PyObject* callable) {
     if (callable != Py_None && PyCallable_Check(callable) == 0) {
-        refuse(Refusal::kNotCallable);
+        refuse_type(Refusal::kNotCallable, callable);
         return -1;
     }
     TaskletBody& body = body_of(self);
@@ -47,9 +47,20 @@ int init(PyObject* self, PyObject* callable) {
     return callable == Py_None || bind(body, callable, nullptr, nullptr) ? 0 : -1;
 }
 
+bool check_construction(Py_ssize_t count) {
+    if (count <= 1) return true;
+    PyErr_Format(
+        PyExc_TypeError,
+        "tasklet expected at most 1 argument, got %zd: what its callable is to get is given "
+        "by a call of the tasklet, as in tasklet(f)(x, y)",
+        count);
+    return false;
+}
+
 int tasklet_init(PyObject* self, PyObject* args, PyObject*) {
-    PyObject* callable = Py_None;
-    return PyArg_UnpackTuple(args, "tasklet", 0, 1, &callable) ? init(self, callable) : -1;
+    const Py_ssize_t count = PyTuple_GET_SIZE(args);
+    if (!check_construction(count)) return -1;
+    return init(self, count == 1 ? PyTuple_GET_ITEM(args, 0) : Py_None);
 }
 
 bool is_at_home(const TaskletBody& body) {
@@ -321,9 +332,7 @@ PyType_Spec tasklet_type_spec = {
 PyObject* tasklet_vectorcall(PyObject* type, PyObject* const* args, std::size_t flags_and_count,
                              PyObject*) {
     const Py_ssize_t count = PyVectorcall_NARGS(flags_and_count);
-    if (count > 1) {
-        return PyErr_Format(PyExc_TypeError, "tasklet expected at most 1 argument, got %zd", count);
-    }
+    if (!check_construction(count)) return nullptr;
     auto* exact_type = reinterpret_cast<PyTypeObject*>(type);
     ManagerBody* const manager = last_manager;
     const bool is_right = manager != nullptr && manager->state.tasklet_type == exact_type;
