@@ -174,6 +174,14 @@ def test_the_guide_to_migrating_has_every_name() -> None:
     assert names - kept_by_queue_channel - words == set()
 
 
+def test_the_functions_to_break_at_exist() -> None:
+    text = " ".join((ROOT / "CONTRIBUTING.md").read_text().split())
+    names = re.findall(r"`break (\w+)`", text)
+    sources = [path.read_text() for path in (ROOT / "src").rglob("*.*")]
+    assert len(names) >= 3
+    assert [n for n in names if not any(re.search(rf"\b{n}\(", s) for s in sources)] == []
+
+
 def test_pictures_are_those_that_the_text_draws(tmp_path: Path) -> None:
     script = DOCS / "extensions" / "pictures.py"
     subprocess.run([sys.executable, "-B", str(script), str(tmp_path)], check=True, timeout=60)
