@@ -174,6 +174,22 @@ def test_the_guide_to_migrating_has_every_name() -> None:
     assert names - kept_by_queue_channel - words == set()
 
 
+def test_the_guide_to_the_c_api_has_every_member() -> None:
+    header = (ROOT / "include" / "Scheduler.h").read_text()
+    guide = (DOCS / "c-api.md").read_text()
+    members = set(re.findall(r"SCHEDULER_SLOT\(\d+, (\w+)\)", header))
+    table = guide.partition("## What there is")[2].partition("\n## ")[0]
+    prefixes = re.compile(r"^Py(Tasklet|Channel|Scheduler)_")
+    assert len(members) == 40
+    assert {prefixes.sub("", name) for name in members} <= set(re.findall(r"`(\w+)`", table))
+
+
+def test_the_guide_by_task_has_every_name() -> None:
+    text = (DOCS / "python-api.md").read_text()
+    names = {name.rpartition(".")[2] for name, _ in documented()} - {"scheduler"}
+    assert sorted(name for name in names if not re.search(rf"\b{name}\b", text)) == []
+
+
 def test_the_functions_to_break_at_exist() -> None:
     text = " ".join((ROOT / "CONTRIBUTING.md").read_text().split())
     names = re.findall(r"`break (\w+)`", text)
