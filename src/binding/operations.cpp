@@ -25,9 +25,14 @@ bool refused_type(Refusal refusal, PyObject* given) {
     return false;
 }
 
-// It cannot run: it has ended with its thread, has not begun yet, or has ended by itself.
+// A tasklet that was dead already when its thread ended is not marked by that.
+bool has_no_thread(const TaskletBody& tasklet) {
+    return tasklet.ended || tasklet.manager->finished();
+}
+
+// It cannot run: its thread has ended, or it has not begun yet, or has ended by itself.
 bool refused_dead(const TaskletBody& tasklet) {
-    if (tasklet.ended) return refused(Refusal::kThreadEnded);
+    if (has_no_thread(tasklet)) return refused(Refusal::kThreadEnded);
     if (tasklet.remembered) return refused(Refusal::kNotSetUp);
     return refused(tasklet.name ? Refusal::kDead : Refusal::kUnbound);
 }
@@ -42,7 +47,7 @@ bool is_foreign(const ManagerBody& here, const TaskletBody& tasklet) {
 
 // For what only the tasklet's own thread may do.
 bool check_own_thread(const ManagerBody& here, const TaskletBody& tasklet) {
-    if (tasklet.ended || tasklet.manager->finished()) return refused(Refusal::kThreadEnded);
+    if (has_no_thread(tasklet)) return refused(Refusal::kThreadEnded);
     return !is_foreign(here, tasklet) || refused(Refusal::kOtherThread);
 }
 
@@ -314,7 +319,7 @@ bool kill(TaskletBody& tasklet, bool pending) {
     if (manager == nullptr) return false;
     const bool foreign = is_foreign(*manager, tasklet);
     if ((foreign || tasklet.ended) && !pending) {
-        return refused(tasklet.ended ? Refusal::kThreadEnded : Refusal::kOtherThread);
+        return refused(has_no_thread(tasklet) ? Refusal::kThreadEnded : Refusal::kOtherThread);
     }
     if (!tasklet.alive()) return true;
     if (&tasklet == &manager->current()) {
@@ -337,7 +342,7 @@ bool throw_at(TaskletBody& tasklet, PyObject* error, bool pending) {
     if (manager == nullptr) return false;
     const bool foreign = is_foreign(*manager, tasklet);
     if ((foreign || tasklet.ended) && !pending) {
-        return refused(tasklet.ended ? Refusal::kThreadEnded : Refusal::kOtherThread);
+        return refused(has_no_thread(tasklet) ? Refusal::kThreadEnded : Refusal::kOtherThread);
     }
     if (!tasklet.alive()) {
         return PyErr_GivenExceptionMatches(own.get(), manager->state.tasklet_exit) != 0 ||

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import scheduler
-from helpers import message, queued, started
+from helpers import in_thread, message, queued, started
 
 
 def function(*_: Any) -> None:
@@ -45,6 +45,14 @@ def test_why_a_tasklet_is_dead(make: Callable, reason: str, operation: str) -> N
 def test_why_a_tasklet_has_no_callable(call: Callable) -> None:
     assert "not tasklet(f())" in message(call, scheduler.tasklet(function()))
     assert "used up: bind(callable)" in message(call, called_once())
+
+
+@pytest.mark.parametrize("make", [ended, lambda: scheduler.tasklet(len), lambda: queued(function)])
+@pytest.mark.parametrize("operation", ["run", "switch", "insert", "kill", "bind"])
+def test_that_the_thread_has_ended(make: Callable, operation: str) -> None:
+    """Also one that was dead by then: it has not got into the hands of another thread."""
+    task = in_thread(make)
+    assert "thread that this tasklet belongs to has ended" in message(getattr(task, operation))
 
 
 MISTAKES = {
