@@ -125,4 +125,7 @@ def _probe(path: str, version: str) -> Interpreter | None:
         return None  # a shim of a version manager, for instance, with nothing behind it
     if not facts.pop("usable") or facts["version"] != version:
         return None
+    found = Path(facts["path"])
+    if found.is_relative_to(BUILD) and not found.is_relative_to(OWN_BUILD):
+        return None  # an environment that we have made; it would be made anew out of itself
     return Interpreter(**facts)
