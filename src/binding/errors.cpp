@@ -52,8 +52,8 @@ const Entry kTable[] = {
      "switch_trap is set on this thread: lift it with switch_trap(-1) before switching tasklets"},
     {Refusal::kInCallback, &PyExc_RuntimeError,
      "tasklets cannot be switched inside a schedule callback, which runs in the middle of a "
-     "switch, nor in a signal handler while the main tasklet waits: queue what is to be done with "
-     "insert()"},
+     "switch, nor in a signal handler while the main tasklet waits: queue what is to be done, with "
+     "insert(), kill(pending=True) or throw(..., pending=True)"},
     {Refusal::kBlockTrap, &PyExc_RuntimeError,
      "block_trap is set on the current tasklet, and nobody waits at the other end of the channel"},
     {Refusal::kChannelClosing, &PyExc_ValueError,
