@@ -4,7 +4,8 @@
 * After each test the scheduler must be as it was before: no tasklet, channel or schedule manager
   left over, run count 1, nested mode, switch trap level 0, nothing sent to `sys.unraisablehook`.
 * Fixtures: `mode` (nested and flat), `drain` (`scheduler.run` and repeated `run_n_tasklets(1)`),
-  `unraisable` (the test expects unraisable errors), `run_script` (a fresh interpreter).
+  `unraisable` (the test expects unraisable errors), `patient` (main tasklets wait for other threads
+  as long as tests do), `run_script` (a fresh interpreter).
 * `--leaks N` repeats every test function and fails when it leaves objects behind each time.
 """
 
@@ -234,6 +235,15 @@ def mode(request: pytest.FixtureRequest) -> Iterator[str]:
 def drain(request: pytest.FixtureRequest) -> Callable[[], None]:
     """A way to empty the queue: `scheduler.run()`, or `run_n_tasklets(1)` again and again."""
     return scheduler.run if request.param == "run" else run_in_steps
+
+
+@pytest.fixture
+def patient() -> Iterator[None]:
+    """For main tasklets that wait for other threads: on a busy machine those may need more than the
+    second after which it is a deadlock."""
+    scheduler.set_deadlock_timeout(TIMEOUT)
+    yield
+    scheduler.set_deadlock_timeout(DEADLOCK_TIMEOUT)
 
 
 class Finished(NamedTuple):

@@ -222,6 +222,7 @@ WORK["two threads' mains"] = [exchange_by_main, answer_by_main]
 
 
 def end_in_the_middle(work: list[Callable[[], None]], spins: int) -> None:
+    scheduler.set_deadlock_timeout(60)  # one that a busy machine holds up is no deadlock
     kept.extend([start(scheduler.schedule_remove), start(back.receive)])
     for function in work:
         threading.Thread(target=function, daemon=True).start()

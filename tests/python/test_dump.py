@@ -238,6 +238,7 @@ def test_a_long_dump_goes_through_a_pipe():
 # ---- in a signal handler -------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("patient")
 def test_in_a_signal_handler_while_the_main_tasklet_waits():
     channel = scheduler.channel()
     texts = []

@@ -290,6 +290,7 @@ def test_a_joiner_keeps_the_tasklet_alive_and_lets_it_go():
 # ---- across threads ------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("patient")
 def test_main_joins_a_tasklet_of_another_thread():
     ready, go_on = threading.Event(), channel()
     tasks = []
@@ -327,6 +328,7 @@ def test_the_end_of_a_thread_ends_its_tasklets_and_its_main(other):
     assert task.join() is True and main.join() is True
 
 
+@pytest.mark.usefixtures("patient")
 def test_joining_races_with_the_end():
     """Many joins of tasklets that end at the same time: none waits for ever, none is too early."""
 
@@ -345,6 +347,7 @@ def test_joining_races_with_the_end():
     worker.join()
 
 
+@pytest.mark.usefixtures("patient")
 def test_each_thread_joins_a_tasklet_of_the_other():
     """Both mains wait for the other thread; a third thread makes both tasklets end."""
     first, second, end = channel(), channel(), channel(0)

@@ -132,6 +132,7 @@ def test_a_value_that_could_not_be_sent_is_released(deadlock_timeout, bystander)
 
 
 @pytest.mark.spec("DEC-3", "H-03")
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("preference", [-1, 0, 1])
 @pytest.mark.parametrize("sends", [False, True])
 def test_another_thread_serves_a_main_tasklet_that_waits(preference, sends):
@@ -148,6 +149,7 @@ def test_another_thread_serves_a_main_tasklet_that_waits(preference, sends):
 
 
 @pytest.mark.spec("DEC-3", "C-30")
+@pytest.mark.usefixtures("patient")
 def test_an_exception_reaches_a_main_tasklet_that_waits():
     ch = channel()
     worker = Worker(ch.send_exception, KeyError, "from elsewhere")
@@ -157,6 +159,7 @@ def test_an_exception_reaches_a_main_tasklet_that_waits():
 
 
 @pytest.mark.spec("DEC-3", "C-22")
+@pytest.mark.usefixtures("patient")
 def test_tasklets_that_others_wake_run_while_main_waits():
     ch, answer = channel(), channel()
     log = []
@@ -177,6 +180,7 @@ def test_tasklets_that_others_wake_run_while_main_waits():
 
 
 @pytest.mark.spec("DEC-3", "DEC-1")
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("how", ["insert", "run", "switch", "kill", "throw"])
 def test_whatever_queues_a_tasklet_wakes_the_thread(how):
     ready, done = threading.Event(), channel()
@@ -299,6 +303,7 @@ def test_a_time_limit_is_not_taken_for_threadblock(limit):
     scheduler.run()
 
 
+@pytest.mark.usefixtures("patient")
 def test_run_with_threadblock_waits_for_other_threads():
     ch, log = channel(), []
 
