@@ -37,17 +37,23 @@ def bystander():
 
 @pytest.fixture
 def alarm():
-    """`alarm(seconds, handler)`: the handler runs in the main thread after that time."""
+    """`alarm(task, handler)`: the handler runs in the main thread, once, when `task` is blocked."""
     before = signal.getsignal(signal.SIGUSR1)
-    timers = []
+    workers = []
 
-    def set_alarm(seconds, handler):
+    def ring(task):
+        for _ in range(int(TIMEOUT / 0.001)):
+            if task.blocked:
+                os.kill(os.getpid(), signal.SIGUSR1)
+                return
+            time.sleep(0.001)
+
+    def set_alarm(task, handler):
         signal.signal(signal.SIGUSR1, handler)
-        timers.append(threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGUSR1)))
-        timers[0].start()
+        workers.append(Worker(ring, task))
 
     yield set_alarm
-    timers[0].join(TIMEOUT)
+    workers.pop().join()
     signal.signal(signal.SIGUSR1, before)
 
 
@@ -221,14 +227,14 @@ def test_a_thread_that_waits_uses_no_processor_time(deadlock_timeout, bystander)
 @pytest.mark.parametrize("operation", ["receive", "run", "join"])
 def test_a_signal_handler_runs_while_main_waits(alarm, deadlock_timeout, operation):
     ch = channel()
-    task = started(ch.receive)
+    task = queued(ch.receive)  # gets its turn when main begins to wait
     deadlock_timeout(None)
-    alarm(0.05, interrupt)
     waits = {
         "receive": channel().receive,
         "run": lambda: scheduler.run(threadblock=True),
         "join": task.join,
     }
+    alarm(task, interrupt)
     with pytest.raises(Interrupt):
         waits[operation]()
     assert not scheduler.getmain().blocked
@@ -239,20 +245,18 @@ def test_a_signal_handler_runs_while_main_waits(alarm, deadlock_timeout, operati
 @pytest.mark.spec("DEC-3")
 def test_control_c_ends_the_wait(run_script):
     program = """
-        import os, scheduler, signal, threading
+        import os, scheduler, signal, threading, time
         scheduler.set_deadlock_timeout(None)
-        pid = os.getpid()
-        # Again and again, for one may come before the main thread waits.
-        def interrupt(end=threading.Event()):
-            while not end.wait(0.05):
-                os.kill(pid, signal.SIGINT)
-        threading.Thread(target=interrupt, daemon=True).start()
-        channel = scheduler.channel()
+        channel, main = scheduler.channel(), scheduler.getmain()
+        def interrupt():
+            while not main.blocked:
+                time.sleep(0.001)
+            os.kill(os.getpid(), signal.SIGINT)
+        threading.Thread(target=interrupt).start()
         try:
             channel.receive()
         except KeyboardInterrupt:
-            print("interrupted, balance", channel.balance, flush=True)
-            os._exit(0)
+            print("interrupted, balance", channel.balance)
     """
     assert run_script(program).stdout == "interrupted, balance 0\n"
 
@@ -262,7 +266,7 @@ def test_a_handler_may_serve_the_main_tasklet_by_a_tasklet(alarm, deadlock_timeo
     ch = channel()
     sender = scheduler.tasklet(ch.send)
     deadlock_timeout(None)
-    alarm(0.05, lambda *_: sender.bind(ch.send, ("served",)).insert())
+    alarm(scheduler.getmain(), lambda *_: sender.bind(ch.send, ("served",)).insert())
     assert ch.receive() == "served"
     scheduler.run()
 
@@ -277,7 +281,7 @@ def test_a_handler_must_not_switch_while_main_is_in_line(alarm, deadlock_timeout
         queued(ch.send, 1)
 
     deadlock_timeout(None)
-    alarm(0.05, handler)
+    alarm(scheduler.getmain(), handler)
     assert ch.receive() == 1
     assert "signal handler" in texts[0]
     scheduler.run()
