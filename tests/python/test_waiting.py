@@ -346,10 +346,13 @@ def test_run_with_a_timeout_gives_no_turn_after_it():
 
     task = queued(forever)
     for threadblock in (False, True):
-        begin, before = time.monotonic(), len(turns)
-        scheduler.run(threadblock, 0.05)
-        assert time.monotonic() - begin >= 0.05
-        assert len(turns) > before + 1
+        given = 0
+        while given < 2:  # the time may be up before a second turn, on a machine that stalls
+            begin, before = time.monotonic(), len(turns)
+            scheduler.run(threadblock, 0.05)
+            assert time.monotonic() - begin >= 0.05
+            given = len(turns) - before
+            assert given > 0
     task.kill()
 
 
@@ -458,7 +461,9 @@ def test_run_with_threadblock_under_a_switch_trap():
 @pytest.mark.spec("H-02")
 def test_a_loop_around_run_lets_the_other_side_work():
     """Two such loops exchange objects faster than the interpreter switches threads by itself, which
-    is every 5 ms: not one transfer each interval. Without the GIL they just run."""
+    is every 5 ms: not one transfer each interval. Without the GIL they just run.
+
+    Processor time tells: to wait for the interval they would go round and round."""
     there, back = channel(), channel()
     items = 2000
 
@@ -476,9 +481,9 @@ def test_a_loop_around_run_lets_the_other_side_work():
         while task.alive:
             scheduler.run()
 
-    before = os.times()
+    before = time.process_time()
     worker = Worker(loop, echo)
     loop(ask)
     worker.join()
     if HAS_GIL:
-        assert os.times().elapsed - before.elapsed < 2 * items * 0.005
+        assert time.process_time() - before < items * 0.005
