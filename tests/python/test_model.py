@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import scheduler
+from helpers import TIMEOUT
 from model import Model, compare, end_threads, make_program, play, shrink, smallest_report
 from model.channel import Channel
 from model.manager import Manager
@@ -33,6 +34,9 @@ REPORTED = 3  # programs whose differences are printed for a batch
 EXAMPLES = Path(__file__).parent / "examples"
 # One thread, no module-only attribute, no look at tracebacks or references.
 EXAMPLES_FOR_MODEL = (*range(1, 16), *range(17, 25), 26, 27, 28, 29, 30)
+
+# Tasklets of the model are threads: on a busy machine each switch has to wait for a processor.
+pytestmark = pytest.mark.timeout(10 * TIMEOUT)
 
 
 @pytest.fixture(autouse=True)
