@@ -9,8 +9,8 @@ extension, where neither another thread nor other Python code (a callback, `__de
 handler) can come between:
 
 * `_send_or_queue` appends only where it finds nobody waiting;
-* `_receive_unless` joins the line only where it finds nothing queued, and so does `_next_unless`,
-  which raises StopIteration where the channel is closed instead.
+* `_receive_unless` joins the line only where it finds nothing queued. For an iteration it raises
+  StopIteration where the channel is closed.
 
 So nothing is lost, no receiver sleeps beside a queued item, and an item handed over directly never
 overtakes a queued one. A lock of our own could not do this: a sender or receiver has to run the
@@ -18,7 +18,7 @@ channel callback, which is foreign code, between taking the lock and joining the
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -123,14 +123,14 @@ class QueueChannel(channel):
 
         Returns the value, or raises the exception that was sent.
         """
-        return self._take(self._receive_unless)
+        return self._take(iterates=False)
 
     def __next__(self) -> Any:
         """As receive, but ends the iteration of a closed channel with nothing queued."""
-        return self._take(self._next_unless)
+        return self._take(iterates=True)
 
-    def _take(self, join_line_unless: Callable[[deque[Any]], tuple[Any] | None]) -> Any:
-        while (received := join_line_unless(self.data_queue)) is None:
+    def _take(self, iterates: bool) -> Any:
+        while (received := self._receive_unless(self.data_queue, iterates)) is None:
             try:
                 ok, data = self.data_queue.popleft()
             except IndexError:  # another thread took it

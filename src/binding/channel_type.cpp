@@ -126,16 +126,9 @@ PyObject* channel_send_or_queue(PyObject* self, PyObject* const* args, Py_ssize_
 }
 
 PyObject* channel_receive_unless(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-    if (!check_count("_receive_unless", count, 1, 1)) return nullptr;
-    return receive_unless(self, args[0], AtClose::kRaise);
-}
-
-PyObject* channel_next_unless(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-    if (!check_count("_next_unless", count, 1, 1)) return nullptr;
-    const Py_ssize_t size = PyObject_Size(args[0]);
-    if (size < 0) return nullptr;
-    const bool ended = size == 0 && channel_of(self).channel.closed();
-    PyObject* got = ended ? nullptr : receive_unless(self, args[0], AtClose::kStop);
+    if (!check_count("_receive_unless", count, 2, 2)) return nullptr;
+    const AtClose at_close = args[1] == Py_True ? AtClose::kStop : AtClose::kRaise;
+    PyObject* got = receive_unless(self, args[0], at_close);
     if (got == nullptr && !PyErr_Occurred()) PyErr_SetNone(PyExc_StopIteration);
     return got;
 }
@@ -215,7 +208,6 @@ PyMethodDef channel_methods[] = {
      METH_VARARGS | METH_KEYWORDS, docs::send_throw},
     {"_send_or_queue", as_method(fast<channel_send_or_queue>), METH_FASTCALL, nullptr},
     {"_receive_unless", as_method(fast<channel_receive_unless>), METH_FASTCALL, nullptr},
-    {"_next_unless", as_method(fast<channel_next_unless>), METH_FASTCALL, nullptr},
     {"clear", as_method(fast<channel_clear>), METH_FASTCALL, docs::clear},
     {"close", as_method(fast<channel_close>), METH_FASTCALL, docs::close},
     {"open", as_method(fast<channel_open>), METH_FASTCALL, docs::open},

@@ -187,11 +187,14 @@ PyObject* open_parcel(Parcel& parcel) {
     return nullptr;
 }
 
+bool ends_iteration(PyObject* channel, AtClose at_close) {
+    return at_close == AtClose::kStop && channel_of(channel).channel.closed();
+}
+
 // A transfer that is not done: nullptr.
 PyObject* fail(PyObject* channel, Transfer result, AtClose at_close) {
-    if (result != Transfer::kClosing) return nullptr;
     // The channel may have been closed since the iteration last looked.
-    if (at_close == AtClose::kStop && channel_of(channel).channel.closed()) return nullptr;
+    if (result != Transfer::kClosing || ends_iteration(channel, at_close)) return nullptr;
     return refuse(Refusal::kChannelClosing);
 }
 
@@ -234,6 +237,7 @@ PyObject* receive_unless(PyObject* channel, PyObject* deque, AtClose at_close) {
     const Py_ssize_t size = PyObject_Size(deque);
     if (size < 0) return nullptr;
     if (size > 0) Py_RETURN_NONE;
+    if (ends_iteration(channel, at_close)) return nullptr;  // which is not announced
     Parcel received;
     const Transfer result =
         transfer(channel, Direction::kReceive, received, ItemQueue{deque, nullptr});
