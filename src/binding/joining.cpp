@@ -53,8 +53,8 @@ bool may_wait(ManagerBody& manager) {
 
 // Waits in the line, which the current tasklet is to join. False with an error set.
 bool wait_in(ManagerBody& manager, Channel& line) {
-    if (line.meet(Direction::kReceive, manager.current_body(), true).meeting == Meeting::kClosing)
-        return true;
+    TaskletBody& self = manager.current_body();
+    if (line.meet(Direction::kReceive, self, true).meeting == Meeting::kClosing) return true;
     if (suspend(manager, core::Ending::kBlock)) return true;
     ErrorStash stash;
     manager.settle();

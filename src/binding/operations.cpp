@@ -45,10 +45,14 @@ bool is_foreign(const ManagerBody& here, const TaskletBody& tasklet) {
     return tasklet.get_manager() != &here;
 }
 
+bool refused_elsewhere(const TaskletBody& tasklet) {
+    return refused(has_no_thread(tasklet) ? Refusal::kThreadEnded : Refusal::kOtherThread);
+}
+
 // For what only the tasklet's own thread may do.
 bool check_own_thread(const ManagerBody& here, const TaskletBody& tasklet) {
-    if (has_no_thread(tasklet)) return refused(Refusal::kThreadEnded);
-    return !is_foreign(here, tasklet) || refused(Refusal::kOtherThread);
+    const bool may = !has_no_thread(tasklet) && !is_foreign(here, tasklet);
+    return may || refused_elsewhere(tasklet);
 }
 
 bool check_runnable(ManagerBody& here, TaskletBody& tasklet) {
@@ -318,9 +322,7 @@ bool kill(TaskletBody& tasklet, bool pending) {
     ManagerBody* manager = exit ? enter(tasklet.module_state) : nullptr;
     if (manager == nullptr) return false;
     const bool foreign = is_foreign(*manager, tasklet);
-    if ((foreign || tasklet.ended) && !pending) {
-        return refused(has_no_thread(tasklet) ? Refusal::kThreadEnded : Refusal::kOtherThread);
-    }
+    if ((foreign || tasklet.ended) && !pending) return refused_elsewhere(tasklet);
     if (!tasklet.alive()) return true;
     if (&tasklet == &manager->current()) {
         PyErr_SetNone(manager->state.tasklet_exit);
@@ -341,9 +343,7 @@ bool throw_at(TaskletBody& tasklet, PyObject* error, bool pending) {
     ManagerBody* manager = enter(tasklet.get_manager()->state);
     if (manager == nullptr) return false;
     const bool foreign = is_foreign(*manager, tasklet);
-    if ((foreign || tasklet.ended) && !pending) {
-        return refused(has_no_thread(tasklet) ? Refusal::kThreadEnded : Refusal::kOtherThread);
-    }
+    if ((foreign || tasklet.ended) && !pending) return refused_elsewhere(tasklet);
     if (!tasklet.alive()) {
         return PyErr_GivenExceptionMatches(own.get(), manager->state.tasklet_exit) != 0 ||
                refused(Refusal::kThrowDead);
