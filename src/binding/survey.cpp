@@ -85,17 +85,15 @@ std::vector<PyRef> find_tasklets(State& state, Which which) {
         return listed.manager.get() == here;
     });
     std::vector<PyRef> found;
-    std::size_t room = static_cast<std::size_t>(std::max(0L, long{state.tasklets}));
-    bool all_fit = false;
-    while (!all_fit) {  // other threads may make new ones meanwhile
+    const auto expected = static_cast<std::size_t>(std::max(0L, long{state.tasklets}));
+    for (std::size_t room = expected + kSpareRoom;; room *= 2) {
         found.clear();
-        found.reserve(room += kSpareRoom);
-        all_fit = std::ranges::all_of(managers, [which, &found](const ListedManager& listed) {
+        found.reserve(room);
+        const bool all_fit = std::ranges::all_of(managers, [&](const ListedManager& listed) {
             return add_tasklets(listed, which, found);
         });
-        room *= 2;
+        if (all_fit) return found;  // else other threads have made new ones meanwhile
     }
-    return found;
 }
 
 PyObject* list_tasklets(State& state) {
