@@ -4,8 +4,8 @@
 * After each test the scheduler must be as it was before: no tasklet, channel or schedule manager
   left over, run count 1, nested mode, switch trap level 0, nothing sent to `sys.unraisablehook`.
 * Fixtures: `mode` (nested and flat), `drain` (`scheduler.run` and repeated `run_n_tasklets(1)`),
-  `unraisable` (the test expects unraisable errors), `patient` (main tasklets wait for other threads
-  as long as tests do), `run_script` (a fresh interpreter).
+  `unraisable` (the test expects unraisable errors), `deadlock_timeout` (sets it), `patient` (main
+  tasklets wait for other threads as long as tests do), `run_script` (a fresh interpreter).
 * `--leaks N` repeats every test function and fails when it leaves objects behind each time.
 """
 
@@ -238,12 +238,17 @@ def drain(request: pytest.FixtureRequest) -> Callable[[], None]:
 
 
 @pytest.fixture
-def patient() -> Iterator[None]:
+def deadlock_timeout() -> Iterator[Callable[[float | None], None]]:
+    """Sets the deadlock timeout for one test."""
+    yield scheduler.set_deadlock_timeout
+    scheduler.set_deadlock_timeout(DEADLOCK_TIMEOUT)
+
+
+@pytest.fixture
+def patient(deadlock_timeout: Callable[[float | None], None]) -> None:
     """For main tasklets that wait for other threads: on a busy machine those may need more than the
     second after which it is a deadlock."""
-    scheduler.set_deadlock_timeout(TIMEOUT)
-    yield
-    scheduler.set_deadlock_timeout(DEADLOCK_TIMEOUT)
+    deadlock_timeout(TIMEOUT)
 
 
 class Finished(NamedTuple):

@@ -15,11 +15,8 @@ PLAIN = (
 
 
 @pytest.fixture(autouse=True)
-def _no_wait():
-    before = scheduler.get_deadlock_timeout()
-    scheduler.set_deadlock_timeout(0)
-    yield
-    scheduler.set_deadlock_timeout(before)
+def _no_wait(deadlock_timeout):
+    deadlock_timeout(0)
 
 
 def kill_all(*tasks):

@@ -11,7 +11,7 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,11 +40,10 @@ pytestmark = pytest.mark.timeout(10 * TIMEOUT)
 
 
 @pytest.fixture(autouse=True)
-def no_thread_left() -> Iterator[None]:
+def no_thread_left(deadlock_timeout: Callable[[float | None], None]) -> Iterator[None]:
     before = threading.active_count()
-    scheduler.set_deadlock_timeout(0)  # no thread of the model could serve the module's tasklets
+    deadlock_timeout(0)  # no thread of the model could serve the module's tasklets
     yield
-    scheduler.set_deadlock_timeout(1.0)
     end_threads()
     assert threading.active_count() <= before
 

@@ -372,27 +372,23 @@ def test_an_interrupt_while_a_callable_is_described_is_not_lost(attribute):
 
 # It comes just as the main tasklet goes to sleep, once in some dozens of rounds.
 @pytest.mark.spec("DEC-3")
-def test_a_signal_just_before_the_main_tasklet_sleeps_is_not_missed():
+def test_a_signal_just_before_the_main_tasklet_sleeps_is_not_missed(handle, deadlock_timeout):
     handled = threading.Event()
-    before = signal.signal(signal.SIGUSR1, lambda *_: handled.set())
+    handle(lambda *_: handled.set())
     main_thread = threading.main_thread().ident
-    scheduler.set_deadlock_timeout(None)
-    try:
-        for _ in range(200):
-            channel = scheduler.channel()
-            waits = threading.Event()
-            handled.clear()
+    deadlock_timeout(None)
+    for _ in range(200):
+        channel = scheduler.channel()
+        waits = threading.Event()
+        handled.clear()
 
-            def serve(channel=channel, waits=waits):
-                wait(waits)
-                signal.pthread_kill(main_thread, signal.SIGUSR1)
-                wait(handled)
-                channel.send("served")  # which waits, should main not be there yet
+        def serve(channel=channel, waits=waits):
+            wait(waits)
+            signal.pthread_kill(main_thread, signal.SIGUSR1)
+            wait(handled)
+            channel.send("served")  # which waits, should main not be there yet
 
-            other = Worker(serve)
-            started(waits.set)
-            assert channel.receive() == "served"
-            other.join()
-    finally:
-        scheduler.set_deadlock_timeout(1.0)
-        signal.signal(signal.SIGUSR1, before)
+        other = Worker(serve)
+        started(waits.set)
+        assert channel.receive() == "served"
+        other.join()

@@ -170,12 +170,9 @@ def test_a_traceback_may_keep_a_threads_local_variables():
 
 
 @pytest.fixture
-def no_waiting():
+def no_waiting(deadlock_timeout):
     """Who would wait for another thread gets the Deadlock error at once."""
-    before = scheduler.get_deadlock_timeout()
-    scheduler.set_deadlock_timeout(0)
-    yield
-    scheduler.set_deadlock_timeout(before)
+    deadlock_timeout(0)
 
 
 def keep_one_more():

@@ -19,13 +19,6 @@ ROUNDS = 200
 
 
 @pytest.fixture
-def deadlock_timeout():
-    """Sets the deadlock timeout for one test."""
-    yield scheduler.set_deadlock_timeout
-    scheduler.set_deadlock_timeout(1.0)
-
-
-@pytest.fixture
 def bystander():
     """Another Python thread that does nothing with the scheduler."""
     end = threading.Event()
