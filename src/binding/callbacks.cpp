@@ -1,7 +1,7 @@
 #include "callbacks.h"
 
 #include "errors.h"
-#include "interp_state.h"
+#include "interp/interpreter.h"
 
 namespace scheduler::binding {
 

@@ -5,7 +5,7 @@
 
 #include "channel_type.h"
 #include "errors.h"
-#include "interp_state.h"
+#include "interp/interpreter.h"
 #include "manager_body.h"
 #include "operations.h"
 #include "tasklet_object.h"

@@ -9,7 +9,7 @@
 #include "channel_docs.h"
 #include "describing.h"
 #include "errors.h"
-#include "interp_state.h"
+#include "interp/interpreter.h"
 
 namespace scheduler::binding {
 

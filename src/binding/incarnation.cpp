@@ -1,6 +1,6 @@
 #include "incarnation.h"
 
-#include "interp_state.h"
+#include "interp/interpreter.h"
 
 namespace scheduler::binding {
 

@@ -136,6 +136,7 @@ void abandon_manager(ManagerBody& manager) {
     while (core::Tasklet* tasklet = manager.any_live_tasklet()) {  // the reference is never dropped
         TaskletBody& body = body_of(*tasklet);
         body.ended = true;
+        if (body.suspended != nullptr) body.suspended->cut_off();
         leave_line_for_ever(body);
         body.set_state(core::State::kDead);
         body.driving = 0;

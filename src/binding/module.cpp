@@ -68,6 +68,7 @@ bool register_at_exit(PyObject* module) {
 }
 
 int module_exec(PyObject* module) {
+    if (!check_interpreter()) return -1;
     auto* made = new (std::nothrow) State{};
     if (made == nullptr) {
         PyErr_NoMemory();

@@ -11,6 +11,7 @@
 
 #include "core/atomic.h"
 #include "core/lock.h"
+#include "core/sanitizer.h"
 #include "refs.h"
 
 struct PyTaskletObject;

@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "core/lock.h"
-#include "interp_state.h"
+#include "interp/interpreter.h"
 
 namespace scheduler::binding {
 

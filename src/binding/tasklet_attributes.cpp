@@ -4,7 +4,7 @@
 
 #include "describing.h"
 #include "errors.h"
-#include "interp_state.h"
+#include "interp/interpreter.h"
 #include "manager_body.h"
 #include "operations.h"
 #include "tasklet_docs.h"

@@ -10,7 +10,7 @@
 #include <atomic>
 
 #include "core/tasklet.h"
-#include "interp_state.h"
+#include "interp/interp_state.h"
 #include "module.h"
 #include "refs.h"
 
@@ -39,7 +39,7 @@ struct TaskletBody : core::Tasklet {
     // Owner thread, and what is Published or shared: any thread may read it, and write what a program
     // can write.
     // Where the interpreter stopped on this tasklet's stack: set while another tasklet runs.
-    const InterpState* suspended = nullptr;
+    InterpState* suspended = nullptr;
     PyRef pending;  // exception instance to raise at the next turn
     core::Published<bool> pending_kill = false;  // kill(pending=True) has not been delivered
     core::Published<bool> block_trap = false;

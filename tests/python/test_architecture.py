@@ -59,10 +59,17 @@ def test_boost_is_named_in_one_file():
 
 
 @pytest.mark.spec("D-64")
-def test_the_python_version_is_asked_in_one_file():
+def test_the_python_version_is_asked_in_one_directory():
     asking = files_with(r"\bPY_(VERSION_HEX|MAJOR_VERSION|MINOR_VERSION|MICRO_VERSION)\b")
-    assert len(asking) == 1, asking
-    assert asking[0].startswith("src/binding/interp_state.")
+    assert asking
+    assert [name for name in asking if not name.startswith("src/binding/interp/")] == []
+
+
+@pytest.mark.spec("D-64")
+def test_the_interpreters_internals_are_known_in_one_directory():
+    knowing = files_with(r"Py_BUILD_CORE|\binternal/pycore_", BINDING)
+    assert knowing
+    assert [name for name in knowing if not name.startswith("src/binding/interp/")] == []
 
 
 @pytest.mark.spec("D-64")

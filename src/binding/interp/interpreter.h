@@ -1,15 +1,12 @@
-// What CPython keeps per C stack although it lies in the thread state, swapped at every switch.
+// What this module asks of CPython and what has another answer in each version: the error indicator,
+// references across threads, the collector's marks, thread states.
 //
-// This pair of files is the only place that knows CPython's internals and that asks for a version.
-// Everything else sees words to save and to restore.
+// The files of this directory are the only ones that know CPython's internals and that ask for a version.
 #pragma once
 
 #include <Python.h>
 
-#include <cstddef>
 #include <cstdint>
-
-#include "core/context.h"
 
 namespace scheduler::binding {
 
@@ -23,6 +20,9 @@ inline constexpr bool kHasGil = true;
 // Does the calling thread hold the GIL? PyGILState_Check() says yes to everybody from the moment on
 // that a sub-interpreter has been made.
 bool holds_gil();
+
+// Is the running interpreter one that this module was built for? Else ImportError is set.
+bool check_interpreter();
 
 // The error indicator of the running thread, taken out and put back: it must be empty while stacks
 // are switched, and while code runs that may raise errors of its own.
@@ -91,63 +91,5 @@ bool has_dictionary(PyThreadState* thread);
 
 // Does the stack that runs have a contextvars.Context yet?
 bool has_context(PyThreadState* thread);
-
-// Bytes that a tasklet's stack has by default with this CPython.
-extern const std::size_t kStackBytes;
-
-// The state of a stack that does not run. It lies on that stack, which never moves.
-class InterpState {
-  public:
-    // What the interpreter reads first when the stopped stack goes on.
-    const void* first_read() const;
-    // Nothing may run between save() on one stack and restore() or StackBase::enter() on the next.
-    void save(PyThreadState* thread);
-    void restore(PyThreadState* thread) const;
-
-    // The innermost frame of the stopped stack: a new reference, or nullptr (no error set).
-    PyObject* frame(PyThreadState* thread) const;
-    // For tp_traverse: what the frames of the stopped stack and its handled exceptions refer to. Part
-    // of it stays unseen (values that C code or an evaluation stack holds), which only makes the
-    // collector think them reachable.
-    int traverse(visitproc visit, void* arg) const;
-
-  private:
-    int depth_for_new_limit(PyThreadState* thread) const;
-
-    // A word that a version lacks stays unused there.
-    void* frames_;  // 3.11, 3.12: the C frame; later: the innermost Python frame
-    _PyErr_StackItem* exc_info_;
-    _PyStackChunk* datastack_chunk_;
-    PyObject** datastack_top_;
-    PyObject** datastack_limit_;
-    PyObject* context_;  // owned, as by the thread state
-    int depth_;  // of Python calls, so that a new recursion limit is honoured
-    int limit_;  // the recursion limit that goes with it; before 3.12
-    int c_recursion_remaining_;  // from 3.12
-    int trash_nesting_;  // before 3.13
-    int tracing_;
-    std::uintptr_t critical_section_;  // without the GIL
-};
-
-// The bottom of a stack of our own, as CPython wants to find it. It lies on that stack and is good
-// for one tasklet after another.
-class StackBase {
-  public:
-    // Makes `thread` run on the fresh stack, in `context` (stolen; may be nullptr).
-    void enter(PyThreadState* thread, const core::StackSpan& stack, PyObject* context);
-    // The end of what enter() began: returns the context to be dropped, or nullptr.
-    static PyObject* leave(PyThreadState* thread, const core::StackSpan& stack);
-    // The same for a stack that is left in the middle, with frames on it.
-    static PyObject* abandon(PyThreadState* thread);
-
-  private:
-    friend class InterpState;
-
-    void* c_frame_[3];  // room for the C frame of 3.11 and 3.12
-    _PyErr_StackItem handled_;
-    // Before 3.12: how deep calls may nest on this stack, and how much less that is than the limit.
-    int allowance_;
-    int withheld_;
-};
 
 }  // namespace scheduler::binding

@@ -1,0 +1,20 @@
+// The Python frames of a stack that does not run.
+#pragma once
+
+#include "thread_fields.h"
+
+namespace scheduler::binding {
+
+// For tp_traverse: what the chain of frames that begins at `innermost` refers to. What only C code holds
+// stays unseen, and before 3.14 part of what evaluation stacks hold: that makes the collector think it
+// reachable, no more.
+int visit_frames(_PyInterpreterFrame* innermost, visitproc visit, void* arg);
+
+// The same for the list that c_stack_references() begins.
+int visit_c_stack_references(void* references, visitproc visit, void* arg);
+
+// Returns what stands for `frames` (as get_frames() gives them) when the thread's state is gone, where the
+// chain leads from 3.15 on.
+void* cut_off_frames(void* frames);
+
+}  // namespace scheduler::binding

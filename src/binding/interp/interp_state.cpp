@@ -1,0 +1,154 @@
+#include "interp_state.h"
+
+#include "c_stack.h"
+#include "core/check.h"
+#include "core/stack_pool.h"
+#include "frames.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+constexpr bool kCollectsWhenAllocating = PY_VERSION_HEX < 0x030C0000;
+
+// The root chunk of the interpreter's frame memory, laid over [split, top). Its first slot stays
+// unused: by that CPython knows that the root chunk is empty and never frees it.
+_PyStackChunk* root_chunk(const core::StackSpan& stack) {
+    return reinterpret_cast<_PyStackChunk*>(stack.split);
+}
+
+}  // namespace
+
+// On 3.11 every Python call counts against the C stack. Three MiB give a tasklet the whole default
+// recursion limit of 1,000; later versions count C calls only.
+const std::size_t kStackBytes = (kCountsPythonCalls ? 3 : 1) * core::kDefaultStackBytes;
+
+void InterpState::save(PyThreadState* thread) {
+    critical_section_ = suspend_critical_sections(thread);
+    frames_ = get_frames(thread);
+    exc_info_ = thread->exc_info;
+    datastack_chunk_ = thread->datastack_chunk;
+    datastack_top_ = thread->datastack_top;
+    datastack_limit_ = thread->datastack_limit;
+    context_ = thread->context;
+    limit_ = recursion_limit(thread);
+    depth_ = limit_ - *recursion_remaining(thread);
+    c_recursion_remaining_ = get_c_recursion(thread);
+    trash_nesting_ = get_trash_nesting(thread);
+    tracing_ = thread->tracing;
+    event_ = get_event(thread);
+    executor_ = get_executor(thread);
+    Py_XINCREF(executor_);
+    c_stack_bounds_ = get_c_stack_bounds(thread);
+    c_stack_references_ = get_c_stack_references(thread);
+}
+
+const void* InterpState::first_read() const { return innermost(frames_); }
+
+void InterpState::restore(PyThreadState* thread) const {
+    set_frames(thread, frames_);
+    thread->exc_info = exc_info_;
+    thread->datastack_chunk = datastack_chunk_;
+    thread->datastack_top = datastack_top_;
+    thread->datastack_limit = datastack_limit_;
+    thread->context = context_;
+    ++thread->context_ver;
+    const int limit = recursion_limit(thread);
+    const bool is_new_limit = kCountsPythonCalls && limit != limit_;
+    *recursion_remaining(thread) = limit - (is_new_limit ? depth_for_new_limit(thread) : depth_);
+    set_c_recursion(thread, c_recursion_remaining_);
+    set_trash_nesting(thread, trash_nesting_);
+    thread->tracing = tracing_;
+    set_event(thread, event_);
+    set_executor(thread, executor_);
+    Py_XDECREF(executor_);
+    set_c_stack_bounds(thread, c_stack_bounds_);
+    set_c_stack_references(thread, c_stack_references_);
+    refresh_use_tracing(thread);
+    resume_critical_sections(thread, critical_section_);
+}
+
+// Where one count serves Python calls and C calls, a limit above what the stack has room for is
+// honoured in part: the rest counts as used up. How much that is depends on the limit.
+int InterpState::depth_for_new_limit(PyThreadState* thread) const {
+    _PyErr_StackItem* handled = exc_info_;
+    while (handled->previous_item != nullptr) handled = handled->previous_item;
+    if (handled == &thread->exc_state) return depth_;  // the thread's own stack
+    auto* base = reinterpret_cast<StackBase*>(reinterpret_cast<std::byte*>(handled) -
+                                              offsetof(StackBase, handled_));
+    const int calls = depth_ - base->withheld_;
+    const int limit = recursion_limit(thread);
+    base->withheld_ = limit > base->allowance_ ? limit - base->allowance_ : 0;
+    return calls + base->withheld_;
+}
+
+void StackBase::enter(PyThreadState* thread, const core::StackSpan& stack, PyObject* context) {
+    _PyStackChunk* chunk = root_chunk(stack);
+    chunk->previous = nullptr;
+    chunk->size = static_cast<std::size_t>(stack.top - stack.split);
+    chunk->top = 0;
+    thread->datastack_chunk = chunk;
+    thread->datastack_top = &chunk->data[1];
+    thread->datastack_limit = reinterpret_cast<PyObject**>(stack.top);
+
+    handled_.exc_value = nullptr;
+    handled_.previous_item = nullptr;
+    thread->exc_info = &handled_;
+    thread->context = context;
+    ++thread->context_ver;
+    thread->tracing = 0;
+    set_event(thread, kNoEvent);
+    set_executor(thread, nullptr);
+    set_c_stack_bounds(thread, bounds_of(stack));
+    set_c_stack_references(thread, nullptr);
+    set_trash_nesting(thread, 0);
+    set_frames(thread, no_frames(thread, c_frame_));
+
+    allowance_ = recursion_allowance(stack);
+    const int limit = recursion_limit(thread);
+    withheld_ = kCountsPythonCalls && allowance_ < limit ? limit - allowance_ : 0;
+    *recursion_remaining(thread) = limit - withheld_;
+    set_c_recursion(thread, allowance_);
+    refresh_use_tracing(thread);
+}
+
+PyObject* StackBase::leave(PyThreadState* thread, const core::StackSpan& stack) {
+    SCHED_CHECK(thread->datastack_chunk == root_chunk(stack) &&
+                    thread->datastack_top == &root_chunk(stack)->data[1],
+                "a tasklet ended with Python frames left on its stack");
+    return abandon(thread);
+}
+
+PyObject* StackBase::abandon(PyThreadState* thread) {
+    suspend_critical_sections(thread);
+    PyObject* context = thread->context;
+    thread->context = nullptr;
+    return context;
+}
+
+PyObject* InterpState::frame(PyThreadState* thread) const {
+    // CPython makes the frame object that the thread state points at. On 3.11 making one may start a
+    // collection, whose finalizers must not run with the wrong frame in place.
+    const int collecting = kCollectsWhenAllocating ? PyGC_Disable() : 0;
+    void* const own = get_frames(thread);
+    set_frames(thread, frames_);
+    PyFrameObject* frame = PyThreadState_GetFrame(thread);
+    set_frames(thread, own);
+    if (collecting != 0) PyGC_Enable();
+    return reinterpret_cast<PyObject*>(frame);
+}
+
+int InterpState::traverse(visitproc visit, void* arg) const {
+    Py_VISIT(context_);
+    Py_VISIT(executor_);
+    const int result = visit_frames(innermost(frames_), visit, arg);
+    if (result != 0) return result;
+    const _PyErr_StackItem* handled = exc_info_;
+    while (handled->previous_item != nullptr) handled = handled->previous_item;
+    Py_VISIT(handled->exc_value);
+    return visit_c_stack_references(c_stack_references_, visit, arg);
+}
+
+void InterpState::cut_off() { frames_ = cut_off_frames(frames_); }
+
+}  // namespace scheduler::binding
