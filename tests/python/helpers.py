@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import sysconfig
 import threading
 from collections.abc import Callable
@@ -30,6 +31,17 @@ def run_in_steps() -> None:
     """Empties the queue by `run_n_tasklets(1)`, one turn at a time."""
     while scheduler.getruncount() > 1:
         scheduler.run_n_tasklets(1)
+
+
+def references(thing: object) -> int:
+    """How many references there are to `thing`, of which a variable of the caller's is one.
+
+    The plain sys.getrefcount() also counts what lies on evaluation stacks, which since CPython 3.14 may
+    borrow from the variable instead.
+    """
+    box = [thing]
+    del thing
+    return sys.getrefcount(box[0]) - 2  # the box, and the argument
 
 
 def queue() -> list[scheduler.tasklet]:

@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 import scheduler
 
+_clear_type_cache = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
 WARM_UP = 5  # repetitions that may fill caches and free lists
 
 
 def _live_objects() -> dict[str, int]:
     gc.collect()
-    sys._clear_type_cache()  # it keeps the names that were looked up in types
+    _clear_type_cache()  # it keeps the names that were looked up in types
     counts = {
         "objects seen by the collector": len(gc.get_objects()),
         "allocated memory blocks": sys.getallocatedblocks(),
