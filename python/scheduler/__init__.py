@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
         raise
     raise ModuleNotFoundError(
         "the extension module '_scheduler' is not there for this interpreter: install the package "
-        "with it, by `python -m pip install`; it has to be CPython 3.11 to 3.13",
+        "with it, by `python -m pip install`; it has to be CPython 3.11 to 3.15",
         name="_scheduler",
     ) from None
 

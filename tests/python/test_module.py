@@ -125,7 +125,7 @@ def test_without_its_extension_the_package_says_what_is_missing(run_script: Call
         try:
             import scheduler
         except ModuleNotFoundError as error:
-            print(error.name, "install" in str(error), "3.11 to 3.13" in str(error))
+            print(error.name, "install" in str(error), "3.11 to 3.15" in str(error))
         """
     )
     assert done.stdout == "_scheduler True True\n"
