@@ -1,11 +1,13 @@
 # What a newcomer and CI type. Each target is one call of tools/dev.py, which says what it does.
 #
-#   PYTHON_VERSIONS="3.12"            only these interpreters (default: 3.11 3.12 3.13 3.13t)
+#   PYTHON_VERSIONS="3.12 3.15d"      only these interpreters (default: 3.11 to 3.15, 3.13t)
 #   REQUIRE_PYTHONS="3.11 3.12 3.13"  fail when one of these is not found (default: any one will do)
+#   FULL_TESTS_ON="3.12 3.15"         the heavy tests on these, too (default: the newest found)
 #   PYTEST_ARGS="-k channel -x"       arguments for pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test free-threaded test-core asan tsan counts package wheel types docs lint format bench clean
+.PHONY: help demo test newer-pythons free-threaded test-core test-debug test-jit asan tsan counts \
+	package wheel types docs lint format bench clean clean-cache
 
 help:          # this list
 	@echo "make TARGET, for example: make test PYTHON_VERSIONS=3.12 PYTEST_ARGS='-k channel'"
@@ -14,10 +16,13 @@ help:          # this list
 
 demo:          ; @tools/bootstrap.sh demo            # install the module under build/, run an example
 test:          ; @tools/bootstrap.sh test            # every suite on every supported interpreter found
+newer-pythons: ; @tools/bootstrap.sh newer-pythons   # CPython 3.14 and 3.15 on Debian 12, for `test`
 free-threaded: ; @tools/bootstrap.sh free-threaded   # build the free-threaded CPython 3.13, for `test`
 test-core:     ; @tools/bootstrap.sh core core       # the core's suite, without Python
 asan:          ; @tools/bootstrap.sh core core-asan  # the same with AddressSanitizer and UBSan
 tsan:          ; @tools/bootstrap.sh core core-tsan  # the same with ThreadSanitizer
+test-debug:    ; @tools/bootstrap.sh debug           # the Python suites on debug builds of CPython
+test-jit:      ; @tools/bootstrap.sh jit             # the tests of switching with CPython's JIT
 counts:        ; @tools/bootstrap.sh counts          # instructions and allocations, against the baseline
 package:       ; @tools/bootstrap.sh package         # check sdist, wheel and editable installation
 wheel:         ; @tools/bootstrap.sh wheel           # a wheel for other Linux systems, in build/dist
@@ -26,4 +31,5 @@ docs:          ; @tools/bootstrap.sh docs            # the documentation as a si
 lint:          ; @tools/bootstrap.sh lint            # clang-format and clang-tidy
 format:        ; @tools/bootstrap.sh format          # clang-format in place
 bench:         ; @tools/bootstrap.sh bench           # benchmarks, on this machine
-clean:         ; rm -rf build                        # remove all that these have made
+clean:         ; rm -rf build                        # remove all that these have made, but interpreters
+clean-cache:   ; @tools/bootstrap.sh clean-cache     # remove the interpreters that these have made

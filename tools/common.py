@@ -6,10 +6,13 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
+LOGS = BUILD / "logs"
+LAST_LINES = 15  # of a log, when a command has failed
 
 
 class Failure(Exception):
@@ -43,6 +46,35 @@ def run(
         stdout=subprocess.DEVNULL if quiet else None,
         check=True,
     )
+
+
+def run_logged(
+    log: str, what: str, *commands: list[str | Path], env: dict[str, str] | None = None
+) -> None:
+    """Runs commands whose output only matters when one fails: it goes to a log.
+
+    The terminal gets a line that says `what` is done. Failure, with the log's end, if it is not.
+    """
+    LOGS.mkdir(parents=True, exist_ok=True)
+    path = LOGS / f"{log}.log"
+    start = time.monotonic()
+    say(f"{what} (output: {path.relative_to(ROOT)})")
+    with open(path, "a") as file:
+        for command in commands:
+            print(f"+ {shlex.join(map(str, command))}", file=file, flush=True)
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=env or clean_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+            if done.returncode != 0:
+                last = path.read_text(errors="replace").splitlines()[-LAST_LINES:]
+                failed = f"{what}: failed with exit code {done.returncode}, see {path}"
+                raise Failure("\n".join([*last, "", failed]))
+    say(f"    done in {time.monotonic() - start:.0f} s")
 
 
 def run_and_keep(

@@ -2,8 +2,12 @@
 
     demo                installs the module and runs examples/threads.py
     test                every suite on every supported interpreter that is found
-    free-threaded       builds the free-threaded CPython 3.13, which `test` then finds
+    debug               the Python suites on debug builds of CPython
+    jit                 the tests of switching, with the JIT of CPython 3.14 and 3.15
     core PRESET...      the core's suite as these presets of CMakePresets.json build it
+    free-threaded       builds the free-threaded CPython 3.13, which `test` then finds
+    newer-pythons       the same for CPython 3.14 and 3.15, for a Debian that has none
+    clean-cache         removes what these two have made
     package             checks sdist, wheel and editable installation
     wheel               a wheel for other Linux systems in build/dist, tested in a bare environment
     types               stubs, examples and tests/typing, by stubtest, mypy and pyright
@@ -21,19 +25,22 @@ import shlex
 import subprocess
 import sys
 import time
-from itertools import islice
+from collections.abc import Sequence
+from itertools import chain, islice
 
+import cache
 import environments
 import free_threaded
 import interpreters
 import lint
+import newer_pythons
 import packaging_check
 import suites
 import system_packages
 import type_check
 from common import BUILD, ROOT, Failure, run, say
 from environments import ModuleEnvironment
-from interpreters import FREE_THREADED, Interpreter
+from interpreters import Interpreter
 
 
 def main() -> int:
@@ -62,22 +69,49 @@ def demo(options: argparse.Namespace) -> None:
 
 
 def test(options: argparse.Namespace) -> None:
-    start = time.monotonic()
     found = find_interpreters(with_tests=True)
     suites.check_required(found)
-    tool_dir = environments.tools(found[-1])
-    results = suites.Results()
-    suites.run_core(results, tool_dir, suites.CORE_PRESETS)
+    results = suites.Results(planned=suites.planned(found))
+    say(f"Suites to come: {', '.join(results.planned)}")
+    full_on = os.environ.get("FULL_TESTS_ON", "").split() or [found[-1].version]
+    if lesser := [one.version for one in found if one.version not in full_on]:
+        say(
+            f"Without the tests that are marked as heavy (storms, a million tasklets), which "
+            f"FULL_TESTS_ON='{' '.join(full_on)}' allows: {', '.join(lesser)}"
+        )
+    tool_dir = environments.tools(this_machines(found))
+    suites.run_core(results, tool_dir, ("core",))
     must_embed = interpreters.SUPPORTED if os.environ.get("CI") else suites.required_versions()
     built = [ModuleEnvironment(one, tool_dir) for one in found]
-    suites.run_python(results, built, must_embed)
+    suites.run_python(results, built, must_embed, full_on)
     suites.run_counts(results, built)
 
-    say(f"\nInterpreters: {', '.join(f'{one.release} ({one.path})' for one in found)}")
+    say(f"\nInterpreters: {', '.join(f'{one.release} ({one.root}{one.path})' for one in found)}")
     not_found = set(interpreters.wanted_versions()) - {one.version for one in found}
     say(f"Not found: {interpreters.listed(not_found) or 'none'}")
-    say(f"Time: {time.monotonic() - start:.0f} s")
+    say(f"Time: {time.monotonic() - results.start:.0f} s")
     results.report()
+
+
+def debug(options: argparse.Namespace) -> None:
+    results, built = only_python(interpreters.DEBUG_BUILDS)
+    suites.run_python(results, built, suites.required_versions(), full_on=())
+    results.report()
+
+
+def jit(options: argparse.Namespace) -> None:
+    results, built = only_python(newer_pythons.VERSIONS)
+    suites.run_with_jit(results, built)
+    results.report()
+
+
+def only_python(versions: Sequence[str]) -> tuple[suites.Results, list[ModuleEnvironment]]:
+    """Environments for the interpreters of these versions, unless others are asked for."""
+    os.environ.setdefault("PYTHON_VERSIONS", " ".join(versions))
+    found = find_interpreters(with_tests=True)
+    suites.check_required(found)
+    tool_dir = environments.tools(this_machines(found))
+    return suites.Results(), [ModuleEnvironment(one, tool_dir) for one in found]
 
 
 def build_free_threaded(options: argparse.Namespace) -> None:
@@ -85,16 +119,26 @@ def build_free_threaded(options: argparse.Namespace) -> None:
     free_threaded.build()
 
 
+def make_newer_pythons(options: argparse.Namespace) -> None:
+    environments.forget_moved_checkout()
+    newer_pythons.build()
+
+
+def clean_cache(options: argparse.Namespace) -> None:
+    cache.remove(cache.DIRECTORY)
+
+
 def core(options: argparse.Namespace) -> None:
     tool_dir = environments.tools(best_interpreter(with_tests=True))
-    results = suites.Results()
-    suites.run_core(results, tool_dir, tuple(options.presets) or suites.CORE_PRESETS)
+    presets = tuple(options.presets) or ("core",)
+    results = suites.Results(planned=presets)
+    suites.run_core(results, tool_dir, presets)
     results.report()
 
 
 def counts(options: argparse.Namespace) -> None:
     found = find_interpreters(with_tests=True)
-    tool_dir = environments.tools(found[-1])
+    tool_dir = environments.tools(this_machines(found))
     results = suites.Results()
     suites.run_counts(results, [ModuleEnvironment(one, tool_dir) for one in found])
     results.report()
@@ -148,7 +192,7 @@ def bench(options: argparse.Namespace) -> None:
     environment.install_module()
     directory = environment.directory
     arguments = ["--json", directory / "figures.json"]
-    if one.version != FREE_THREADED:  # gevent has no build for it
+    if not one.is_free_threaded:  # gevent has no build for it
         environment.install_bench_requirements()
         arguments += ["--plots", directory]
     arguments += shlex.split(os.environ.get("BENCH_ARGS", ""))
@@ -158,11 +202,14 @@ def bench(options: argparse.Namespace) -> None:
 
 
 def find_interpreters(with_tests: bool, only_best: bool = False) -> list[Interpreter]:
-    """The interpreters to use, the preferred one last. Installs missing system packages."""
+    """The interpreters to use, the preferred one last. Installs missing system packages.
+
+    `only_best` gives one of this machine, not of a Debian of its own.
+    """
 
     def look() -> list[Interpreter]:
         best_first = reversed(interpreters.wanted_versions())
-        found = (one for version in best_first if (one := interpreters.find(version)))
+        found = (one for version in best_first if (one := interpreters.find(version, only_best)))
         return list(islice(found, 1)) if only_best else list(found)[::-1]
 
     environments.forget_moved_checkout()
@@ -179,6 +226,15 @@ def find_interpreters(with_tests: bool, only_best: bool = False) -> list[Interpr
     return found
 
 
+def this_machines(found: list[Interpreter]) -> Interpreter:
+    """One that can have the tools of this machine in an environment of its own."""
+    others = (interpreters.find(version, True) for version in reversed(interpreters.SUPPORTED))
+    for one in chain(reversed(found), others):
+        if one and not one.root and one.has_venv:
+            return one
+    raise Failure("No CPython with the module venv was found outside of the cache; one is needed.")
+
+
 def best_interpreter(with_tests: bool) -> Interpreter:
     return find_interpreters(with_tests, only_best=True)[0]
 
@@ -191,8 +247,12 @@ def best_environment(with_tests: bool) -> ModuleEnvironment:
 JOBS = {
     "demo": demo,
     "test": test,
-    "free-threaded": build_free_threaded,
+    "debug": debug,
+    "jit": jit,
     "core": core,
+    "free-threaded": build_free_threaded,
+    "newer-pythons": make_newer_pythons,
+    "clean-cache": clean_cache,
     "counts": counts,
     "package": package,
     "wheel": wheel,

@@ -7,6 +7,7 @@
     build/docs/venv         Sphinx
     build/bench/venv        one more, with what benchmarks/bench.py compares with
 
+Those of an interpreter in a Debian of its own are made and used in there, with that Debian's CMake.
 Stamps (small files that hold a hash) say what was done already, so that a second call is quick.
 """
 
@@ -19,12 +20,18 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from common import BUILD, ROOT, clean_environment, run, say
+from common import BUILD, ROOT, clean_environment, run, run_and_keep, say
 from interpreters import Interpreter
 
 # What an installed module is made of.
 SOURCES = ("CMakeLists.txt", "cmake", "include", "pyproject.toml", "python", "setup.py", "src")
 SOURCE_SUFFIXES = {".txt", ".cmake", ".toml", ".py", ".pyi", ".typed", ".h", ".cpp"}
+
+# What speaks of this machine's compiler and libraries, which another Debian does not have.
+OF_THIS_MACHINE = (
+    "CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CPATH", "LIBRARY_PATH", "LD_LIBRARY_PATH",
+    "CMAKE_PREFIX_PATH", "TMPDIR",
+)  # fmt: skip
 
 
 def forget_moved_checkout() -> None:
@@ -39,7 +46,7 @@ def tools(interpreter: Interpreter, *requirements: str) -> Path:
     """The environment with the build tools; returns its directory of programs."""
     venv = BUILD / "tools"
     _make_environment(venv, interpreter, obsolete=venv)
-    _install_requirements(venv, "build", *requirements)
+    _install_requirements(interpreter, venv, "build", *requirements)
     return venv / "bin"
 
 
@@ -47,7 +54,7 @@ def type_checkers(interpreter: Interpreter) -> Path:
     """The environment with mypy and pyright; returns its directory of programs."""
     venv = BUILD / "types"
     _make_environment(venv, interpreter, obsolete=venv)
-    _install_requirements(venv, "types")
+    _install_requirements(interpreter, venv, "types")
     return venv / "bin"
 
 
@@ -55,7 +62,7 @@ def documentation(interpreter: Interpreter) -> Path:
     """The environment with Sphinx; returns its interpreter."""
     venv = BUILD / "docs" / "venv"
     _make_environment(venv, interpreter, obsolete=venv)
-    _install_requirements(venv, "docs")
+    _install_requirements(interpreter, venv, "docs")
     return venv / "bin" / "python"
 
 
@@ -70,12 +77,27 @@ class ModuleEnvironment:
         # What CMake found out about another interpreter is of no use either.
         _make_environment(self.venv, interpreter, obsolete=self.directory)
         self.python = self.venv / "bin" / "python"
+        if interpreter.root:
+            tool_dir = Path("/usr/bin")
         self.cmake = tool_dir / "cmake"
         # CMake and Ninja of `tool_dir` are the ones that setup.py finds.
         self.env = clean_environment(
             PATH=os.pathsep.join([str(self.venv / "bin"), str(tool_dir), os.environ["PATH"]])
         )
-        _install_requirements(self.venv, "module")
+        if interpreter.root:
+            for name in OF_THIS_MACHINE:
+                self.env.pop(name, None)
+        _install_requirements(interpreter, self.venv, "module")
+
+    def run(self, *command: str | Path, env: dict[str, str] | None = None) -> None:
+        """As common.run(), where the interpreter is."""
+        run(*self.interpreter.inside, *command, env=env or self.env)
+
+    def run_and_keep(
+        self, *command: str | Path, env: dict[str, str] | None = None, prefix: str = ""
+    ) -> tuple[int, list[str]]:
+        """As common.run_and_keep(), where the interpreter is."""
+        return run_and_keep(*self.interpreter.inside, *command, env=env or self.env, prefix=prefix)
 
     def install_module(self, *cmake_options: str) -> None:
         """Installs the module by pip, unless the installed one was made from the same sources."""
@@ -94,7 +116,7 @@ class ModuleEnvironment:
         }
         pip = (self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
         options = ("--no-build-isolation", "--no-deps", "--force-reinstall")
-        run(*pip, *options, ROOT, env=self.env | variables)
+        self.run(*pip, *options, ROOT, env=self.env | variables)
         _mark_done(stamp, fingerprint)
 
     def packages(self) -> Path:
@@ -103,34 +125,35 @@ class ModuleEnvironment:
         return Path(subprocess.check_output([self.python, "-I", "-c", code], text=True).strip())
 
     def install_test_requirements(self) -> None:
-        _install_requirements(self.venv, "test")
+        _install_requirements(self.interpreter, self.venv, "test")
 
     def install_bench_requirements(self) -> None:
-        _install_requirements(self.venv, "bench")
+        _install_requirements(self.interpreter, self.venv, "bench")
 
     def build_capi_tests(self, *cmake_options: str) -> None:
         """Builds tests/capi, and the module if it is not yet built so."""
-        run(self.cmake, "-S", ROOT, "-B", self.cmake_dir, *cmake_options, env=self.env)
-        run(self.cmake, "--build", self.cmake_dir, "--target", "capi_tests", env=self.env)
+        self.run(self.cmake, "-S", ROOT, "-B", self.cmake_dir, *cmake_options)
+        self.run(self.cmake, "--build", self.cmake_dir, "--target", "capi_tests")
 
 
 def _make_environment(venv: Path, interpreter: Interpreter, obsolete: Path) -> None:
     """Makes a virtual environment; `obsolete` goes if it was another interpreter's."""
     stamp = venv / "interpreter.stamp"
-    identity = f"{interpreter.path} {interpreter.release}"
+    identity = f"{interpreter.root}{interpreter.path} {interpreter.release}"
     if not _is_done(stamp, identity):
         shutil.rmtree(obsolete, ignore_errors=True)
         say(f"Virtual environment {venv.relative_to(ROOT)} (CPython {interpreter.release})")
-        run(interpreter.path, "-m", "venv", venv)
+        run(*interpreter.inside, interpreter.path, "-m", "venv", venv)
         _mark_done(stamp, identity)
 
 
-def _install_requirements(venv: Path, *names: str) -> None:
+def _install_requirements(interpreter: Interpreter, venv: Path, *names: str) -> None:
     for name in names:
         file = ROOT / "tools" / "requirements" / f"{name}.txt"
         stamp = venv / f"{name}.stamp"
         if not _is_done(stamp, file.read_text()):
-            pip = (venv / "bin" / "python", "-m", "pip", "install", "-q")
+            python = (*interpreter.inside, venv / "bin" / "python")
+            pip = (*python, "-m", "pip", "install", "-q")
             run(*pip, "--disable-pip-version-check", "-r", file)
             _mark_done(stamp, file.read_text())
 

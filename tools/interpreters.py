@@ -1,4 +1,4 @@
-"""Finds the CPython interpreters on this machine."""
+"""Finds the CPython interpreters on this machine, and those that `make` has put into the cache."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import BUILD, Failure, clean_environment
+import free_threaded
+import newer_pythons
+from common import BUILD, ROOT, Failure, clean_environment
 
 FREE_THREADED = "3.13t"
 # From the least to the most preferred one, where one of them is enough.
-SUPPORTED = (FREE_THREADED, "3.11", "3.12", "3.13")
-OWN_BUILD = BUILD / "python3.13t"  # where free_threaded.py installs it
+SUPPORTED = (FREE_THREADED, "3.11", "3.12", "3.13", "3.14", "3.15")
+# Debug builds are used when they are asked for by name.
+DEBUG_BUILDS = tuple(f"{version}d" for version in SUPPORTED if version != FREE_THREADED)
+HOW_TO_GET = {FREE_THREADED: "make free-threaded"} | dict.fromkeys(
+    [f"{version}{kind}" for version in newer_pythons.VERSIONS for kind in ("", "d")],
+    "make newer-pythons",
+)
+
+SYSTEM_PLACES = ("/usr/local/bin", "/usr/bin")
 
 # Run by a candidate: what it is, and whether programs can be compiled against it.
 PROBE = """
@@ -23,7 +32,8 @@ import importlib.util, json, os, sys, sysconfig
 get = sysconfig.get_config_var
 places = {get("LIBDIR"), get("LIBPL"), os.path.join(get("LIBDIR") or "", get("MULTIARCH") or "")}
 print(json.dumps({
-    "version": "%d.%d" % sys.version_info[:2] + ("t" if get("Py_GIL_DISABLED") else ""),
+    "version": "%d.%d" % sys.version_info[:2]
+    + ("t" if get("Py_GIL_DISABLED") else "") + ("d" if get("Py_DEBUG") else ""),
     "release": sys.version.split()[0],
     "path": sys.executable,
     "usable": sys.implementation.name == "cpython",
@@ -40,12 +50,26 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Interpreter:
-    version: str  # such as "3.12"; "3.13t" is free-threaded
+    version: str  # such as "3.12"; "3.13t" is free-threaded, "3.14d" a debug build
     release: str  # such as "3.12.1"
     path: str
     has_venv: bool  # can make virtual environments with pip
     has_headers: bool  # Python.h: the module can be compiled
     has_library: bool  # libpython: it can be embedded
+    root: str = ""  # the directory of the Debian system that it belongs to, if not this machine's
+
+    @property
+    def is_free_threaded(self) -> bool:
+        return "t" in self.version
+
+    @property
+    def is_debug_build(self) -> bool:
+        return self.version.endswith("d")
+
+    @property
+    def inside(self) -> tuple[str | Path, ...]:
+        """The words before every command for it."""
+        return newer_pythons.inside(Path(self.root)) if self.root else ()
 
     @property
     def can_build(self) -> bool:
@@ -59,33 +83,51 @@ class Interpreter:
 def wanted_versions() -> list[str]:
     """PYTHON_VERSIONS of the environment, or all supported ones; the most preferred one last."""
     versions = os.environ.get("PYTHON_VERSIONS", "").split() or SUPPORTED
+    known = DEBUG_BUILDS + SUPPORTED
     for version in versions:
-        if version not in SUPPORTED:
+        if version not in known:
             supported = " ".join(sorted(SUPPORTED))
-            raise Failure(f"CPython {version} is not supported; supported: {supported}")
-    return sorted(versions, key=SUPPORTED.index)
+            raise Failure(
+                f"CPython {version} is not supported; supported: {supported}; debug builds: "
+                f"{' '.join(DEBUG_BUILDS)}"
+            )
+    return sorted(versions, key=known.index)
 
 
 def listed(versions: Iterable[str]) -> str:
     """Names versions that were not found, and says how to get one."""
-    hints = {FREE_THREADED: f"{FREE_THREADED} (make free-threaded builds it)"}
-    return ", ".join(hints.get(version, version) for version in sorted(versions))
+
+    def named(version: str) -> str:
+        how = HOW_TO_GET.get(version)
+        return f"{version} (to get it: {how})" if how else version
+
+    return ", ".join(named(version) for version in sorted(versions))
 
 
-def find(version: str) -> Interpreter | None:
-    """The best interpreter of a version: the first complete one, else the first that runs."""
-    found = [one for path in _candidates(version) if (one := _probe(path, version))]
+def find(version: str, this_machines: bool = False) -> Interpreter | None:
+    """The best interpreter of a version: the first complete one, else the first that runs.
+
+    With `this_machines` none that is in a Debian of its own.
+    """
+    roots = [""] if this_machines else ["", str(newer_pythons.PLACE)]
+    candidates = ((root, path) for root in roots for path in _candidates(version, root))
+    found = [one for root, path in candidates if (one := _probe(path, version, root))]
     return next((one for one in found if one.is_complete), found[0] if found else None)
 
 
-def _candidates(version: str) -> Iterator[str]:
-    name = f"python{version}"
-    places = os.environ.get("PATH", "").split(os.pathsep)
-    places += [str(path / "bin") for path in _pyenv_versions(version)]
-    places += [str(OWN_BUILD / "bin"), "/usr/local/bin", "/usr/bin"]
-    for place in dict.fromkeys(places):
-        if place and os.access(os.path.join(place, name), os.X_OK):
-            yield os.path.join(place, name)
+def _candidates(version: str, root: str) -> Iterator[str]:
+    """Paths of programs; with a root, seen from there."""
+    release = version.removesuffix("d")
+    names = [f"python{version}"] + ([f"python{release}-dbg"] if version != release else [])
+    places = [*SYSTEM_PLACES]
+    if not root:
+        path = os.environ.get("PATH", "").split(os.pathsep)
+        pyenv = [str(directory / "bin") for directory in _pyenv_versions(version)]
+        places = [*path, *pyenv, str(free_threaded.PLACE / "bin"), *places]
+    for place in filter(None, dict.fromkeys(places)):
+        for name in names:
+            if os.access(f"{root}{os.path.join(place, name)}", os.X_OK):
+                yield os.path.join(place, name)
 
 
 def _pyenv_versions(version: str) -> list[Path]:
@@ -110,10 +152,12 @@ def _pyenv_versions(version: str) -> list[Path]:
     return sorted(found, key=patch, reverse=True)
 
 
-def _probe(path: str, version: str) -> Interpreter | None:
+def _probe(path: str, version: str, root: str) -> Interpreter | None:
+    inside = newer_pythons.inside(Path(root)) if root else ()
     try:
         output = subprocess.run(
-            [path, "-I", "-c", PROBE],
+            [*inside, path, "-I", "-c", PROBE],
+            cwd=ROOT,
             env=clean_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -125,7 +169,6 @@ def _probe(path: str, version: str) -> Interpreter | None:
         return None  # a shim of a version manager, for instance, with nothing behind it
     if not facts.pop("usable") or facts["version"] != version:
         return None
-    found = Path(facts["path"])
-    if found.is_relative_to(BUILD) and not found.is_relative_to(OWN_BUILD):
+    if Path(facts["path"]).is_relative_to(BUILD):
         return None  # an environment that we have made; it would be made anew out of itself
-    return Interpreter(**facts)
+    return Interpreter(**facts, root=root)

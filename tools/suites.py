@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,9 +17,16 @@ from pathlib import Path
 import system_packages
 from common import ROOT, Failure, clean_environment, run, run_and_keep, say
 from environments import ModuleEnvironment
-from interpreters import FREE_THREADED, Interpreter, listed
+from interpreters import Interpreter, listed
 
-CORE_PRESETS = ("core", "core-asan", "core-tsan")
+PYTHON_TESTS = ROOT / "tests" / "python"
+# What is tried with CPython's JIT: tasklets that are switched while traces are made and run.
+WITH_JIT = (
+    "channels", "frames", "kill", "leaks", "propagation", "python_state", "recursion", "references",
+    "run_and_switch", "run_loops", "scenarios", "storm", "switching_anywhere", "threads", "throw",
+    "tracing", "unwinding",
+)  # fmt: skip
+WITHOUT_HEAVY = ("-m", "not heavy")
 COUNTED_ON = "3.12"
 # CMake options of the builds that are tested.
 STRICT = ("-DSCHEDULER_BUILD_TESTS=ON", "-DSCHEDULER_WERROR=ON")
@@ -39,24 +47,42 @@ LONGEST_SHOWN = 500
 
 @dataclass
 class Results:
-    """One line for each suite, and for each one that failed what it said of that."""
+    """One line for each suite, and for each one that failed what it said of that.
 
+    `planned` are the suites to come, by which it says how far it is.
+    """
+
+    planned: Sequence[str] = ()
     lines: list[str] = field(default_factory=list)
     failed: dict[str, list[str]] = field(default_factory=dict)
+    start: float = field(default_factory=time.monotonic)
 
-    def run(self, suite: str, kind: str, command: Callable[[], tuple[int, list[str]]]) -> None:
-        """Runs a suite of a kind of CLOSING_LINE and keeps its closing line."""
-        say(f"\n=== {suite}")
+    def announce(self, suite: str, what: str = "") -> None:
+        position = ""
+        if suite in self.planned:
+            position = f"{self.planned.index(suite) + 1} of {len(self.planned)}: "
+        minutes, seconds = divmod(int(time.monotonic() - self.start), 60)
+        say(f"\n=== {position}{suite}{what} ({minutes}:{seconds:02} min since the start)")
+
+    def run(
+        self,
+        suite: str,
+        kind: str,
+        command: Callable[[], tuple[int, list[str]]],
+        note: str = "",
+    ) -> None:
+        """Runs a suite of a kind of CLOSING_LINE and keeps its closing line, with a note."""
+        self.announce(suite)
         code, output = command()
         matching = [line for line in output if CLOSING_LINE[kind].search(line)]
         closing = matching[-1].strip("= ") if matching else f"no closing line, exit code {code}"
         named = [line for line in output if FAILED_LINE[kind].match(line)][:LINES_SHOWN]
         reasons = named or output[-LINES_SHOWN:]
-        self.add(suite, closing, ok=code == 0 and bool(matching), reasons=reasons)
+        self.add(suite, closing + note, ok=code == 0 and bool(matching), reasons=reasons)
 
     def build(self, suite: str, command: Callable[[], None]) -> bool:
         """Builds what a suite needs; a failure takes the suite's place in the table."""
-        say(f"\n=== {suite}: build")
+        self.announce(suite, ": build")
         try:
             command()
             return True
@@ -106,31 +132,60 @@ def _fixed_addresses(preset: str) -> tuple[str, ...]:
     return prefix if subprocess.run([*prefix, "true"], capture_output=True).returncode == 0 else ()
 
 
+def planned(found: list[Interpreter]) -> list[str]:
+    """The names of the suites that `make test` runs on these, in order."""
+    capi = [f"{one.version} capi" for one in found]
+    pytest = [suite for one in found for suite, _ in _parts(one.version, alone=len(found) == 1)]
+    counted_on = _to_count_on([one.version for one in found])
+    return ["core", *capi, *pytest, f"{counted_on} counts".strip()]
+
+
 def run_python(
-    results: Results, environments: list[ModuleEnvironment], must_embed: Collection[str]
+    results: Results,
+    environments: list[ModuleEnvironment],
+    must_embed: Collection[str],
+    full_on: Collection[str],
 ) -> None:
     """For each interpreter tests/capi, and pytest against the installed module.
 
-    The versions in `must_embed` fail when they have no library for tests/capi.
+    The versions in `must_embed` fail when they have no library for tests/capi. Those that are not
+    in `full_on` are not given the tests that are marked as heavy.
     """
-    built = []
+    jobs = []
     for environment in environments:
         version = environment.interpreter.version
         if results.build(f"{version} pytest", partial(_build_module, environment)):
-            built.append(environment)
+            parts = _parts(version, alone=len(environments) == 1)
+            jobs += [(environment, suite, files) for suite, files in parts]
         if not environment.interpreter.has_library:
             closing = f"NOT RUN: {environment.interpreter.path} has no libpython (--enable-shared)"
             results.add(f"{version} capi", closing, ok=version not in must_embed)
         elif results.build(f"{version} capi", partial(environment.build_capi_tests, *STRICT)):
             results.run(f"{version} capi", "ctest", partial(_run_capi, environment))
 
-    def run_pytest(environment: ModuleEnvironment) -> None:
-        suite = f"{environment.interpreter.version} pytest"
-        results.run(suite, "pytest", partial(_run_pytest, environment))
+    def run_pytest(job: tuple[ModuleEnvironment, str, list[Path]]) -> None:
+        environment, suite, files = job
+        heavy = environment.interpreter.version in full_on
+        command = partial(_run_pytest, environment, suite, files, () if heavy else WITHOUT_HEAVY)
+        note = "" if heavy else "; without what is marked as heavy"
+        results.run(suite, "pytest", command, note)
 
     # pytest uses one core, and takes the longest.
     with ThreadPoolExecutor(_suites_at_once()) as pool:
-        list(pool.map(run_pytest, built))
+        list(pool.map(run_pytest, jobs))
+
+
+def run_with_jit(results: Results, environments: list[ModuleEnvironment]) -> None:
+    """The tests of WITH_JIT while CPython's experimental JIT is on."""
+    files = [PYTHON_TESTS / f"test_{name}.py" for name in WITH_JIT]
+    env = {"PYTHON_JIT": "1", "STORM_SECONDS": "10"}
+    for environment in environments:
+        suite = f"{environment.interpreter.version} jit"
+        if results.build(suite, partial(_build_module, environment)):
+            check = "import sys; sys.exit(not sys._jit.is_enabled() and 'built without the JIT')"
+            environment.run(environment.python, "-c", check, env=environment.env | env)
+            command = partial(_run_pytest, environment, suite, files, (), env)
+            results.run(suite, "pytest", command)
 
 
 def _build_module(environment: ModuleEnvironment) -> None:
@@ -141,43 +196,60 @@ def _build_module(environment: ModuleEnvironment) -> None:
 def _run_capi(environment: ModuleEnvironment) -> tuple[int, list[str]]:
     ctest = (environment.cmake.with_name("ctest"), "--test-dir", environment.cmake_dir)
     selection = ("--label-regex", "capi", "--no-tests=error", "--output-on-failure", "-j2")
-    return run_and_keep(*ctest, *selection, env=environment.env)
+    return environment.run_and_keep(*ctest, *selection)
 
 
-def _run_pytest(environment: ModuleEnvironment) -> tuple[int, list[str]]:
+def _parts(version: str, alone: bool) -> list[tuple[str, list[Path]]]:
+    """The suite of an interpreter as names and files: two parts where a core would be idle."""
+    suite = f"{version} pytest"
+    if not alone or _suites_at_once() == 1 or _pytest_arguments():
+        return [(suite, [])]
+    files = sorted(PYTHON_TESTS.glob("test_*.py"))
+    return [(f"{suite} {part + 1}/2", files[part::2]) for part in range(2)]
+
+
+def _pytest_arguments() -> list[str]:
+    return shlex.split(os.environ.get("PYTEST_ARGS", ""))
+
+
+def _run_pytest(
+    environment: ModuleEnvironment,
+    suite: str,
+    files: list[Path],
+    selection: tuple[str, ...],
+    variables: dict[str, str] | None = None,
+) -> tuple[int, list[str]]:
     cache = f"cache_dir={environment.directory / 'pytest_cache'}"
-    arguments = ("-o", cache, *shlex.split(os.environ.get("PYTEST_ARGS", "")))
-    prefix = f"{environment.interpreter.version} | "
-    pytest = (environment.python, "-m", "pytest")
-    env = environment.env
-    if environment.interpreter.version == FREE_THREADED:
+    arguments = ("-o", cache, *selection, *_pytest_arguments(), *files)
+    env = environment.env | (variables or {})
+    if environment.interpreter.is_free_threaded:
         env = env | {"PYTHON_GIL": "0"}  # so that no imported extension brings the GIL back
-    return run_and_keep(*pytest, *arguments, env=env, prefix=prefix)
+    pytest = (environment.python, "-m", "pytest")
+    return environment.run_and_keep(*pytest, *arguments, env=env, prefix=f"{suite} | ")
 
 
 def run_counts(results: Results, environments: list[ModuleEnvironment]) -> None:
     """tests/counts, on one interpreter: what it counts differs little between them."""
-    chosen = _to_count_on(environments)
+    by_version = {one.interpreter.version: one for one in environments}
+    chosen = by_version.get(_to_count_on(list(by_version)))
     if not chosen:
-        closing = f"NOT RUN: CPython {FREE_THREADED} is not counted on, and there is no other"
+        closing = "NOT RUN: only counted on release builds with a GIL, and there is none"
         results.add("counts", closing, ok=not os.environ.get("CI"))
         return
     suite = f"{chosen.interpreter.version} counts"
-    if why := system_packages.why_no_valgrind():
+    if not chosen.interpreter.root and (why := system_packages.why_no_valgrind()):
         results.add(suite, f"NOT RUN: {why}", ok=not os.environ.get("CI"))
     elif results.build(suite, partial(chosen.install_module, *STRICT)):
         arguments = shlex.split(os.environ.get("COUNTS_ARGS", ""))
         program = ROOT / "tests" / "counts" / "count.py"
-        count = partial(run_and_keep, chosen.python, program, *arguments, env=chosen.env)
+        count = partial(chosen.run_and_keep, chosen.python, program, *arguments)
         results.run(suite, "counts", count)
 
 
-def _to_count_on(environments: list[ModuleEnvironment]) -> ModuleEnvironment | None:
-    """COUNTED_ON if it is there, else the most preferred one that has a GIL."""
-    by_version = {one.interpreter.version: one for one in environments}
-    by_version.pop(FREE_THREADED, None)
-    last = list(by_version.values())[-1] if by_version else None
-    return by_version.get(COUNTED_ON, last)
+def _to_count_on(versions: list[str]) -> str:
+    """COUNTED_ON if it is there, else the most preferred release build that has a GIL, or ""."""
+    usable = [version for version in versions if version[-1].isdigit()]
+    return COUNTED_ON if COUNTED_ON in usable else next(reversed(usable), "")
 
 
 def _suites_at_once() -> int:

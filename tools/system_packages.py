@@ -7,9 +7,12 @@ import platform
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from common import Failure, clean_environment, run, say
-from interpreters import FREE_THREADED, Interpreter
+from common import Failure, clean_environment, run_logged
+
+if TYPE_CHECKING:
+    from interpreters import Interpreter
 
 # What a CPython with ctypes, pip and venv is built from: (library, header, package),
 # {program: package}.
@@ -21,6 +24,25 @@ CPYTHON_LIBRARIES = (
 CPYTHON_PROGRAMS = {"make": "make", "xz": "xz-utils"}
 
 
+def install(missing: list[str]) -> bool:
+    """Installs packages; returns whether there were any."""
+    if not missing:
+        return False
+    install = f"apt-get install -y {' '.join(missing)}"
+    if not shutil.which("apt-get"):
+        raise Failure(f"Missing here (names of Debian's packages): {' '.join(missing)}")
+    if os.geteuid() != 0:
+        raise Failure(f"System packages are missing. Install them with\n    sudo {install}")
+    run_logged(
+        "apt",
+        f"Installing missing system packages: {' '.join(missing)}",
+        ("apt-get", "update", "-q"),
+        (*install.split(), "-q", "--no-install-recommends"),
+        env=clean_environment(DEBIAN_FRONTEND="noninteractive"),
+    )
+    return True
+
+
 def ensure(interpreters: list[Interpreter], with_tests: bool) -> bool:
     """Makes sure of compiler, Boost.Context, GoogleTest and the parts of Debian's own Pythons.
 
@@ -30,7 +52,7 @@ def ensure(interpreters: list[Interpreter], with_tests: bool) -> bool:
     if platform.system() != "Linux":
         return False
     missing = _missing_libraries(with_tests) + _missing_python_parts(interpreters, with_tests)
-    return _install(missing)
+    return install(missing)
 
 
 def ensure_for_cpython() -> None:
@@ -43,18 +65,16 @@ def ensure_for_cpython() -> None:
     for name, header, package in CPYTHON_LIBRARIES:
         if not has_compiler or not _has_library(compiler, name, header):
             missing.append(package)
-    _install(missing)
+    install(missing)
 
 
 def why_no_valgrind() -> str:
     """Makes sure of Valgrind where that needs no help from the user; else says what is missing."""
     if not shutil.which("valgrind"):
         try:
-            _install(["valgrind"])
+            install(["valgrind"])
         except Failure as failure:
             return " ".join(str(failure).split())
-        except subprocess.CalledProcessError as error:
-            return f"Valgrind could not be installed, exit code {error.returncode}: see above"
     return ""
 
 
@@ -64,23 +84,7 @@ def ensure_for_benchmarks() -> None:
         return
     compiler = os.environ.get("CXX") or "c++"
     if not _has_library(compiler, "benchmark", "benchmark/benchmark.h"):
-        _install(["libbenchmark-dev"])
-
-
-def _install(missing: list[str]) -> bool:
-    """Installs packages; returns whether there were any."""
-    if not missing:
-        return False
-    install = f"apt-get install -y {' '.join(missing)}"
-    if not shutil.which("apt-get"):
-        raise Failure(f"Missing here (names of Debian's packages): {' '.join(missing)}")
-    if os.geteuid() != 0:
-        raise Failure(f"System packages are missing. Install them with\n    sudo {install}")
-    say(f"Missing system packages: {' '.join(missing)}")
-    quiet = clean_environment(DEBIAN_FRONTEND="noninteractive")
-    run("apt-get", "update", "-q", env=quiet)
-    run(*install.split(), "-q", "--no-install-recommends", env=quiet)
-    return True
+        install(["libbenchmark-dev"])
 
 
 def _missing_libraries(with_tests: bool) -> list[str]:
@@ -117,10 +121,11 @@ def _missing_python_parts(interpreters: list[Interpreter], with_tests: bool) -> 
     """
     missing = []
     for one in interpreters:
-        if Path(one.path).parent != Path("/usr/bin") or one.version == FREE_THREADED:
+        if one.root or Path(one.path).parent != Path("/usr/bin") or one.is_free_threaded:
             continue
+        release = one.version.removesuffix("d")
         if not one.has_headers or (with_tests and not one.has_library):
-            missing.append(f"python{one.version}-dev")
+            missing.append(f"python{release}-{'dbg' if one.is_debug_build else 'dev'}")
         if not one.has_venv:
-            missing.append(f"python{one.version}-venv")
+            missing.append(f"python{release}-venv")
     return missing

@@ -29,6 +29,7 @@ from model.tasklet import Leaving, Tasklet
 FIRST_SEED = int(os.environ.get("MODEL_FIRST_SEED", "0"))
 PROGRAMS = int(os.environ.get("MODEL_PROGRAMS", "6000"))
 BATCH = 500
+LIGHT_BATCHES = 2  # which `make test` runs on every interpreter
 REPORTED = 3  # programs whose differences are printed for a batch
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -49,7 +50,13 @@ def no_thread_left(deadlock_timeout: Callable[[float | None], None]) -> Iterator
 
 
 @pytest.mark.spec("R-02", "R-03", "R-10", "R-11", "F-01", "F-02", "C-10", "C-11", "C-20", "T-01")
-@pytest.mark.parametrize("first", range(FIRST_SEED, FIRST_SEED + PROGRAMS, BATCH))
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(first, marks=pytest.mark.heavy if n >= LIGHT_BATCHES else ())
+        for n, first in enumerate(range(FIRST_SEED, FIRST_SEED + PROGRAMS, BATCH))
+    ],
+)
 def test_module_agrees_with_model(first: int) -> None:
     different = []
     for seed in range(first, min(first + BATCH, FIRST_SEED + PROGRAMS)):

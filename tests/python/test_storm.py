@@ -33,6 +33,7 @@ def run_storm(*arguments: str, timeout: float) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(SECONDS + 4 * TIMEOUT)
 @pytest.mark.spec("H-01", "H-02", "H-05", "H-08", "C-53", "N-01", "N-02", "N-04")
 def test_a_storm_loses_and_doubles_nothing():
