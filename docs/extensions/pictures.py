@@ -179,7 +179,7 @@ def stack() -> Picture:
     p = Picture("One slot of a thread's stacks", 820, 270)
     p.text(30, 36, "low addresses", grey=True)
     p.text(790, 36, "high addresses", "end", grey=True)
-    p.box(30, 50, 110, 80, "guard page:\noverflow\nis a fault", "end")
+    p.box(30, 50, 110, 80, "guard:\noverflow\nis a fault", "end")
     p.box(140, 50, 330, 80, "never touched: no memory", "plain")
     p.box(470, 50, 110, 80, "C stack", "turn")
     p.box(580, 50, 110, 80, "frames of\nPython code", "state")

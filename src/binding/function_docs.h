@@ -269,16 +269,21 @@ Set the size of the stacks that tasklets get from now on, and return the former 
 
 A tasklet gets its stack at its first turn; one that has started keeps the stack it has.
 The size is address space: memory is taken page by page as it is used, so that larger
-stacks cost little (page tables) and smaller ones save little. The default is 1 MiB, on
-Python 3.11, which counts Python calls as well, 3 MiB. Recursion in C code, on 3.11 all
-recursion, ends in RecursionError after a number of levels in proportion to the size:
-about 270 at 1 MiB, 14 at 128 KiB. Below 768 KiB Python's parser, which counts no
-recursion, can overflow the stack and end the process: do not compile or literal_eval()
-text that you do not trust there.
+stacks cost little (page tables) and smaller ones save little. The default is 8 MiB, as
+a thread has, so that libraries which count on that can be used: numpy.linalg.inv()
+takes 3.2 MiB. Choose less for hundreds of thousands of tasklets that run no such code.
+
+An eighth of the size, 1 MiB at most, is the guard below the stack. A function whose frame is
+larger than the guard can step over it into the stack of another tasklet, unnoticed.
+Recursion in C code, on 3.11 all recursion, ends in RecursionError after a number of
+levels in proportion to the size: about 2,000 at 8 MiB, 240 at 1 MiB, 13 at 128 KiB.
+Below 1 MiB Python's parser, which counts no recursion, can overflow the stack and end
+the process: do not compile or literal_eval() text that you do not trust there.
 
 Parameters:
-    bytes: an int from 65536 (64 KiB) to 4294967296 (4 GiB), of which up to two pages are
-        for the guard page and for alignment: see stack_stats().
+    bytes: an int from 65536 (64 KiB) to 4294967296 (4 GiB). More than 2 MiB is rounded
+        up to a multiple of that, for which page tables are made. stack_stats() tells
+        how much is left without the guard.
 
 Returns:
     The size so far, an int.
@@ -322,16 +327,16 @@ for many stacks at a time, by one mapping each; memory is taken when a page is u
 
 Returns:
     A dict of ints:
-    "stack_bytes": what a tasklet could use of a stack that it got now, up to two pages
-    less than set_stack_size() has said.
+    "stack_bytes": what a tasklet could use of a stack that it got now: what
+    set_stack_size() has said without the guard, an eighth of it or 1 MiB.
     "reserved": stacks that there is address space for, of all sizes, as below.
     "in_use": those that tasklets have.
     "high_water": the most that were in use at once.
     "pooled": those that were in use and wait for a tasklet.
-    "guarded": how many in use or pooled have a guard page, which turns an overflow into
-    a fatal error.
+    "guarded": how many in use or pooled have a guard, which turns an overflow into a
+    fatal error.
     "mappings": mappings of memory made for them. Where the system is older than Linux
-    6.13 each guard page takes two more.
+    6.13 each guard takes two more.
     "resident_bytes": bytes of them that are in memory, by mincore(), which is slow when
     there are many; None where the system does not tell.
 

@@ -184,7 +184,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
     if (hit) end_by_default(signal);  // for one that returns: the stack stays full
 }
 
-// SIGSEGV alone: what Linux sends for guard pages of either kind.
+// SIGSEGV alone: what Linux sends for guards of either kind.
 bool install_handler() {
     if (::sigaction(SIGSEGV, nullptr, &previous) != 0) return false;
     struct sigaction ours{};

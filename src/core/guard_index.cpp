@@ -14,8 +14,10 @@ class GuardIndexEntry {
             return false;
         }
         bytes_.store(slots.bytes, std::memory_order_relaxed);
-        slot_bytes_.store(slots.slot_bytes, std::memory_order_relaxed);
-        guard_bytes_.store(slots.guard_bytes, std::memory_order_relaxed);
+        guard_bytes_.store(slots.layout.guard_bytes, std::memory_order_relaxed);
+        stack_bytes_.store(slots.layout.stack_bytes, std::memory_order_relaxed);
+        group_slots_.store(slots.layout.group_slots, std::memory_order_relaxed);
+        group_bytes_.store(slots.layout.group_bytes, std::memory_order_relaxed);
         begin_.store(slots.begin, std::memory_order_release);
         return true;
     }
@@ -29,13 +31,16 @@ class GuardIndexEntry {
             offset >= bytes_.load(std::memory_order_relaxed)) {
             return {};
         }
-        const std::size_t slot_bytes = slot_bytes_.load(std::memory_order_relaxed);
         const std::size_t guard_bytes = guard_bytes_.load(std::memory_order_relaxed);
-        const std::size_t in_slot = offset % slot_bytes;
-        if (in_slot >= guard_bytes) {
+        const std::size_t stack_bytes = stack_bytes_.load(std::memory_order_relaxed);
+        const std::size_t slot_bytes = guard_bytes + stack_bytes;
+        const std::size_t in_group = offset % group_bytes_.load(std::memory_order_relaxed);
+        const std::size_t in_slot = in_group % slot_bytes;
+        if (in_group / slot_bytes >= group_slots_.load(std::memory_order_relaxed) ||
+            in_slot >= guard_bytes) {
             return {};
         }
-        return {.bottom = address - in_slot + guard_bytes, .bytes = slot_bytes - guard_bytes};
+        return {.bottom = address - in_slot + guard_bytes, .bytes = stack_bytes};
     }
 
   private:
@@ -44,8 +49,10 @@ class GuardIndexEntry {
 
     std::atomic<std::uintptr_t> begin_{kFree};
     std::atomic<std::size_t> bytes_{0};
-    std::atomic<std::size_t> slot_bytes_{1};
     std::atomic<std::size_t> guard_bytes_{0};
+    std::atomic<std::size_t> stack_bytes_{1};
+    std::atomic<std::size_t> group_slots_{0};
+    std::atomic<std::size_t> group_bytes_{1};
 };
 
 namespace {

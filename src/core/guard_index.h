@@ -1,4 +1,4 @@
-// Whose guard page is at an address? For a signal handler: any thread, any moment, no locks.
+// Whose guard is at an address? For a signal handler: any thread, any moment, no locks.
 //
 // Every slab of every StackPool of the process is noted here for as long as it is mapped.
 #pragma once
@@ -7,14 +7,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "slot_layout.h"
+
 namespace scheduler::core {
 
-// The slots of one slab: each begins with its guard.
+// The slots of one slab.
 struct GuardedSlots {
     std::uintptr_t begin;
     std::size_t bytes;  // of all slots
-    std::size_t slot_bytes;
-    std::size_t guard_bytes;
+    SlotLayout layout;
 };
 
 // A place in the index. Places are never freed, only used again.

@@ -32,6 +32,10 @@ constexpr std::size_t kHotBytes = std::size_t{64} << 10;
 constexpr std::size_t kWarmStacks = 16384 - kHotStacks;
 constexpr std::size_t kWarmBytes = std::size_t{16} << 10;
 
+// See "The guard" in stack_pool.h.
+constexpr std::size_t kWideGuards = 1024;
+constexpr std::size_t kCrowdGuardBytes = std::size_t{64} << 10;
+
 constexpr std::size_t kFirstSlabStacks = 16;
 constexpr std::size_t kMaxSlabStacks = 16384;
 
@@ -65,7 +69,7 @@ long max_map_count() noexcept {
     return count > 0 ? count : kLinuxDefault;
 }
 
-// How many more guard pages of their own mapping the process may make. Each costs two of its
+// How many more guards of their own mapping the process may make. Each costs two of its
 // mappings, so all of them together cost half: the rest is for libraries, threads and malloc.
 std::atomic<long>& guard_mapping_budget() noexcept {
     static std::atomic<long> budget{max_map_count() / 4};
@@ -73,12 +77,12 @@ std::atomic<long>& guard_mapping_budget() noexcept {
 }
 
 // A guard that is a mark in the page table and no mapping of its own.
-bool install_guard(std::byte* page) noexcept {
+bool install_guard(std::byte* begin, std::size_t bytes) noexcept {
     static std::atomic<bool> is_unknown_to_kernel{false};
     if (is_unknown_to_kernel.load(std::memory_order_relaxed)) {
         return false;
     }
-    if (::madvise(page, page_bytes(), kMadvGuardInstall) == 0) {
+    if (::madvise(begin, bytes, kMadvGuardInstall) == 0) {
         return true;
     }
     if (errno == EINVAL) {
@@ -87,10 +91,10 @@ bool install_guard(std::byte* page) noexcept {
     return false;
 }
 
-bool map_guard(std::byte* page) noexcept {
+bool map_guard(std::byte* begin, std::size_t bytes) noexcept {
     std::atomic<long>& budget = guard_mapping_budget();
     if (budget.fetch_sub(1, std::memory_order_relaxed) > 0 &&
-        ::mprotect(page, page_bytes(), PROT_NONE) == 0) {
+        ::mprotect(begin, bytes, PROT_NONE) == 0) {
         return true;
     }
     budget.fetch_add(1, std::memory_order_relaxed);
@@ -137,19 +141,13 @@ struct alignas(kCacheLine) StackPool::Slab {
     Stack* record(std::size_t index) noexcept { return reinterpret_cast<Stack*>(this + 1) + index; }
 };
 
-// The largest even number of pages that, with its guard page, takes no more than `wanted`: so a slot
-// is an odd number of them. Never less than the least size. What a slot takes of address space it
-// takes of page tables as well.
-std::size_t StackPool::stack_bytes_for(std::size_t wanted) noexcept {
-    const std::size_t page = page_bytes();
-    const std::size_t two_pages = 2 * page;
-    const std::size_t slot = round_up_to_pages(std::clamp(wanted, kMinStackBytes, kMaxStackBytes));
-    const std::size_t least = (kMinStackBytes + two_pages - 1) / two_pages * two_pages;
-    return std::max(least, (slot - page) / two_pages * two_pages);
+SlotLayout StackPool::layout_for(std::size_t wanted) noexcept {
+    const std::size_t slot = std::clamp(wanted, kMinStackBytes, kMaxStackBytes);
+    return lay_out_slots(slot, kMinStackBytes, kFrameBytes + page_bytes(), page_bytes());
 }
 
-StackPool::StackPool(std::size_t stack_bytes) noexcept
-    : stack_bytes_(stack_bytes_for(stack_bytes)), next_slab_stacks_(kFirstSlabStacks) {}
+StackPool::StackPool(std::size_t slot_bytes) noexcept
+    : layout_(layout_for(slot_bytes)), next_slab_stacks_(kFirstSlabStacks) {}
 
 StackPool::~StackPool() {
     while (slabs_ != nullptr) {
@@ -167,7 +165,7 @@ StackStats StackPool::stats() const noexcept {
             .pooled = pooled(),
             .guarded = guarded_,
             .slab_count = slab_count_,
-            .stack_bytes = stack_bytes_};
+            .stack_bytes = layout_.stack_bytes};
 }
 
 // Asks mincore(), which looks at every page: those of the guards, which have no memory, as well.
@@ -175,8 +173,7 @@ bool StackPool::add_resident(std::size_t& bytes) const noexcept {
     constexpr std::size_t kPagesAtOnce = 2048;
     unsigned char pages[kPagesAtOnce];
     for (const Slab* slab = slabs_; slab != nullptr; slab = slab->next) {
-        const std::size_t slot_pages = (page_bytes() + stack_bytes_) / page_bytes();
-        std::size_t left = slab->used * slot_pages;
+        std::size_t left = layout_.bytes_of(slab->used) / page_bytes();
         for (std::byte* begin = slab->slots; left != 0;) {
             const std::size_t count = std::min(left, kPagesAtOnce);
             if (::mincore(begin, count * page_bytes(), pages) != 0) {
@@ -203,8 +200,8 @@ Stack* StackPool::acquire_new() noexcept {
     if ((slabs_ == nullptr || slabs_->used == slabs_->capacity) && !add_slab()) {
         return nullptr;
     }
-    const std::size_t index = slabs_->used++;
-    std::byte* const slot = slabs_->slots + index * (page_bytes() + stack_bytes_);
+    const std::size_t index = slabs_->used;
+    std::byte* const slot = slabs_->slots + layout_.offset_of(slabs_->used++);
     add_guard(slot);
     auto* const stack = std::construct_at(slabs_->record(index));
     static_cast<StackSpan&>(*stack) = span_of(slot, index);
@@ -218,7 +215,8 @@ Stack* StackPool::acquire_new() noexcept {
 bool StackPool::add_slab() noexcept {
     for (std::size_t count = next_slab_stacks_; count > 0; count /= 2) {
         const std::size_t head = round_up_to_pages(sizeof(Slab) + count * sizeof(Stack));
-        const std::size_t bytes = head + count * (page_bytes() + stack_bytes_);
+        const std::size_t slot_bytes = layout_.bytes_of(count);
+        const std::size_t bytes = head + layout_.alignment - page_bytes() + slot_bytes;
         void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
         if (memory == MAP_FAILED) {
@@ -226,7 +224,7 @@ bool StackPool::add_slab() noexcept {
         }
         // A huge page would commit 2 MiB for one touched byte. Kernels without huge pages refuse.
         ::madvise(memory, bytes, MADV_NOHUGEPAGE);
-        std::byte* const slots = static_cast<std::byte*>(memory) + head;
+        std::byte* const slots = first_slot_from(static_cast<std::byte*>(memory) + head);
         slabs_ = ::new (memory)
             Slab{.next = slabs_,
                  .bytes = bytes,
@@ -234,9 +232,8 @@ bool StackPool::add_slab() noexcept {
                  .used = 0,
                  .slots = slots,
                  .guards = note_guards({.begin = reinterpret_cast<std::uintptr_t>(slots),
-                                        .bytes = bytes - head,
-                                        .slot_bytes = page_bytes() + stack_bytes_,
-                                        .guard_bytes = page_bytes()})};
+                                        .bytes = slot_bytes,
+                                        .layout = layout_})};
         next_slab_stacks_ = std::min(count * 2, kMaxSlabStacks);
         reserved_ += count;
         ++slab_count_;
@@ -246,10 +243,16 @@ bool StackPool::add_slab() noexcept {
     return false;
 }
 
+// The first address from `begin` on where a slab's first slot may lie; pages are left out before it.
+std::byte* StackPool::first_slot_from(std::byte* begin) const noexcept {
+    const std::size_t mask = layout_.alignment - 1;
+    return begin + ((layout_.first_offset - reinterpret_cast<std::uintptr_t>(begin)) & mask);
+}
+
 StackSpan StackPool::span_of(std::byte* slot, std::size_t index) const noexcept {
     const std::size_t page = page_bytes();
-    std::byte* const bottom = slot + page;
-    std::byte* const top = bottom + stack_bytes_;
+    std::byte* const bottom = slot + layout_.guard_bytes;
+    std::byte* const top = bottom + layout_.stack_bytes;
     std::byte* const shared_page = top - (kFrameBytes & ~(page - 1)) - page;
     const std::size_t colour = index % kColours;
     return {.bottom = bottom,
@@ -257,10 +260,12 @@ StackSpan StackPool::span_of(std::byte* slot, std::size_t index) const noexcept 
             .top = top};
 }
 
-void StackPool::add_guard(std::byte* page) noexcept {
-    if (install_guard(page)) {
+void StackPool::add_guard(std::byte* slot) noexcept {
+    const std::size_t bytes = layout_.guard_bytes;
+    const std::size_t marked = made_ < kWideGuards ? bytes : std::min(bytes, kCrowdGuardBytes);
+    if (install_guard(slot + (bytes - marked), marked)) {
         ++guarded_;
-    } else if (map_guard(page)) {
+    } else if (map_guard(slot, bytes)) {
         ++guarded_;
         ++guard_mappings_;
     }

@@ -1,19 +1,21 @@
 // The stacks of one thread's tasklets: reserved in slabs, committed by the page, recycled.
 //
-// One slot of a slab, low addresses to the left; P is a page:
+// One slot of a slab, low addresses to the left; slot_layout.h tells how large and where they are:
 //
-//     | guard P | C stack ............ <-[ split ]-> frames ... 16 KiB |
-//               bottom                  shared page                   top
+//     | guard | C stack ............ <-[ split ]-> frames ... 16 KiB |
+//             bottom                  shared page                   top
 //
 //  * Address space is reserved generously; memory is committed by the first touch. `split` lies in
 //    the middle of a page, so that a tasklet blocked a few calls deep dirties that one page only:
 //    its lower part ends the C stack, its upper part begins the interpreter's frame memory.
-//  * `split` moves by a cache line from stack to stack, and a slot is an odd number of pages.
-//    Stacks at equal offsets would compete for the same few sets of the first-level cache, and
-//    stacks a power of two apart for the same sets of the TLB: slower switches among many.
-//  * The guard page turns an overflow into SIGSEGV. It is made at a stack's first use by
-//    MADV_GUARD_INSTALL (Linux 6.13), which does not split the mapping. Older kernels: mprotect(),
-//    which costs two mappings each, for as many stacks as a quarter of vm.max_map_count; then none.
+//  * `split` moves by a cache line from stack to stack: stacks at equal offsets would compete for the
+//    same few sets of the first-level cache, which makes switches among many slower.
+//  * The guard turns an overflow into SIGSEGV. It is made at a stack's first use by
+//    MADV_GUARD_INSTALL (Linux 6.13), which does not split the mapping. To mark a page takes 20 ns:
+//    the first 1,024 stacks get the whole guard, those of a crowd its upper 64 KiB. What lands
+//    below is not reported then, but it is memory that no other stack uses.
+//    Older kernels: mprotect(), which costs two mappings each, for as many stacks as a quarter of
+//    vm.max_map_count; then none.
 //  * The stacks' records, the free lists among them, lie at the head of a slab and not in the
 //    stacks: a free stack keeps no page alive, and a slab is one mapping.
 //
@@ -41,12 +43,13 @@
 #include <cstddef>
 
 #include "context.h"
+#include "slot_layout.h"
 
 namespace scheduler::core {
 
-// Bytes of a stack, C stack and frame memory together. CPython's parser limits its recursion by a
-// count of its own, too generous for much smaller stacks: source text alone could overflow them.
-inline constexpr std::size_t kDefaultStackBytes = std::size_t{1} << 20;
+// Bytes of a slot: guard, C stack and frame memory together. The default is what a thread's stack has on
+// Linux, so that libraries which count on that find it: those of linear algebra use several MiB.
+inline constexpr std::size_t kDefaultStackBytes = std::size_t{8} << 20;
 inline constexpr std::size_t kMinStackBytes = std::size_t{64} << 10;
 inline constexpr std::size_t kMaxStackBytes = std::size_t{1} << 32;
 
@@ -61,25 +64,28 @@ struct StackStats {
     std::size_t reserved = 0;  // stacks that the slabs have room for
     std::size_t in_use = 0;  // acquired and not released
     std::size_t pooled = 0;  // released and waiting in the free list
-    std::size_t guarded = 0;  // stacks, in use or pooled, that have a guard page
+    std::size_t guarded = 0;  // stacks, in use or pooled, that have a guard
     std::size_t slab_count = 0;  // calls of mmap() that were needed
     std::size_t stack_bytes = 0;  // of one stack, bottom to top
 };
 
 class StackPool {
   public:
-    // `stack_bytes`: size of one stack with its guard page, taken to the nearer bound if out of the
-    // two above; the stack itself is up to two pages smaller. Nothing is reserved yet.
-    explicit StackPool(std::size_t stack_bytes = kDefaultStackBytes) noexcept;
+    // `slot_bytes`: size of one stack with its guard, taken to the nearer bound if out of the two
+    // above; slot_layout.h tells how it is divided. Nothing is reserved yet.
+    explicit StackPool(std::size_t slot_bytes = kDefaultStackBytes) noexcept;
     // Unmaps every stack, those in use as well: the caller is not on one, nobody goes on there, and
     // their Contexts were retired.
     ~StackPool();
     StackPool(const StackPool&) = delete;
     StackPool& operator=(const StackPool&) = delete;
 
-    // How large the stacks of a pool for this size are.
-    static std::size_t stack_bytes_for(std::size_t wanted) noexcept;
-    std::size_t stack_bytes() const noexcept { return stack_bytes_; }
+    // How large the stacks of a pool for this size are, and where they lie.
+    static SlotLayout layout_for(std::size_t wanted) noexcept;
+    static std::size_t stack_bytes_for(std::size_t wanted) noexcept {
+        return layout_for(wanted).stack_bytes;
+    }
+    std::size_t stack_bytes() const noexcept { return layout_.stack_bytes; }
 
     // A stack, its contents undefined; nullptr when the system has no memory for one.
     Stack* acquire() noexcept { return hot_.first != nullptr ? hot_.pop() : acquire_other(); }
@@ -120,11 +126,12 @@ class StackPool {
     Stack* acquire_other() noexcept;
     Stack* acquire_new() noexcept;
     bool add_slab() noexcept;
+    std::byte* first_slot_from(std::byte* begin) const noexcept;
     StackSpan span_of(std::byte* slot, std::size_t index) const noexcept;
-    void add_guard(std::byte* page) noexcept;
+    void add_guard(std::byte* slot) noexcept;
     FreeList& choose_list(const Stack& stack) noexcept;
 
-    const std::size_t stack_bytes_;  // of one stack
+    const SlotLayout layout_;
     FreeList hot_;
     FreeList warm_;
     FreeList empty_;

@@ -21,6 +21,7 @@
 namespace {
 
 using scheduler::core::Context;
+using scheduler::core::kDefaultStackBytes;
 using scheduler::core::Stack;
 using scheduler::core::StackPool;
 using scheduler::core::StackSpan;
@@ -497,10 +498,10 @@ TEST_F(ContextDeathTest, ExceptionThatLeavesTheEntry) {
     EXPECT_DEATH(strand->resume(), "nobody's");
 }
 
-TEST_F(ContextDeathTest, StackOverflowHitsTheGuardPage) {
+TEST_F(ContextDeathTest, StackOverflowHitsTheGuard) {
     const auto strand = start([](Strand&) {
         std::uintptr_t lowest = UINTPTR_MAX;
-        dig(std::size_t{2} << 20, lowest);
+        dig(kDefaultStackBytes, lowest);
     });
     EXPECT_DEATH(strand->resume(), "");
 }

@@ -1,7 +1,6 @@
 #include "core/guard_index.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
@@ -16,23 +15,34 @@ namespace {
 using scheduler::core::find_guard;
 using scheduler::core::forget_guards;
 using scheduler::core::GuardIndexEntry;
+using scheduler::core::kDefaultStackBytes;
 using scheduler::core::kMinStackBytes;
 using scheduler::core::note_guards;
+using scheduler::core::SlotLayout;
 using scheduler::core::Stack;
 using scheduler::core::StackPool;
 
 std::uintptr_t number(const void* address) { return reinterpret_cast<std::uintptr_t>(address); }
 
-std::size_t page_bytes() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
+std::size_t guard_bytes(std::size_t slot_bytes = kDefaultStackBytes) {
+    return StackPool::layout_for(slot_bytes).guard_bytes;
+}
+
+SlotLayout plain_layout(std::size_t guard, std::size_t stack) {
+    return {.guard_bytes = guard, .stack_bytes = stack, .group_bytes = guard + stack};
+}
 
 TEST(GuardIndex, FindsTheStackThatAGuardBelongsTo) {
-    StackPool pool;
-    for (int i = 0; i < 100; ++i) {
-        const Stack& stack = *pool.acquire();
-        const std::uintptr_t bottom = number(stack.bottom);
-        for (const std::uintptr_t address : {bottom - 1, bottom - 8, bottom - page_bytes()}) {
-            EXPECT_EQ(find_guard(address).bottom, bottom);
-            EXPECT_EQ(find_guard(address).bytes, stack.bytes());
+    for (const std::size_t size : {kMinStackBytes, kDefaultStackBytes}) {
+        StackPool pool(size);
+        for (int i = 0; i < 1000; ++i) {  // several groups of large slots
+            const Stack& stack = *pool.acquire();
+            const std::uintptr_t bottom = number(stack.bottom);
+            for (const std::uintptr_t address :
+                 {bottom - 1, bottom - 8, bottom - guard_bytes(size)}) {
+                EXPECT_EQ(find_guard(address).bottom, bottom);
+                EXPECT_EQ(find_guard(address).bytes, stack.bytes());
+            }
         }
     }
 }
@@ -44,11 +54,26 @@ TEST(GuardIndex, FindsNothingElsewhere) {
     EXPECT_FALSE(find_guard(number(stack.bottom)));
     EXPECT_FALSE(find_guard(number(stack.split)));
     EXPECT_FALSE(find_guard(number(stack.top) - 1));
-    EXPECT_FALSE(find_guard(number(stack.bottom) - page_bytes() - 1));
+    EXPECT_FALSE(find_guard(number(stack.bottom) - guard_bytes() - 1));
     EXPECT_FALSE(find_guard(number(&local)));
     EXPECT_FALSE(find_guard(0));
     EXPECT_FALSE(find_guard(1));
     EXPECT_FALSE(find_guard(UINTPTR_MAX));
+}
+
+TEST(GuardIndex, FindsNothingBetweenGroups) {
+    GuardIndexEntry* const entry = note_guards(
+        {.begin = 1 << 20,
+         .bytes = 10'000,
+         .layout = {.guard_bytes = 16, .stack_bytes = 84, .group_slots = 3, .group_bytes = 512}});
+    for (const std::uintptr_t group : {1 << 20, (1 << 20) + 512}) {
+        EXPECT_EQ(find_guard(group).bottom, group + 16);
+        EXPECT_EQ(find_guard(group + 215).bottom, group + 216);
+        EXPECT_FALSE(find_guard(group + 216));
+        EXPECT_FALSE(find_guard(group + 300));  // where a fourth slot would begin
+        EXPECT_FALSE(find_guard(group + 511));
+    }
+    forget_guards(entry);
 }
 
 TEST(GuardIndex, KnowsTheSizeOfEachPool) {
@@ -76,7 +101,7 @@ TEST(GuardIndex, GrowsAsNeededAndUsesPlacesAgain) {
         std::vector<GuardIndexEntry*> entries;
         for (std::size_t i = 0; i < kMany; ++i) {
             entries.push_back(note_guards(
-                {.begin = kBase + i * 4096, .bytes = 4096, .slot_bytes = 1024, .guard_bytes = 16}));
+                {.begin = kBase + i * 4096, .bytes = 4096, .layout = plain_layout(16, 1008)}));
             ASSERT_NE(entries.back(), nullptr);
         }
         for (std::size_t i = 0; i < kMany; ++i) {
@@ -102,7 +127,7 @@ TEST(GuardIndex, IsReadWhileOtherThreadsChangeIt) {
         threads.emplace_back([i, &stop] {
             while (!stop.load()) {
                 GuardIndexEntry* const entry = note_guards(
-                    {.begin = i << 16, .bytes = 1024, .slot_bytes = 1024, .guard_bytes = 16});
+                    {.begin = i << 16, .bytes = 1024, .layout = plain_layout(16, 1008)});
                 EXPECT_EQ(find_guard(i << 16).bytes, 1024U - 16U);
                 forget_guards(entry);
             }

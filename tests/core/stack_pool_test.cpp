@@ -40,6 +40,10 @@ std::uintptr_t number(const void* address) { return reinterpret_cast<std::uintpt
 
 std::byte* page_of(std::byte* address) { return address - number(address) % page_bytes(); }
 
+std::size_t guard_bytes(std::size_t slot_bytes) {
+    return StackPool::layout_for(slot_bytes).guard_bytes;
+}
+
 // Pages of [begin, end) that are in memory.
 std::size_t resident_pages(std::byte* begin, std::byte* end) {
     const auto bytes = static_cast<std::size_t>(end - begin);
@@ -132,13 +136,13 @@ bool limit_address_space(std::size_t bytes) {
 
 // ---- Layout
 
-TEST(StackPool, StacksLieApartEachAfterAPageOfItsOwn) {
+TEST(StackPool, StacksLieApartEachAfterAGuardOfItsOwn) {
     StackPool pool;
-    auto stacks = acquire_many(pool, 200);
+    auto stacks = acquire_many(pool, 1000);
     std::sort(stacks.begin(), stacks.end(),
               [](const Stack* a, const Stack* b) { return a->bottom < b->bottom; });
     for (std::size_t i = 1; i < stacks.size(); ++i) {
-        EXPECT_GE(stacks[i]->bottom, stacks[i - 1]->top + page_bytes());
+        EXPECT_GE(stacks[i]->bottom, stacks[i - 1]->top + guard_bytes(kDefaultStackBytes));
     }
 }
 
@@ -183,15 +187,39 @@ TEST_P(StackPoolSize, IsWhatWasAskedForWithItsGuard) {
     const Stack* const stack = pool.acquire();
     ASSERT_NE(stack, nullptr);
     const auto bytes = static_cast<std::size_t>(stack->top - stack->bottom);
+    const std::size_t slot = bytes + guard_bytes(wanted);
     EXPECT_EQ(pool.stats().stack_bytes, bytes);
-    EXPECT_GE(bytes, std::max(wanted, kMinStackBytes + 2 * page_bytes()) - 2 * page_bytes());
-    EXPECT_LE(bytes, std::max(wanted, kMinStackBytes));
-    EXPECT_EQ(bytes / page_bytes() % 2, 0U);  // with its guard an odd number
+    EXPECT_GE(bytes, kMinStackBytes);
+    EXPECT_EQ(slot / page_bytes() % 2, 1U);
+    EXPECT_EQ(pool.acquire()->bottom - stack->bottom, static_cast<std::ptrdiff_t>(slot));
+    const std::size_t span = page_bytes() / 8 * page_bytes();
+    const std::size_t rounded = wanted > span ? (wanted + span - 1) / span * span : wanted;
+    EXPECT_GE(slot + 2 * page_bytes(), rounded);
+    if (wanted >= 2 * kMinStackBytes) {
+        EXPECT_LT(slot, rounded + page_bytes());
+        EXPECT_GE(guard_bytes(wanted) + page_bytes(), std::min(slot / 8, 1024 * kKiB));
+        EXPECT_LE(guard_bytes(wanted), slot / 8 + page_bytes());
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, StackPoolSize,
-                         testing::Values(0, kMinStackBytes, 100'000, 68 * kKiB, kDefaultStackBytes,
-                                         kDefaultStackBytes + 1, 8192 * kKiB));
+                         testing::Values(0, kMinStackBytes, 68 * kKiB, 100'000, 128 * kKiB,
+                                         256 * kKiB, 512 * kKiB, 1024 * kKiB, 2048 * kKiB,
+                                         2049 * kKiB, 3072 * kKiB, kDefaultStackBytes,
+                                         kDefaultStackBytes + 1, 20'000 * kKiB));
+
+TEST(StackPool, GuardsNeedNoPageTableOfTheirOwn) {
+    const std::size_t span = page_bytes() / 8 * page_bytes();
+    StackPool pool;
+    const auto stacks = acquire_many(pool, 1000);
+    std::set<std::uintptr_t> spans;
+    for (const Stack* stack : stacks) {
+        spans.insert(number(stack->split) / span);
+        spans.insert((number(stack->bottom) - 1) / span);
+        spans.insert((number(stack->bottom) - guard_bytes(kDefaultStackBytes)) / span);
+    }
+    EXPECT_LE(spans.size(), stacks.size() + pool.stats().slab_count);
+}
 
 // ---- Recycling
 
@@ -363,7 +391,8 @@ TEST(StackPool, NoAddressSpaceLeftIsANullPointer) {
 
 TEST(StackPool, SmallerSlabsServeWhenLargeOnesAreRefused) {
     EXPECT_TRUE(holds_in_child([] {
-        constexpr std::size_t kRoom = 45;  // 16 + 16 + 8 + 4, and the rest is for the guard pages
+        constexpr std::size_t kRoom =
+            45;  // 16 + 16 + 8 + 4, and the rest is for the guards and their alignment
         StackPool pool;
         if (!limit_address_space(kRoom * kDefaultStackBytes)) {
             return false;
@@ -385,8 +414,20 @@ TEST(StackPoolDeathTest, WriteBelowAStackDies) {
     StackPool pool;
     pool.acquire();
     Stack* const stack = pool.acquire();  // below it lies another stack, not the end of the slab
-    volatile std::byte* const guard = stack->bottom - 1;
-    EXPECT_DEATH(*guard = std::byte{1}, "");
+    for (const std::size_t below :
+         {std::size_t{1}, page_bytes(), guard_bytes(kDefaultStackBytes)}) {
+        volatile std::byte* const guard = stack->bottom - below;
+        EXPECT_DEATH(*guard = std::byte{1}, "");
+    }
+}
+
+TEST(StackPoolDeathTest, WriteBelowAStackOfACrowdDies) {
+    StackPool pool;
+    Stack* const stack = acquire_many(pool, 2000).back();
+    for (const std::size_t below : {std::size_t{1}, 64 * kKiB}) {
+        volatile std::byte* const guard = stack->bottom - below;
+        EXPECT_DEATH(*guard = std::byte{1}, "");
+    }
 }
 
 TEST(StackPoolDeathTest, RecycledStackKeepsItsGuard) {
@@ -396,7 +437,7 @@ TEST(StackPoolDeathTest, RecycledStackKeepsItsGuard) {
     use_c_stack(*stack, 500 * kKiB);
     pool.release(stack);
     ASSERT_EQ(pool.acquire(), stack);
-    volatile std::byte* const guard = stack->bottom - page_bytes();
+    volatile std::byte* const guard = stack->bottom - guard_bytes(kDefaultStackBytes);
     EXPECT_DEATH(*guard = std::byte{1}, "");
 }
 
@@ -407,7 +448,8 @@ TEST(StackPoolDeathTest, OlderKernelsGuardTooByMprotect) {
             if (forget_guard_install() && pool.acquire() != nullptr) {
                 Stack* const stack = pool.acquire();
                 if (pool.stats().guarded == 2) {
-                    *const_cast<volatile std::byte*>(stack->bottom - 1) = std::byte{1};
+                    *const_cast<volatile std::byte*>(
+                        stack->bottom - guard_bytes(kDefaultStackBytes)) = std::byte{1};
                 }
             }
             _exit(0);

@@ -11,7 +11,7 @@ import scheduler
 from helpers import in_thread, message, outcome, queued, started
 
 KIB = 1024
-DEFAULT = (3 if sys.version_info < (3, 12) else 1) * 1024 * KIB
+DEFAULT = 8192 * KIB
 
 
 @pytest.fixture
@@ -51,9 +51,17 @@ def depth_in_tasklet():
     return depths[0]
 
 
+@pytest.mark.spec("DEC-11")
 def test_the_default(run_script):
     done = run_script("import scheduler; print(scheduler.get_stack_size())")
     assert int(done.stdout) == DEFAULT
+
+
+@pytest.mark.parametrize("size, stack", [(3072, 3584), (4096, 3584), (8192, 7168), (9000, 9216)])
+def test_more_than_2_mib_is_rounded_up_to_whole_page_tables(stack_size, size, stack):
+    """An eighth, 1 MiB at most, is the guard."""
+    stack_size(size * KIB)
+    assert scheduler.stack_stats()["stack_bytes"] == stack * KIB
 
 
 @pytest.mark.parametrize("size", [64 * KIB, 64 * KIB + 1, 100_000, 8192 * KIB, 4 * 1024**3])
@@ -62,8 +70,9 @@ def test_the_size_is_what_was_set(stack_size, size):
     assert stack_size(size) == before
     assert scheduler.get_stack_size() == size
     assert in_thread(scheduler.get_stack_size) == size
-    # One page is the guard, and another may be left over.
-    assert size - 2 * 4096 <= scheduler.stack_stats()["stack_bytes"] <= size
+    stack = scheduler.stack_stats()["stack_bytes"]
+    assert max(64 * KIB, size * 7 / 8 - 3 * 4096) <= stack <= size
+    assert stack >= size - 1024 * KIB
     assert stack_size(before) == size
     log = []
     queued(log.append, 1).run()
@@ -172,7 +181,7 @@ def test_another_thread_takes_the_size_at_its_next_stack(stack_size):
     set_by_other.set()
     thread.join(60)
     before, during, after = results[0]
-    assert [stats["stack_bytes"] for stats in (before, during)] == [120 * KIB, 504 * KIB]
+    assert [stats["stack_bytes"] for stats in (before, during)] == [112 * KIB, 448 * KIB]
     assert [stats["mappings"] for stats in (before, during, after)] == [1, 2, 1]
     assert [stats["in_use"] for stats in (before, during, after)] == [1, 2, 1]
 
@@ -210,7 +219,7 @@ def test_changing_the_size_again_and_again_keeps_no_memory(run_script):
 def test_stats_of_a_thread_without_tasklets():
     stats = in_thread(scheduler.stack_stats)
     size = stats.pop("stack_bytes")
-    assert scheduler.get_stack_size() - 2 * 4096 <= size <= scheduler.get_stack_size()
+    assert size == scheduler.get_stack_size() - 1024 * KIB  # which is the guard
     assert stats == dict.fromkeys(
         ("reserved", "in_use", "high_water", "pooled", "guarded", "mappings", "resident_bytes"), 0
     )
