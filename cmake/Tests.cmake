@@ -14,10 +14,11 @@ include(GoogleTest)
 enable_language(C)  # a test of the C table is written in C
 
 # Tests are listed when they are run (PRE_TEST): a sanitizer's run-time may need settings by then
-# which the build does not have.
+# which the build does not have. A prefix tells the tests of two programs apart.
 function(scheduler_discover_tests target label)
     gtest_discover_tests(${target}
         DISCOVERY_MODE PRE_TEST
+        TEST_PREFIX "${ARGV2}"
         TEST_LIST ${target}_names
         PROPERTIES LABELS ${label} TIMEOUT 120
     )
@@ -30,6 +31,20 @@ function(scheduler_add_core_tests)
     target_include_directories(core_tests PRIVATE tests/core)
     target_link_libraries(core_tests PRIVATE scheduler_core scheduler_options GTest::gtest_main)
     scheduler_discover_tests(core_tests core)
+
+    # The jump that is for other machines, too.
+    add_executable(core_plain_jump_tests
+        tests/core/context_test.cpp
+        tests/core/jump_test.cpp
+        src/core/guard_index.cpp
+        src/core/jump.S
+        src/core/stack_pool.cpp
+    )
+    target_include_directories(core_plain_jump_tests PRIVATE src)
+    target_compile_definitions(core_plain_jump_tests PRIVATE SCHED_PLAIN_JUMP)
+    target_link_libraries(core_plain_jump_tests PRIVATE
+        scheduler_boost_context scheduler_options GTest::gtest_main)
+    scheduler_discover_tests(core_plain_jump_tests core PlainJump.)
 endfunction()
 
 # The core once more, with atomics that give the tests the choice of who goes on at each step.
@@ -38,6 +53,7 @@ function(scheduler_add_core_model_tests)
     add_executable(core_model_tests ${sources}
         src/core/channel.cpp
         src/core/guard_index.cpp
+        src/core/jump.S
         src/core/manager.cpp
         src/core/stack_pool.cpp
         src/core/stack_supply.cpp

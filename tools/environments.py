@@ -25,7 +25,7 @@ from interpreters import Interpreter
 
 # What an installed module is made of.
 SOURCES = ("CMakeLists.txt", "cmake", "include", "pyproject.toml", "python", "setup.py", "src")
-SOURCE_SUFFIXES = {".txt", ".cmake", ".toml", ".py", ".pyi", ".typed", ".h", ".cpp"}
+SOURCE_SUFFIXES = {".txt", ".cmake", ".toml", ".py", ".pyi", ".typed", ".h", ".cpp", ".S"}
 
 # What speaks of this machine's compiler and libraries, which another Debian does not have.
 OF_THIS_MACHINE = (

@@ -1,9 +1,9 @@
-// Switching C stacks: the one file that knows Boost.Context.
+// Switching C stacks.
 //
-// A Context says where a stopped stack goes on. A switch is one jump_fcontext(): it pushes the
-// registers that the calling convention lets a callee keep, moves the stack pointer, and pops them
-// on the other side. Nothing is copied and a stack never moves, so pointers into it stay valid
-// while it is stopped. x86-64 and aarch64 differ only inside Boost.
+// A Context says where a stopped stack goes on. A switch is one jump (jump.h): it pushes the registers
+// that the calling convention lets a callee keep, moves the stack pointer, and pops them on the other
+// side. Nothing is copied and a stack never moves, so pointers into it stay valid while it is stopped.
+// x86-64 and aarch64 differ only in there.
 //
 // What goes along with a stack: the callee-saved registers, and on x86-64 the control words of SSE
 // (MXCSR) and x87; a new stack starts with those of the thread that prepared it. (aarch64: d8 to
@@ -18,18 +18,14 @@
 // Threads: a Context belongs to one thread, from prepare() to retire().
 #pragma once
 
-#include <boost/context/detail/fcontext.hpp>
-#include <boost/version.hpp>
 #include <cstddef>
 #include <utility>
 
 #include "check.h"
+#include "jump.h"
 #include "sanitizer.h"
 
 namespace scheduler::core {
-
-// Whose jump it is, for bug reports: such as "Boost.Context 1_74".
-inline constexpr char kJumpLibrary[] = "Boost.Context " BOOST_LIB_VERSION;
 
 // The usable memory of one stack, two uses back to back:
 //
@@ -69,8 +65,7 @@ class Context {
         const auto bytes = static_cast<std::size_t>(stack.split - stack.bottom);
         fiber_.create(stack.bottom, bytes);
         argument_ = argument;
-        where_ =
-            boost::context::detail::make_fcontext(stack.split, bytes, &Context::begin<Function>);
+        where_ = first_position(stack.split, bytes, &Context::begin<Function>);
     }
 
     // True when it may be switched to; false while it runs, when it is empty, and after its end.
@@ -87,7 +82,7 @@ class Context {
         SCHED_DCHECK(from.where_ == nullptr, "only the running stack can be left");
         void* const target = to.enter_from(&from);
         from.fiber_.start_switch(to.fiber_);
-        const auto arrival = boost::context::detail::jump_fcontext(target, &to);
+        const Arrival arrival = jump(target, &to);
         from.arrive(arrival.fctx);
     }
 
@@ -98,7 +93,7 @@ class Context {
         SCHED_DCHECK(from.where_ == nullptr, "only the running stack can end");
         void* const target = to.enter_from(nullptr);
         from.fiber_.start_last_switch(to.fiber_);
-        boost::context::detail::jump_fcontext(target, &to);
+        jump(target, &to);
         SCHED_CHECK(false, "a finished stack was entered again");
         __builtin_unreachable();
     }
@@ -121,7 +116,7 @@ class Context {
   private:
     // The first thing that runs on a prepared stack.
     template <Entry Function>
-    static void begin(boost::context::detail::transfer_t arrival) {
+    static void begin(Arrival arrival) {
         Context& self = *static_cast<Context*>(arrival.data);
         self.arrive(arrival.fctx);
         Function(self.argument_);
@@ -143,7 +138,7 @@ class Context {
         }
     }
 
-    // Prepared or stopped: the fcontext_t to jump to. Running or empty: null. In the middle of a
+    // Prepared or stopped: where to jump to. Running or empty: null. In the middle of a
     // jump to this Context: the Context being left, null when that one ends. One word for both,
     // because the new stack needs the second only when the first has served, and a tasklet is paid
     // for by the byte.
