@@ -79,7 +79,7 @@ int module_exec(PyObject* module) {
     static std::atomic<unsigned long> last_serial{0};
     state.serial = ++last_serial;
     state.nested = true;
-    state.stack_bytes = kStackBytes;
+    state.stack_bytes = core::kDefaultStackBytes;
     state.deadlock_timeout = 1'000'000'000;
     state.of_main_interpreter = PyInterpreterState_Get() == PyInterpreterState_Main();
     // One key a module object: an interpreter may hold several, imported one after the other.

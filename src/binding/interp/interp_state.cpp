@@ -19,10 +19,6 @@ _PyStackChunk* root_chunk(const core::StackSpan& stack) {
 
 }  // namespace
 
-// On 3.11 every Python call counts against the C stack. Three MiB give a tasklet the whole default
-// recursion limit of 1,000; later versions count C calls only.
-const std::size_t kStackBytes = (kCountsPythonCalls ? 3 : 1) * core::kDefaultStackBytes;
-
 void InterpState::save(PyThreadState* thread) {
     critical_section_ = suspend_critical_sections(thread);
     frames_ = get_frames(thread);

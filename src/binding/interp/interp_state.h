@@ -10,9 +10,6 @@
 
 namespace scheduler::binding {
 
-// Bytes that a tasklet's stack has by default with this CPython.
-extern const std::size_t kStackBytes;
-
 // From 3.14 on, as they lie in the thread state: at `soft_limit` CPython raises RecursionError, below
 // `hard_limit` it ends the process.
 struct CStackBounds {
