@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/float_control.h"
 #include "core/manager.h"
 #include "module.h"
 #include "tasklet_body.h"
@@ -29,6 +30,8 @@ struct ManagerBody : core::ScheduleManager {
     ManagerBody** seat = nullptr;
     void* cxx_globals = nullptr;
     void take_seat();
+    // The main tasklet's when this was made: each incarnation starts with them, whoever gave it its stack.
+    const core::FloatControl float_control = core::FloatControl::current();
     PyObject* object = nullptr;  // the ScheduleManager object: borrowed, nullptr at the end
     ThreadGuard* guard = nullptr;  // what ends it with the thread
 

@@ -224,6 +224,7 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
     core::Stack* const stack = tasklet->stack;
     StackBase base;
     for (;;) {
+        manager.float_control.apply();
         base.enter(manager.thread_state, *stack, tasklet->context_object.take().release());
         if (manager.unsettled()) manager.settle();
         PyObject* const error = run_incarnation(manager, *tasklet);

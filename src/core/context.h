@@ -5,9 +5,9 @@
 // side. Nothing is copied and a stack never moves, so pointers into it stay valid while it is stopped.
 // x86-64 and aarch64 differ only in there.
 //
-// What goes along with a stack: the callee-saved registers, and on x86-64 the control words of SSE
-// (MXCSR) and x87; a new stack starts with those of the thread that prepared it. (aarch64: d8 to
-// d15, but FPCR stays the thread's.) What does not: signal mask, errno, thread_local variables, and
+// What goes along with a stack: the callee-saved registers, and the control words of floating-point
+// numbers (float_control.h). On x86-64 a new stack starts with those of who prepared it, on aarch64 with
+// those of who entered it: whoever wants others applies them there. What does not: signal mask, errno, thread_local variables, and
 // the C++ runtime's list of exceptions in flight (__cxa_get_globals), which whoever switches inside
 // a `catch` block must carry by himself.
 //
@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "check.h"
+#include "float_control.h"
 #include "jump.h"
 #include "sanitizer.h"
 
@@ -82,7 +83,9 @@ class Context {
         SCHED_DCHECK(from.where_ == nullptr, "only the running stack can be left");
         void* const target = to.enter_from(&from);
         from.fiber_.start_switch(to.fiber_);
+        const StoppedFloatControl float_control;
         const Arrival arrival = jump(target, &to);
+        float_control.restore();
         from.arrive(arrival.fctx);
     }
 

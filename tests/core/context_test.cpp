@@ -21,6 +21,7 @@
 namespace {
 
 using scheduler::core::Context;
+using scheduler::core::FloatControl;
 using scheduler::core::kDefaultStackBytes;
 using scheduler::core::Stack;
 using scheduler::core::StackPool;
@@ -159,7 +160,6 @@ TEST_F(ContextTest, LocalsSurviveOnBothSides) {
     EXPECT_EQ(mine, kRounds + 1 + 0.25);
 }
 
-#if defined(__x86_64__)
 TEST_F(ContextTest, RoundingModeBelongsToTheStack) {
     ASSERT_EQ(std::fegetround(), FE_TONEAREST);
     const auto strand = start([](Strand& self) {
@@ -172,7 +172,38 @@ TEST_F(ContextTest, RoundingModeBelongsToTheStack) {
     EXPECT_EQ(std::fegetround(), FE_TONEAREST);
     strand->resume();
 }
-#endif
+
+// The rounding of both units that x86-64 has: SSE for double, x87 for long double.
+std::pair<double, long double> sevenths() {
+    const volatile double one = 1;
+    const volatile long double long_one = 1;
+    return {one / 7, long_one / 7};
+}
+
+TEST_F(ContextTest, FloatControlIsAppliedToWhateverRuns) {
+    const FloatControl at_first = FloatControl::current();
+    const auto nearest = sevenths();
+    std::fesetround(FE_UPWARD);
+    const FloatControl upward = FloatControl::current();
+    const auto above = sevenths();
+    EXPECT_GT(above, nearest);
+    EXPECT_GT(above.second, nearest.second);
+
+    // Prepared where the rounding is another one.
+    const auto strand = start([&](Strand& self) {
+        at_first.apply();
+        EXPECT_EQ(sevenths(), nearest);
+        self.go_home();
+        EXPECT_EQ(sevenths(), nearest);
+        upward.apply();
+        EXPECT_EQ(sevenths(), above);
+    });
+    strand->resume();
+    EXPECT_EQ(sevenths(), above);
+    strand->resume();
+    at_first.apply();
+    EXPECT_EQ(std::fegetround(), FE_TONEAREST);
+}
 
 TEST_F(ContextTest, ManyStacksTakeTurnsInAnyOrder) {
     constexpr std::size_t kStrands = 1000;
