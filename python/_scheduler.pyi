@@ -37,6 +37,7 @@ from scheduler import (
     stack_stats as stack_stats,
     switch_trap as switch_trap,
     tasklet as tasklet,
+    trim_stacks as trim_stacks,
     unblock_all_channels as unblock_all_channels,
 )
 

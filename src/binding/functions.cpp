@@ -209,6 +209,7 @@ SCHED_NAME(get_use_nested_tasklets);
 SCHED_NAME(get_deadlock_timeout);
 SCHED_NAME(get_stack_size);
 SCHED_NAME(stack_stats);
+SCHED_NAME(trim_stacks);
 SCHED_NAME(unblock_all_channels);
 SCHED_NAME(get_number_of_active_schedule_managers);
 SCHED_NAME(get_number_of_active_channels);
@@ -231,6 +232,7 @@ PyMethodDef module_functions[] = {
     SCHED_PLAIN(get_deadlock_timeout, get_deadlock_timeout),
     SCHED_PLAIN(get_stack_size, get_stack_size),
     SCHED_PLAIN(stack_stats, stack_stats),
+    SCHED_PLAIN(trim_stacks, trim_stacks),
     SCHED_PLAIN(unblock_all_channels, unblock_all_channels),
     SCHED_PLAIN(get_number_of_active_schedule_managers, counter<&State::managers>),
     SCHED_PLAIN(get_number_of_active_channels, counter<&State::channels>),

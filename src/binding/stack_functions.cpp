@@ -40,6 +40,18 @@ PyObject* set_stack_size(State& state, PyObject* argument) {
 
 PyObject* get_stack_size(State& state) { return PyLong_FromSize_t(state.stack_bytes); }
 
+PyObject* trim_stacks(State& state) {
+    ManagerBody* manager = manager_of_this_thread(state);
+    if (manager == nullptr) return nullptr;
+    core::StackSupply& stacks = manager->stacks();
+    std::size_t before = 0;
+    std::size_t after = 0;
+    const bool is_known = stacks.measure_resident(before);
+    stacks.trim();
+    if (!is_known || !stacks.measure_resident(after)) Py_RETURN_NONE;
+    return PyLong_FromSize_t(before - after);
+}
+
 PyObject* stack_stats(State& state) {
     ManagerBody* manager = manager_of_this_thread(state);
     if (manager == nullptr) return nullptr;

@@ -1,4 +1,4 @@
-// set_stack_size(), get_stack_size() and stack_stats().
+// set_stack_size(), get_stack_size(), stack_stats() and trim_stacks().
 #pragma once
 
 #include "module.h"
@@ -9,5 +9,6 @@ namespace scheduler::binding {
 PyObject* set_stack_size(State& state, PyObject* bytes);
 PyObject* get_stack_size(State& state);
 PyObject* stack_stats(State& state);
+PyObject* trim_stacks(State& state);
 
 }  // namespace scheduler::binding

@@ -9,8 +9,10 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "guard_index.h"
 
@@ -29,8 +31,11 @@ constexpr std::size_t kColours = 16;
 // The free lists' table in stack_pool.h.
 constexpr std::size_t kHotStacks = 64;
 constexpr std::size_t kHotBytes = std::size_t{64} << 10;
-constexpr std::size_t kWarmStacks = 16384 - kHotStacks;
+constexpr std::size_t kMostWarmStacks = 16384 - kHotStacks;
 constexpr std::size_t kWarmBytes = std::size_t{16} << 10;
+constexpr std::size_t kCooledAtOnce = 1024;
+constexpr std::int64_t kIdleNanoseconds = 1'000'000'000;
+constexpr unsigned kReleasesBetweenLooks = 16;
 
 // See "The guard" in stack_pool.h.
 constexpr std::size_t kWideGuards = 1024;
@@ -119,6 +124,12 @@ SCHED_NO_ASAN bool was_used_below(const StackSpan& stack, std::size_t depth) noe
     return seen != 0;
 }
 
+std::int64_t coarse_nanoseconds() noexcept {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
 void give_back(std::byte* begin, std::byte* end) noexcept {
     if (begin < end) {
         // A refusal (locked memory) leaves the pages as they are, which is correct too.
@@ -135,6 +146,9 @@ struct alignas(kCacheLine) StackPool::Slab {
     std::size_t bytes;     // of the mapping
     std::size_t capacity;  // stacks it has room for
     std::size_t used;      // stacks handed out at least once: records [0, used) exist
+    std::size_t guarded;
+    long guard_mappings;
+    std::size_t unused;  // of those, what trim() has counted
     std::byte* slots;
     GuardIndexEntry* guards;
 
@@ -150,13 +164,58 @@ StackPool::StackPool(std::size_t slot_bytes) noexcept
     : layout_(layout_for(slot_bytes)), next_slab_stacks_(kFirstSlabStacks) {}
 
 StackPool::~StackPool() {
-    while (slabs_ != nullptr) {
-        Slab* const slab = slabs_;
-        slabs_ = slab->next;
-        forget_guards(slab->guards);
-        ::munmap(slab, slab->bytes);
+    while (slabs_ != nullptr) drop_slab(*std::exchange(slabs_, slabs_->next));
+}
+
+// It is in no list any more.
+void StackPool::drop_slab(Slab& slab) noexcept {
+    made_ -= slab.used;
+    reserved_ -= slab.capacity;
+    guarded_ -= slab.guarded;
+    --slab_count_;
+    guard_mapping_budget().fetch_add(slab.guard_mappings, std::memory_order_relaxed);
+    forget_guards(slab.guards);
+    ::munmap(&slab, slab.bytes);
+}
+
+// The newest are the largest, and there are few.
+StackPool::Slab& StackPool::slab_of(const Stack& stack) const noexcept {
+    const auto address = reinterpret_cast<std::uintptr_t>(&stack);
+    Slab* slab = slabs_;
+    while (address - reinterpret_cast<std::uintptr_t>(slab) >= slab->bytes) slab = slab->next;
+    return *slab;
+}
+
+void StackPool::trim() noexcept {
+    FreeList* const lists[] = {&empty_, &warm_, &hot_};
+    for (FreeList* const list : lists) {
+        for (Stack* stack = list->first; stack != nullptr; stack = stack->next_free) {
+            ++slab_of(*stack).unused;
+        }
     }
-    guard_mapping_budget().fetch_add(guard_mappings_, std::memory_order_relaxed);
+    FreeList kept;
+    for (FreeList* const list : lists) {
+        while (list->first != nullptr) {
+            Stack* const stack = list->pop();
+            const Slab& slab = slab_of(*stack);
+            if (slab.unused == slab.used) continue;
+            if (list != &empty_) give_back(stack->bottom, stack->top);
+            kept.push(stack);
+        }
+    }
+    empty_ = kept;
+    for (Slab** link = &slabs_; *link != nullptr;) {
+        Slab& slab = **link;
+        if (slab.unused == slab.used) {
+            *link = slab.next;
+            drop_slab(slab);
+        } else {
+            slab.unused = 0;
+            link = &slab.next;
+        }
+    }
+    if (slabs_ == nullptr) next_slab_stacks_ = kFirstSlabStacks;
+    warm_room_ = kLeastWarmStacks;
 }
 
 StackStats StackPool::stats() const noexcept {
@@ -191,9 +250,14 @@ bool StackPool::add_resident(std::size_t& bytes) const noexcept {
 
 Stack* StackPool::acquire_other() noexcept {
     if (warm_.first != nullptr) {
+        warm_idle_ = std::min(warm_idle_, warm_.count - 1);
         return warm_.pop();
     }
-    return empty_.first != nullptr ? empty_.pop() : acquire_new();
+    if (empty_.first != nullptr) {
+        warm_room_ = std::min(warm_room_ + 1, kMostWarmStacks);
+        return empty_.pop();
+    }
+    return acquire_new();
 }
 
 Stack* StackPool::acquire_new() noexcept {
@@ -230,6 +294,9 @@ bool StackPool::add_slab() noexcept {
                  .bytes = bytes,
                  .capacity = count,
                  .used = 0,
+                 .guarded = 0,
+                 .guard_mappings = 0,
+                 .unused = 0,
                  .slots = slots,
                  .guards = note_guards({.begin = reinterpret_cast<std::uintptr_t>(slots),
                                         .bytes = slot_bytes,
@@ -264,16 +331,41 @@ void StackPool::add_guard(std::byte* slot) noexcept {
     const std::size_t bytes = layout_.guard_bytes;
     const std::size_t marked = made_ < kWideGuards ? bytes : std::min(bytes, kCrowdGuardBytes);
     if (install_guard(slot + (bytes - marked), marked)) {
-        ++guarded_;
+        ++slabs_->guarded;
     } else if (map_guard(slot, bytes)) {
-        ++guarded_;
-        ++guard_mappings_;
+        ++slabs_->guarded;
+        ++slabs_->guard_mappings;
+    } else {
+        return;
+    }
+    ++guarded_;
+}
+
+// Takes memory from those at the end of the warm list that nobody has needed for a second.
+void StackPool::cool_down() noexcept {
+    const std::int64_t now = coarse_nanoseconds();
+    if (now - idle_since_ < kIdleNanoseconds) return;
+    idle_since_ = now;
+    const std::size_t above = warm_.count - kLeastWarmStacks;
+    const std::size_t surplus = std::min({warm_idle_, above, kCooledAtOnce});
+    warm_.count -= surplus;
+    warm_idle_ = warm_.count;
+    warm_room_ = std::max(warm_room_ - surplus, kLeastWarmStacks);
+    Stack* last = warm_.first;
+    for (std::size_t i = 1; i < warm_.count; ++i) last = last->next_free;
+    Stack* stack = std::exchange(last->next_free, nullptr);
+    while (stack != nullptr) {
+        Stack* const next = stack->next_free;
+        give_back(stack->bottom, stack->top);
+        empty_.push(stack);
+        stack = next;
     }
 }
 
 StackPool::FreeList& StackPool::choose_list(const Stack& stack) noexcept {
+    if (warm_.count > kLeastWarmStacks && ++releases_ % kReleasesBetweenLooks == 0) cool_down();
     const bool is_hot = hot_.count < kHotStacks;
-    if (!is_hot && warm_.count >= kWarmStacks) {
+    if (!is_hot && warm_.count >= warm_room_) {
         give_back(stack.bottom, stack.top);
         return empty_;
     }

@@ -24,11 +24,14 @@
 //
 //     list    room     keeps the stack's memory
 //     hot     64       unless more than 64 KiB of C stack was used: then the shared page only
-//     warm    16,320   unless more than 16 KiB of C stack was used: then the shared page only
+//     warm    1,024 up unless more than 16 KiB of C stack was used: then the shared page only
 //     empty   any      never
 //
 // So a thread that starts and ends a few tasklets at a time finds warm memory whatever it did
-// before, and one that ran a crowd keeps little of it.
+// before, and one that ran a crowd keeps little of it. If crowds come again and again, the room on the warm
+// list follows: by one, up to 16,320, for each stack that is taken from the empty list, and back by
+// what has lain idle there for a second, up to 1,024 stacks at a time (which takes about a millisecond). A pool
+// looks after that when stacks come back. trim() keeps nothing.
 //
 // How deep a stack was used is told by a few words of the page at that depth: they are zero unless
 // somebody wrote there, for what is given back is zero afterwards. Reading them maps the system's
@@ -41,6 +44,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "context.h"
 #include "slot_layout.h"
@@ -96,6 +100,9 @@ class StackPool {
         choose_list(*stack).push(stack);
     }
 
+    // Gives back the memory of all stacks that are not in use, and the slabs that have no other.
+    void trim() noexcept;
+
     std::size_t in_use() const noexcept { return made_ - pooled(); }
     StackStats stats() const noexcept;
     // Adds the memory of all stacks that the system has pages for. Slow. False: it does not tell.
@@ -103,6 +110,7 @@ class StackPool {
 
   private:
     struct Slab;
+    static constexpr std::size_t kLeastWarmStacks = 1024;
 
     struct FreeList {
         Stack* first = nullptr;
@@ -130,14 +138,20 @@ class StackPool {
     StackSpan span_of(std::byte* slot, std::size_t index) const noexcept;
     void add_guard(std::byte* slot) noexcept;
     FreeList& choose_list(const Stack& stack) noexcept;
+    void cool_down() noexcept;
+    Slab& slab_of(const Stack& stack) const noexcept;
+    void drop_slab(Slab& slab) noexcept;
 
     const SlotLayout layout_;
     FreeList hot_;
     FreeList warm_;
     FreeList empty_;
+    std::size_t warm_room_ = kLeastWarmStacks;
+    std::size_t warm_idle_ = 0;  // how many have not left the warm list since then:
+    std::int64_t idle_since_ = 0;
+    unsigned releases_ = 0;
     std::size_t made_ = 0;  // stacks handed out at least once
     std::size_t guarded_ = 0;
-    long guard_mappings_ = 0;  // of those, how many count against the process's budget
     std::size_t reserved_ = 0;
     std::size_t slab_count_ = 0;
     std::size_t next_slab_stacks_;  // how many stacks to ask for next

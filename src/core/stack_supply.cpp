@@ -52,6 +52,11 @@ void StackSupply::release_former(Stack* stack) noexcept {
     former_ = node;
 }
 
+void StackSupply::trim() noexcept {
+    if (current_ != nullptr) current_->pool.trim();
+    for (Node* node = former_; node != nullptr; node = node->next) node->pool.trim();
+}
+
 StackStats StackSupply::stats() const noexcept {
     StackStats sum;
     sum.stack_bytes = StackPool::stack_bytes_for(wanted_);

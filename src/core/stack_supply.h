@@ -45,6 +45,9 @@ class StackSupply {
         return bytes == wanted_ && is_current_size(stack);
     }
 
+    // See StackPool: of all sizes.
+    void trim() noexcept;
+
     std::size_t in_use() const noexcept { return in_use_; }
     // Sums over all sizes; `stack_bytes` is the size wanted last.
     StackStats stats() const noexcept;

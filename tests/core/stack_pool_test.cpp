@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <fstream>
 #include <functional>
@@ -32,7 +33,8 @@ using scheduler::core::StackPool;
 constexpr std::size_t kKiB = 1024;
 // What the table in stack_pool.h says.
 constexpr std::size_t kHotStacks = 64;
-constexpr std::size_t kKeptStacks = 16384;
+constexpr std::size_t kKeptStacks = kHotStacks + 1024;
+constexpr std::size_t kMostKeptStacks = 16384;
 
 std::size_t page_bytes() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
 
@@ -356,6 +358,101 @@ TEST(StackPool, CrowdInThePastDoesNotSlowAFew) {
     pool.release(stack);
     EXPECT_EQ(pool.acquire(), stack);
     EXPECT_GE(resident_pages(*stack), 32 * kKiB / page_bytes());
+}
+
+// How many of these stacks still have the page that is used first.
+std::size_t count_warm(const std::vector<Stack*>& stacks) {
+    return static_cast<std::size_t>(std::count_if(stacks.begin(), stacks.end(), [](Stack* stack) {
+        std::byte* const shared = page_of(stack->split);
+        return resident_pages(shared, shared + page_bytes()) != 0;
+    }));
+}
+
+// One wave: so many stacks at once, a page of each used.
+std::vector<Stack*> run_crowd(StackPool& pool, std::size_t count) {
+    const auto stacks = acquire_many(pool, count);
+    for (const Stack* stack : stacks) {
+        use_c_stack(*stack, 100);
+    }
+    release_all(pool, stacks);
+    return stacks;
+}
+
+TEST(StackPool, CrowdThatCameOnceIsNotKept) {
+    StackPool pool(kMinStackBytes);
+    const auto stacks = run_crowd(pool, 8000);
+    EXPECT_EQ(count_warm(stacks), kKeptStacks);
+}
+
+TEST(StackPool, CrowdThatComesAgainIsKept) {
+    StackPool pool(kMinStackBytes);
+    run_crowd(pool, 8000);
+    for (int wave = 0; wave < 3; ++wave) {
+        const auto stacks = run_crowd(pool, 8000);
+        EXPECT_EQ(count_warm(stacks), 8000U);
+    }
+    const auto largest = run_crowd(pool, 20'000);
+    EXPECT_GE(count_warm(largest), 8000U);
+    run_crowd(pool, 20'000);
+    EXPECT_EQ(count_warm(run_crowd(pool, 20'000)), kMostKeptStacks);
+}
+
+// So many tasklets one after another, as a thread runs them that is not busy.
+void run_a_few(StackPool& pool) {
+    for (int i = 0; i < 100; ++i) {
+        pool.release(pool.acquire());
+    }
+}
+
+TEST(StackPool, WhatNobodyNeedsForASecondIsGivenBack) {
+    StackPool pool(kMinStackBytes);
+    run_crowd(pool, 4000);
+    const auto stacks = run_crowd(pool, 4000);
+    run_a_few(pool);  // the first look begins the second
+    const std::size_t at_first = count_warm(stacks);
+    EXPECT_GE(at_first, 4000U - 1024U);
+    for (int seconds = 0; seconds < 4; ++seconds) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1050));
+        const std::size_t before = count_warm(stacks);
+        run_a_few(pool);
+        EXPECT_GE(count_warm(stacks) + 1024, before);  // at most so many at a time
+    }
+    EXPECT_EQ(count_warm(stacks), kKeptStacks);
+    EXPECT_EQ(pool.stats().pooled, 4000U);
+}
+
+TEST(StackPool, TrimKeepsNothing) {
+    StackPool pool(kMinStackBytes);
+    const auto stacks = run_crowd(pool, 2000);
+    const auto slabs = pool.stats().slab_count;
+    Stack* const used = pool.acquire();
+    use_c_stack(*used, 100);
+    pool.trim();
+    EXPECT_EQ(pool.stats().in_use, 1U);
+    EXPECT_EQ(pool.stats().slab_count, 1U);
+    EXPECT_LT(pool.stats().slab_count, slabs);
+    EXPECT_EQ(used->split[-1], std::byte{0xA5});
+    std::size_t resident = 0;
+    ASSERT_TRUE(pool.add_resident(resident));
+    EXPECT_EQ(resident, page_bytes());
+    // What is left of the slab serves, and is guarded.
+    EXPECT_EQ(pool.stats().guarded, pool.stats().in_use + pool.stats().pooled);
+    release_all(pool, acquire_many(pool, 2000));
+    EXPECT_EQ(pool.stats().guarded, 2001U);
+    pool.release(used);
+    pool.trim();
+    EXPECT_EQ(pool.stats().reserved, 0U);
+    EXPECT_EQ(pool.stats().slab_count, 0U);
+    EXPECT_EQ(pool.stats().guarded, 0U);
+    EXPECT_EQ(pool.stats().pooled, 0U);
+    pool.release(pool.acquire());
+    EXPECT_EQ(pool.stats().reserved, 16U);  // as at first
+}
+
+TEST(StackPool, TrimOfAnUnusedPoolDoesNothing) {
+    StackPool pool;
+    pool.trim();
+    EXPECT_EQ(pool.stats().slab_count, 0U);
 }
 
 TEST(StackPool, DestructorUnmapsEverything) {

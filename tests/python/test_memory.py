@@ -174,3 +174,68 @@ print(resident() - before)
 """
     )
     assert int(done.stdout) < 8_000_000
+
+
+CROWD = """
+import scheduler
+
+def descend(depth):
+    if depth:
+        sorted([1], key=lambda _: descend(depth - 1))   # about 5 KB of C stack each
+    else:
+        scheduler.schedule_remove()
+
+def wave(count=16_000):
+    tasks = [scheduler.tasklet(descend)(2) for _ in range(count)]
+    scheduler.run()
+    during = scheduler.stack_stats()["resident_bytes"]
+    for task in tasks:
+        task.run()
+    return during
+
+def resident():
+    return scheduler.stack_stats()["resident_bytes"]
+"""
+
+
+@pytest.mark.spec("G-04", "G-08")
+@pytest.mark.timeout(300)
+def test_a_crowd_that_is_over_keeps_little(run_script):
+    """No call, and no turn of another tasklet, is needed for that."""
+    done = run_script(CROWD + "print(wave(), resident())", timeout=250)
+    during, after = map(int, done.stdout.split())
+    assert during > 16_000 * 12_000
+    assert after < during / 10
+
+
+@pytest.mark.spec("G-04", "G-08")
+@pytest.mark.timeout(300)
+def test_a_steady_crowd_keeps_its_memory_until_it_stays_away(run_script):
+    done = run_script(
+        CROWD
+        + """
+import time
+
+def faults():
+    with open("/proc/self/stat") as stat:
+        return int(stat.read().rsplit(")", 1)[1].split()[7])
+
+wave(4000)
+wave(4000)
+before = faults()
+wave(4000)
+print(faults() - before, resident())
+deadline = time.monotonic() + 60
+while resident() > 1200 * 32_768 and time.monotonic() < deadline:
+    time.sleep(0.2)
+    for _ in range(100):
+        scheduler.tasklet(len)("")
+    scheduler.run()
+print(resident())
+""",
+        timeout=250,
+    )
+    new_pages, kept, at_last = map(int, done.stdout.split())
+    assert new_pages < 4000  # of some 20,000 that the wave uses
+    assert kept > 4000 * 12_000
+    assert at_last < kept / 2

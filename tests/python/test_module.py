@@ -330,6 +330,7 @@ WITHOUT_ARGUMENTS = {
     "get_deadlock_timeout": float,
     "get_stack_size": int,
     "stack_stats": dict,
+    "trim_stacks": int,
     "schedule": type(None),
     "schedule_remove": type(None),
     "get_schedule_callback": type(None),

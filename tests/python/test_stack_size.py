@@ -249,6 +249,53 @@ def test_stats_count_the_stacks_of_the_thread():
     assert 100 * 4096 <= blocked["resident_bytes"] <= 100 * blocked["stack_bytes"] / 4
 
 
+def test_trim_stacks_keeps_only_what_is_in_use():
+    def work():
+        assert scheduler.trim_stacks() == 0
+        tasks = [started(scheduler.schedule_remove) for _ in range(500)]
+        assert scheduler.trim_stacks() == 0
+        for task in tasks[1:]:
+            task.run()
+        before = scheduler.stack_stats()
+        freed = scheduler.trim_stacks()
+        after = scheduler.stack_stats()
+        tasks[0].run()
+        inside = []
+        queued(lambda: inside.append(scheduler.trim_stacks())).run()
+        return before, freed, after, inside, scheduler.trim_stacks(), scheduler.stack_stats()
+
+    other = started(scheduler.schedule_remove)
+    here = scheduler.stack_stats()
+    before, freed, after, inside, last, at_end = in_thread(work)
+    assert scheduler.stack_stats() == here
+    other.run()
+    assert (before["in_use"], before["pooled"]) == (1, 499)
+    assert freed == before["resident_bytes"] - after["resident_bytes"] >= 499 * 4096
+    assert (after["in_use"], after["mappings"], after["high_water"]) == (1, 1, 500)
+    assert after["reserved"] < before["reserved"]
+    assert inside[0] >= 0
+    assert last > 0
+    assert [at_end[name] for name in ("reserved", "in_use", "pooled", "guarded", "mappings")] == [0] * 5
+    assert at_end["resident_bytes"] == 0
+
+
+def test_trim_stacks_of_former_sizes(stack_size):
+    def work():
+        stack_size(256 * KIB)
+        tasks = [started(scheduler.schedule_remove) for _ in range(3)]
+        tasks[0].run()
+        stack_size(512 * KIB)
+        tasks.append(started(scheduler.schedule_remove))
+        pooled = scheduler.stack_stats()["resident_bytes"]
+        freed = scheduler.trim_stacks()
+        for task in tasks[1:]:
+            task.run()
+        return pooled, freed
+
+    pooled, freed = in_thread(work)
+    assert 4096 <= freed < pooled
+
+
 def test_resident_bytes_follow_use(stack_size):
     stack_size(1024 * KIB)
 
