@@ -2,7 +2,7 @@
 #
 #   PYTHON_VERSIONS="3.12 3.15d"      only these interpreters (default: 3.11 to 3.15, 3.13t)
 #   REQUIRE_PYTHONS="3.11 3.12 3.13"  fail when one of these is not found (default: any one will do)
-#   FULL_TESTS_ON="3.12 3.15"         the heavy tests on these, too (default: the newest found)
+#   FULL_TESTS_ON="3.12 3.15"         the heavy tests on these, too (default: none)
 #   PYTEST_ARGS="-k channel -x"       arguments for pytest
 
 .DEFAULT_GOAL := help

@@ -11,6 +11,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -57,7 +58,8 @@ def rules_in_cpp(text: str) -> list[str]:
     ]
 
 
-def scan(sources: Iterable[Path] = SOURCES) -> dict[str, set[str]]:
+@cache
+def scan(sources: tuple[Path, ...] = SOURCES) -> dict[str, set[str]]:
     """Rule id -> names of the files whose tests name it."""
     named: dict[str, set[str]] = defaultdict(set)
     for source in sources:

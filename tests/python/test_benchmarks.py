@@ -33,6 +33,7 @@ def figures(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(PATIENCE + 30)
 def test_every_job_is_measured(run_script, tmp_path):
     file = tmp_path / "result.json"
@@ -55,6 +56,7 @@ def test_every_job_is_measured(run_script, tmp_path):
     assert result["versions"]["scheduler"] == scheduler.__version__
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(PATIENCE + 30)
 def test_peers_are_measured_beside_it(run_script, tmp_path):
     file = tmp_path / "result.json"

@@ -117,6 +117,7 @@ def test_a_seed_gives_one_program_and_one_trace() -> None:
     assert play(make_program(77), Model()) == play(make_program(77), Model())
 
 
+@pytest.mark.heavy
 def test_random_programs_use_every_operation_and_most_both_fail_and_succeed(monkeypatch) -> None:
     seen: set[tuple[str, bool]] = set()
     execute = Player._execute
@@ -139,6 +140,7 @@ def test_random_programs_use_every_operation_and_most_both_fail_and_succeed(monk
     assert {name for name, succeeded in seen if not succeeded} == set(OPERATIONS) - cannot_fail
 
 
+@pytest.mark.heavy
 def test_random_programs_meet_every_error() -> None:
     texts = {line.outcome.text for line in _ends(sample()) if isinstance(line.outcome, Failed)}
     words = {"dead", "blocked", "Deadlock", "switch_trap", "block_trap", "cyclic parent chain"}
@@ -149,6 +151,7 @@ def _ends(traces: list[Trace]) -> list:
     return [line for trace in traces for line in trace if line.state is not None]
 
 
+@pytest.mark.heavy
 def test_states_of_random_programs_are_consistent() -> None:
     for line in _ends(sample()):
         _check_state(line.state)
@@ -173,6 +176,7 @@ def _check_state(state: State) -> None:
     assert waiting == sum(tasklet.blocked for tasklet in state.tasklets)
 
 
+@pytest.mark.heavy
 def test_every_program_ends_with_nobody_alive() -> None:
     for trace in sample():
         last = _ends([trace])[-1].state
@@ -234,6 +238,7 @@ MUTANTS = (
 )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "cls, name, broken", MUTANTS, ids=lambda value: getattr(value, "__name__", "")
 )
