@@ -19,6 +19,7 @@ for file in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt; do
         mv -f "$root$file.$$" "$root$file"
     fi
 done
+mount --bind "$root" "$root" # so that / is a mount point in there, too, and this can be nested
 for place in /proc /dev /tmp "$PWD"; do
     mkdir -p "$root$place"
     mount --rbind "$place" "$root$place"

@@ -101,7 +101,7 @@ def test_nothing_is_removed_through_a_mount(
 
 def test_in_root_leaves_no_mount_behind() -> None:
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
-        pytest.skip("only root may mount")
+        pytest.skip("mounting is not allowed here")
     before = cache.MOUNTS.read_text()
     inside = [TOOLS / "in_root.sh", "/", "cat", "/proc/self/mountinfo"]
     seen = subprocess.run(inside, capture_output=True, text=True, check=True, cwd="/tmp").stdout
