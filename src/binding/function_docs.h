@@ -281,7 +281,8 @@ Below 1 MiB Python's parser, which counts no recursion, can overflow the stack a
 the process: do not compile or literal_eval() text that you do not trust there.
 
 Parameters:
-    bytes: an int from 65536 (64 KiB) to 4294967296 (4 GiB). More than 2 MiB is rounded
+    bytes: an int from 65536 (64 KiB; CPython 3.14 and later: 114688, 112 KiB, their
+        debug builds: 224 KiB) to 4294967296 (4 GiB). More than 2 MiB is rounded
         up to a multiple of that, for which page tables are made. stack_stats() tells
         how much is left without the guard.
 

@@ -7,6 +7,7 @@
 #include "core/context.h"
 #include "function_docs.h"
 #include "functions.h"
+#include "interp/sub_interpreters.h"
 #include "manager_body.h"
 #include "refs.h"
 #include "tasklet_object.h"
@@ -67,6 +68,10 @@ bool register_at_exit(PyObject* module) {
         PyRef::steal(PyObject_CallMethod(atexit.get(), "register", "O", function.get())));
 }
 
+PyThreadState* thread_of_last_manager() {
+    return last_manager != nullptr ? last_manager->thread_state : nullptr;
+}
+
 int module_exec(PyObject* module) {
     if (!check_interpreter()) return -1;
     auto* made = new (std::nothrow) State{};
@@ -81,6 +86,7 @@ int module_exec(PyObject* module) {
     state.nested = true;
     state.stack_bytes = core::kDefaultStackBytes;
     state.deadlock_timeout = 1'000'000'000;
+    state.sub_interpreter_watcher = kNoWatcher;
     state.of_main_interpreter = PyInterpreterState_Get() == PyInterpreterState_Main();
     // One key a module object: an interpreter may hold several, imported one after the other.
     state.guard_key = PyUnicode_FromFormat("_scheduler.thread_guard.%p", &state);
@@ -90,7 +96,8 @@ int module_exec(PyObject* module) {
                     PyModule_AddObjectRef(module, "TaskletExit", state.tasklet_exit) == 0 &&
                     PyModule_AddStringConstant(module, "_jump_library", core::kJumpLibrary) == 0 &&
                     add_types(module, state) && publish_table(module, state) &&
-                    register_at_exit(module);
+                    register_at_exit(module) &&
+                    watch_sub_interpreters(thread_of_last_manager, state.sub_interpreter_watcher);
     return ok ? 0 : -1;
 }
 
@@ -124,6 +131,7 @@ void module_free(void* module) {
     auto* object = static_cast<PyObject*>(module);
     if (!has_state(object)) return;
     forget_state(state_of_module(object));
+    unwatch_sub_interpreters(state_of_module(object).sub_interpreter_watcher);
     module_clear(object);
     state_of_module(object).release();
 }

@@ -35,6 +35,7 @@ struct State {
     PyObject* guard_key;  // of this module's guard in a thread's dictionary
     unsigned long serial;  // of this module object, never given twice
     bool of_main_interpreter;
+    int sub_interpreter_watcher;
 
     std::atomic<bool> at_exit;  // the atexit functions of the interpreter have begun
 

@@ -18,12 +18,12 @@ bool parse_size(PyObject* argument, std::size_t* bytes) {
     int overflow = 0;
     const long long value = PyLong_AsLongLongAndOverflow(number.get(), &overflow);
     if (value == -1 && PyErr_Occurred() != nullptr) return false;
-    constexpr auto kLeast = static_cast<long long>(core::kMinStackBytes);
+    const auto least = static_cast<long long>(kLeastStackBytes);
     constexpr auto kMost = static_cast<long long>(core::kMaxStackBytes);
-    if (overflow != 0 || value < kLeast || value > kMost) {
+    if (overflow != 0 || value < least || value > kMost) {
         PyErr_Format(PyExc_ValueError,
-                     "the stack size must be from %lld bytes (64 KiB) to %lld (4 GiB), not %S",
-                     kLeast, kMost, number.get());
+                     "the stack size must be from %lld bytes (%lld KiB) to %lld (4 GiB), not %S",
+                     least, least / 1024, kMost, number.get());
         return false;
     }
     *bytes = static_cast<std::size_t>(value);

@@ -81,6 +81,14 @@ def message(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
 HAS_GIL = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
+# The smallest stack that set_stack_size() takes, in KiB. From 3.14 on CPython keeps margins at a stack's
+# end, which are larger in its debug builds.
+if sys.version_info < (3, 14):
+    LEAST_STACK = 64
+else:
+    LEAST_STACK = 224 if hasattr(sys, "gettotalrefcount") else 112
+
+
 class Worker:
     """A thread that keeps what its function returned or raised.
 

@@ -9,7 +9,7 @@ import pytest
 
 import scheduler
 from endless_recursion import COUNTED, UNCOUNTED
-from helpers import queued, started
+from helpers import LEAST_STACK, queued, started
 
 
 @pytest.fixture
@@ -198,9 +198,14 @@ for size in sys.argv[1:]:
 @pytest.mark.spec("S-08")
 @pytest.mark.parametrize("name", COUNTED)
 def test_counted_recursion_is_safe_at_any_stack_size(run_script, name):
-    sizes = ["64", "68", "96", "128", "256", "512", "4096", "16384"]
+    sizes = [str(LEAST_STACK + more) for more in (0, 4, 32, 64, 192, 448, 4032, 16320)]
     done = run_script(AT_EACH_SIZE.replace("{program}", COUNTED[name]), *sizes)
-    assert done.stdout.splitlines() == [f"{size} RecursionError" for size in sizes]
+    allowed = {"RecursionError"}
+    if name == "exec" and sys.version_info >= (3, 14):
+        allowed.add("MemoryError")  # the parser's, which is given the bounds of the stack since then
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [size for size, _ in lines] == sizes
+    assert {outcome for _, outcome in lines} <= allowed
 
 
 @pytest.mark.spec("S-08")

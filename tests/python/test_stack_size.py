@@ -8,10 +8,11 @@ import threading
 import pytest
 
 import scheduler
-from helpers import in_thread, message, outcome, queued, started
+from helpers import LEAST_STACK, in_thread, message, outcome, queued, started
 
 KIB = 1024
 DEFAULT = 8192 * KIB
+LEAST = LEAST_STACK * KIB
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_more_than_2_mib_is_rounded_up_to_whole_page_tables(stack_size, size, st
     assert scheduler.stack_stats()["stack_bytes"] == stack * KIB
 
 
-@pytest.mark.parametrize("size", [64 * KIB, 64 * KIB + 1, 100_000, 8192 * KIB, 4 * 1024**3])
+@pytest.mark.parametrize("size", [LEAST, LEAST + 1, 300_000, 8192 * KIB, 4 * 1024**3])
 def test_the_size_is_what_was_set(stack_size, size):
     before = scheduler.get_stack_size()
     assert stack_size(size) == before
@@ -91,7 +92,7 @@ def test_the_size_can_be_any_integer(stack_size):
 @pytest.mark.parametrize(
     "value, error",
     [("65536", TypeError), (65536.0, TypeError), (None, TypeError), ([], TypeError)]
-    + [(n, ValueError) for n in (0, -1, 64 * KIB - 1, 4 * 1024**3 + 1, 2**63, -(2**70), True)],
+    + [(n, ValueError) for n in (0, -1, LEAST - 1, 4 * 1024**3 + 1, 2**63, -(2**70), True)],
 )
 def test_a_wrong_size_changes_nothing(value, error):
     before = scheduler.get_stack_size()
@@ -102,7 +103,7 @@ def test_a_wrong_size_changes_nothing(value, error):
 
 def test_the_message_names_the_bounds_and_the_type():
     assert message(scheduler.set_stack_size, 5) == (
-        "the stack size must be from 65536 bytes (64 KiB) to 4294967296 (4 GiB), not 5"
+        f"the stack size must be from {LEAST} bytes ({LEAST_STACK} KiB) to 4294967296 (4 GiB), not 5"
     )
     assert message(scheduler.set_stack_size, "1") == (
         "the stack size must be an int (bytes), not str"
@@ -196,11 +197,11 @@ def test_changing_the_size_again_and_again_keeps_no_memory(run_script):
                 return sum(1 for _ in maps)
 
         def round():
-            for size in (64, 128, 256, 512):
+            for size in (256, 320, 384, 512):
                 scheduler.set_stack_size(size * 1024)
                 task = scheduler.tasklet(scheduler.schedule_remove)()
                 task.run()
-                scheduler.set_stack_size(96 * 1024)
+                scheduler.set_stack_size(288 * 1024)
                 scheduler.tasklet(len)("").run()
                 task.run()
 

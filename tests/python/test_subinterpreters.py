@@ -299,3 +299,45 @@ def test_an_interpreter_may_be_run_and_destroyed_on_threads_that_are_gone(run_sc
     # An interpreter takes 20 ms and more, on a busy machine ten times as long.
     done = run_script(OTHER_THREAD, timeout=5 * TIMEOUT)
     assert (done.stdout, done.stderr) == ("x" * 200, "")
+
+
+# ---- the bounds of the C stack ---------------------------------------------------------------------
+
+DEEP = """
+import os, {imports}
+
+class Dying:
+    def __del__(self):
+        os.write(1, b"x")
+
+def chain(count):
+    link = None
+    for _ in range(count):
+        link = (Dying(), [link])
+
+def endless(_=None):
+    return sorted([1, 2], key=endless)
+
+chain(300)
+os.write(1, b"|")
+try:
+    endless()
+except RecursionError:
+    os.write(1, b"RecursionError|")
+"""
+
+
+@pytest.mark.spec("D-64", "S-08")
+@pytest.mark.parametrize("imports", ["sys", "scheduler"])
+def test_code_of_an_interpreter_knows_how_deep_the_stack_of_a_tasklet_is(run_script, imports):
+    """What it drops is destroyed at once, and recursion ends in an error that can be caught."""
+    text = DEEP.format(imports=imports)
+    done = run_script(
+        PRELUDE
+        + f"""
+interpreter = create()
+in_tasklet(lambda: run(interpreter, {text!r}))
+interpreters.destroy(interpreter)
+"""
+    )
+    assert (done.stdout, done.stderr) == ("x" * 300 + "|RecursionError|", "")

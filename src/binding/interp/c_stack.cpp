@@ -1,5 +1,6 @@
 #include "c_stack.h"
 
+#include <algorithm>
 #include <cstring>
 
 #if PY_VERSION_HEX >= 0x030E0000
@@ -106,6 +107,20 @@ bool find_c_stack_bounds(PyThreadState* thread) {
     return true;
 }
 
+void share_c_stack(PyThreadState& host, PyThreadState& thread) {
+    const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    const auto encloses = [here](const CStackBounds& bounds) {
+        return bounds.hard_limit - kMargin <= here && here < bounds.top;
+    };
+    CStackBounds& own = *c_stack_bounds(&thread);
+    const CStackBounds& running = *c_stack_bounds(&host);
+    if (!encloses(own) && encloses(running)) own = running;
+}
+
+// Two margins lie below the limit, and `except RecursionError` at the top of the stack needs most of
+// another two above it. With the guard and the frames 100 KiB were enough for each construct that recurses.
+std::size_t least_stack_bytes(std::size_t wanted) { return std::max(wanted, 7 * kMargin); }
+
 CStackBounds bounds_of(const core::StackSpan& stack) {
     const auto bottom = reinterpret_cast<std::uintptr_t>(stack.bottom);
     return {reinterpret_cast<std::uintptr_t>(stack.split), bottom + 2 * kMargin, bottom + kMargin};
@@ -113,6 +128,7 @@ CStackBounds bounds_of(const core::StackSpan& stack) {
 
 #else
 
+std::size_t least_stack_bytes(std::size_t wanted) { return wanted; }
 bool find_c_stack_bounds(PyThreadState*) { return true; }
 CStackBounds bounds_of(const core::StackSpan&) { return {}; }
 

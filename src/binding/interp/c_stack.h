@@ -18,6 +18,9 @@ int recursion_allowance(const core::StackSpan& stack);
 // With the GIL, the calling thread's state: where do the bounds lie? False: not where they could be.
 bool find_c_stack_bounds(PyThreadState* thread);
 
+// A stack smaller than that, or than `wanted`, is too small for an `except RecursionError` at its top.
+std::size_t least_stack_bytes(std::size_t wanted);
+
 // What CPython would give to this stack if it were a thread's own.
 CStackBounds bounds_of(const core::StackSpan& stack);
 
@@ -35,6 +38,10 @@ inline CStackBounds get_c_stack_bounds(PyThreadState* thread) { return *c_stack_
 inline void set_c_stack_bounds(PyThreadState* thread, const CStackBounds& bounds) {
     *c_stack_bounds(thread) = bounds;
 }
+
+// Two thread states of the calling OS thread, of which `host` has the bounds of the stack that is running:
+// `thread`, which runs on it now, gets them too if its own are those of another stack.
+void share_c_stack(PyThreadState& host, PyThreadState& thread);
 
 #else
 

@@ -10,6 +10,9 @@
 
 namespace scheduler::binding {
 
+// What a tasklet's stack needs at least with this CPython.
+extern const std::size_t kLeastStackBytes;
+
 // From 3.14 on, as they lie in the thread state: at `soft_limit` CPython raises RecursionError, below
 // `hard_limit` it ends the process.
 struct CStackBounds {
