@@ -33,8 +33,9 @@ PyRef describe(const TaskletBody& tasklet) {
     }
     PyRef name = name_of(tasklet);
     if (name) name = quoted(name);
+    if (!name) return {};
     PyRef thread = thread_id_of(tasklet);
-    if (!name || !thread) return {};
+    if (!thread) return {};
     PyRef number = PyRef::steal(PyLong_Type.tp_repr(thread.get()));
     if (!number) return {};
     return PyRef::steal(PyUnicode_FromFormat("<%U %U %s thread=%U at %p>", type.get(), name.get(),

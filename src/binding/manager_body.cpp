@@ -77,11 +77,13 @@ void wait_for_others(ManagerBody& manager, Predicate has_come) {
 void end_tasklets(ManagerBody& manager) {
     for (;;) {
         read_mail(manager);
-        while (core::Tasklet* queued = manager.first_runnable()) {
+        core::Tasklet* queued = manager.first_runnable();
+        for (; queued != nullptr && manager.has_room(); queued = manager.first_runnable()) {
             manager.take_out(*queued);
             manager.discard(object_of(*queued));
         }
         manager.settle();
+        if (queued != nullptr) continue;
         core::Tasklet* tasklet = manager.any_live_tasklet();
         if (tasklet == nullptr) {
             if (!manager.has_live_tasklets()) return;
@@ -277,7 +279,7 @@ ManagerBody* make_manager(State& state, PyObject* thread_dict) {
     if (guard_in(thread_dict, state) != nullptr) return existing_manager_of_this_thread(state);
     ManagerBody* body = nullptr;
     try {
-        body = new ManagerBody(state, this_thread_state(), body_of(main.get()));
+        body = new ManagerBody(state, this_thread_state(), body_of(main.get()), {});
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
         return nullptr;
@@ -307,12 +309,16 @@ PyType_Spec thread_guard_type_spec = {
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
     thread_guard_slots};
 
-ManagerBody::ManagerBody(State& module_state, PyThreadState* thread, TaskletBody& main_tasklet)
+ManagerBody::ManagerBody(State& module_state, PyThreadState* thread, TaskletBody& main_tasklet,
+                         Room room)
     : core::ScheduleManager(kHost, main_tasklet, module_state.wanted_stack()),
       state(module_state),
       thread_state(thread),
       thread_name(name_of(thread)),
-      thread_id(PyThread_get_thread_ident()) {
+      thread_id(PyThread_get_thread_ident()),
+      trash_(std::move(room.trash)),
+      orphans_(std::move(room.orphans)),
+      cycles_(std::move(room.cycles)) {
     state.hold();
     add_reference();  // main's
     take_seat();

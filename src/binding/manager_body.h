@@ -17,8 +17,17 @@ namespace scheduler::binding {
 
 struct ThreadGuard;
 
+// References that are put aside, with room for more than one switch needs.
+struct PutAside : std::vector<PyObject*> {
+    PutAside() { reserve(64); }
+};
+
 struct ManagerBody : core::ScheduleManager {
-    ManagerBody(State& module_state, PyThreadState* thread, TaskletBody& main_tasklet);
+    // The room is made before: what can fail comes before there is a manager.
+    struct Room {
+        PutAside trash, orphans, cycles;
+    };
+    ManagerBody(State& module_state, PyThreadState* thread, TaskletBody& main_tasklet, Room room);
     ~ManagerBody();
 
     State& state;
@@ -72,6 +81,8 @@ struct ManagerBody : core::ScheduleManager {
         unsettled_ = true;
     }
     bool unsettled() const { return unsettled_; }
+    // Can one more reference be discarded without memory?
+    bool has_room() const { return trash_.size() < trash_.capacity(); }
     // The first thing on a stack that has just got control: recycles the stack that ended, drops what
     // was put aside. May run Python, and may switch; the current tasklet must not be in a line. In the
     // middle of a switch it does nothing.
@@ -79,8 +90,9 @@ struct ManagerBody : core::ScheduleManager {
 
   private:
     bool unwind_one();  // false: there is none
-    // Without memory the reference is lost: nothing may be thrown in the middle of a switch.
-    void put_aside(std::vector<PyObject*>& list, PyObject* stolen) {
+    // Where no memory is left for a list that has outgrown its room, the reference is lost: nothing may be
+    // thrown in the middle of a switch.
+    void put_aside(PutAside& list, PyObject* stolen) {
         bool kept = true;
         try {
             list.push_back(stolen);
@@ -92,9 +104,9 @@ struct ManagerBody : core::ScheduleManager {
 
     bool unsettled_ = false;
     TaskletBody* retired_ = nullptr;
-    std::vector<PyObject*> trash_;
-    std::vector<PyObject*> orphans_;
-    std::vector<PyObject*> cycles_;
+    PutAside trash_;
+    PutAside orphans_;
+    PutAside cycles_;
 };
 
 inline ManagerBody* TaskletBody::get_manager() const { return static_cast<ManagerBody*>(manager); }

@@ -35,8 +35,9 @@ PyRef type_text(PyTypeObject* type, const char* attribute) {
 
 PyRef full_type_name(PyObject* self) {
     PyRef module = type_text(Py_TYPE(self), "__module__");
+    if (!module) return {};
     PyRef name = type_text(Py_TYPE(self), "__qualname__");
-    if (!module || !name) return {};
+    if (!name) return {};
     return PyRef::steal(PyUnicode_FromFormat("%U.%U", module.get(), name.get()));
 }
 

@@ -44,9 +44,10 @@ PyRef describe_wait(const ManagerBody& here, const TaskletBody& tasklet) {
     const Place place = place_of(tasklet);
     if (!place.object) return {};
     PyRef name = name_of(tasklet);
+    if (!name) return {};
     PyRef object = place.is_join ? describe(body_of(place.object.get()))
                                  : describe(channel_of(place.object.get()));
-    if (!name || !object) return {};
+    if (!object) return {};
     const char* const verb = place.is_join                               ? "joins"
                              : place.direction == core::Direction::kSend ? "sends on"
                                                                          : "receives on";

@@ -1,0 +1,51 @@
+"""Wherever memory runs out: MemoryError or success, nothing is left over, and all can be used afterwards.
+
+See memory_sweep.py, which runs in an interpreter of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from compilers import cxx_compiler
+from memory_sweep import KINDS, SCENARIOS
+
+HERE = Path(__file__).parent
+SOURCE = HERE / "failing_memory" / "failing_memory.cpp"
+
+
+@pytest.fixture(scope="session")
+def failing_memory(tmp_path_factory):
+    library = tmp_path_factory.mktemp("failing_memory") / "failing_memory.so"
+    command = [*cxx_compiler(), "-std=c++17", "-O1", "-shared", "-fPIC"]
+    command += [str(SOURCE), "-o", str(library), "-ldl"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return library
+
+
+@pytest.mark.spec("DEC-4")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.skipif(
+    importlib.util.find_spec("_testcapi") is None,
+    reason="this interpreter has no _testcapi, by which its allocators can be made to fail",
+)
+def test_each_allocation_of_the_interpreter_may_fail(run_script, name):
+    done = run_script(HERE / "memory_sweep.py", "object", name, timeout=500)
+    assert int(done.stdout) > 3
+
+
+@pytest.mark.spec("DEC-4")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_call_of_the_module_may_fail(run_script, failing_memory, kind, name):
+    env = {"LD_PRELOAD": str(failing_memory)}
+    done = run_script(HERE / "memory_sweep.py", kind, name, timeout=500, env=env)
+    # With MADV_GUARD_INSTALL nothing is protected.
+    assert int(done.stdout) > 0 or kind in ("madvise", "mprotect")
