@@ -17,6 +17,12 @@ served, until a partner comes. Sender and receiver may belong to different threa
 preference says which of them goes on first. Constructor arguments are accepted and
 ignored.
 
+A transfer that is complete succeeds, whatever comes meanwhile, and one that raises
+has transferred nothing. What came too late to end a wait (a signal handler's
+exception, one from throw(), that of a tasklet that ran meanwhile) is raised by the
+caller's next operation that can switch. Only a tasklet that is killed before it has
+its turn drops what it was given.
+
 A channel is its own iterator: next() receives, and ends the iteration when the
 channel is closed. A for loop over a closing channel thus takes what the waiting
 senders have, and stops.

@@ -99,7 +99,7 @@ PyObject* switch_trap(State& state, PyObject* argument) {
         PyErr_SetString(PyExc_OverflowError, "the switch trap level would be too large");
         return nullptr;
     }
-    manager->set_trap_level(raised);
+    manager->set_trap(raised);
     return PyLong_FromLong(level);
 }
 

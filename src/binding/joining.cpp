@@ -6,6 +6,7 @@
 #include "channel_object.h"
 #include "core/channel.h"
 #include "errors.h"
+#include "held_error.h"
 #include "operations.h"
 #include "switcher.h"
 #include "waiting.h"
@@ -55,7 +56,12 @@ bool may_wait(ManagerBody& manager) {
 bool wait_in(ManagerBody& manager, Channel& line) {
     TaskletBody& self = manager.current_body();
     if (line.meet(Direction::kReceive, self, true).meeting == Meeting::kClosing) return true;
-    if (suspend(manager, core::Ending::kBlock)) return true;
+    const bool resumed = suspend(manager, core::Ending::kBlock);
+    const bool served = !self.parcel.empty();
+    self.parcel.take_payload();
+    // The failure of a tasklet is main's to raise: nothing that was handed over is lost by it.
+    const bool is_failure = self.is_main && !manager.interrupted;
+    if (resumed || (served && !is_failure && hold_error(manager))) return true;
     ErrorStash stash;
     manager.settle();
     return false;
@@ -64,7 +70,7 @@ bool wait_in(ManagerBody& manager, Channel& line) {
 }  // namespace
 
 int join(TaskletBody& tasklet, std::int64_t timeout) {
-    ManagerBody* manager = enter(tasklet.module_state);
+    ManagerBody* manager = enter_to_switch(tasklet.module_state);
     if (manager == nullptr) return -1;
     TaskletBody& self = manager->current_body();
     if (!tasklet.alive()) return 1;
@@ -89,8 +95,9 @@ void release_joiners(ManagerBody& manager, TaskletBody& tasklet, bool serve_own)
     if (line == nullptr) return;
     line->close();
     for (;;) {
-        Parcel nothing;
-        const Match match = line->meet(Direction::kSend, tasklet, nothing, false);
+        Parcel served(Parcel::Kind::kValue, nullptr);
+        const Match match = line->meet(Direction::kSend, tasklet, served, false);
+        served.take_payload();
         if (match.meeting == Meeting::kMustWait) return;
         if (match.meeting == Meeting::kMet && serve_own) manager.welcome(*match.partner, false);
     }

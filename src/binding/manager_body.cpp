@@ -5,6 +5,7 @@
 
 #include "core/channel.h"
 #include "errors.h"
+#include "held_error.h"
 #include "joining.h"
 #include "manager_list.h"
 #include "methods.h"
@@ -114,6 +115,8 @@ void detach_main(ManagerBody& manager) {
 // The owner thread itself, with its main tasklet current.
 void end_manager(ManagerBody& manager) {
     manager.ending = true;
+    manager.update_seat();
+    report_held(manager);
     end_tasklets(manager);
     manager.finish();
     read_mail(manager);
@@ -326,6 +329,7 @@ ManagerBody::ManagerBody(State& module_state, PyThreadState* thread, TaskletBody
 
 void ManagerBody::take_seat() {
     seat = &last_manager;
+    update_seat();
     cxx_globals = abi::__cxa_get_globals();
     last_manager = this;
     watch_for_overflow();
@@ -371,6 +375,11 @@ ManagerBody* existing_manager_of_this_thread(State& state) {
     if (ManagerBody* manager = last_manager_if_right(state)) return manager;
     PyThreadState* const thread = this_thread_state();
     if (thread == nullptr) return nullptr;
+    ManagerBody* const last = last_manager;
+    if (last != nullptr && &last->state == &state && last->seat == &last_manager &&
+        last->thread_state == thread) {
+        return last;
+    }
     ManagerBody* found = nullptr;
     if (!has_dictionary(thread)) {  // to ask for it would make one, which a dying thread leaks
         found = listed_manager_of_this_thread(state);

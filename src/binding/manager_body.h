@@ -22,6 +22,14 @@ struct PutAside : std::vector<PyObject*> {
     PutAside() { reserve(64); }
 };
 
+// A Python frame, borrowed and only compared, and the offset of its instruction.
+struct CallInProgress {
+    const PyFrameObject* frame;
+    int instruction;
+
+    bool operator==(const CallInProgress&) const = default;
+};
+
 struct ManagerBody : core::ScheduleManager {
     // The room is made before: what can fail comes before there is a manager.
     struct Room {
@@ -37,6 +45,9 @@ struct ManagerBody : core::ScheduleManager {
     // The OS thread that runs it now: where that has `last_manager`, and the C++ runtime's record of
     // exceptions in flight there. The thread state of a sub-interpreter may move.
     ManagerBody** seat = nullptr;
+    // The same, or nullptr while must_look(): then no operation finds the manager by the short way, and
+    // those that switch look first whether they may.
+    ManagerBody** open_seat = nullptr;
     void* cxx_globals = nullptr;
     void take_seat();
     // The main tasklet's when this was made: each incarnation starts with them, whoever gave it its stack.
@@ -57,6 +68,30 @@ struct ManagerBody : core::ScheduleManager {
     bool ending = false;
     // The thread has been waiting and is about to take the GIL; it counts in State::attaching.
     bool attaching = false;
+    // Tasklets that are being unwound, each in the middle of the next.
+    int unwindings = 0;
+    // Has an error to raise in its next operation: see held_error.h. Nobody else, or nullptr.
+    TaskletBody* holder = nullptr;
+    // Of main, when it began to hold one back for which the interpreter was asked.
+    std::vector<CallInProgress> calls;
+    // A signal handler has ended main's wait, with an error.
+    bool interrupted = false;
+
+    // Does something forbid the current tasklet to give control away, or do so before it has raised what
+    // it holds back?
+    bool must_look() const {
+        return switching || ending || unwindings != 0 || trap_level() != 0 || holder != nullptr;
+    }
+    // After each change of these.
+    void update_seat() { open_seat = must_look() ? nullptr : seat; }
+    void set_trap(int level) {
+        set_trap_level(level);
+        update_seat();
+    }
+    void set_holder(TaskletBody* tasklet) {
+        holder = tasklet;
+        update_seat();
+    }
 
     TaskletBody& current_body() const { return body_of(current()); }
     TaskletBody& main_body() const { return body_of(main()); }
@@ -115,11 +150,11 @@ inline ManagerBody* TaskletBody::get_manager() const { return static_cast<Manage
 // Python thread state of this OS thread: every use compares.
 extern constinit thread_local ManagerBody* last_manager [[gnu::tls_model("initial-exec")]];
 
-// The calling thread's manager if it is the one used last, else nullptr.
+// The calling thread's manager if it is the one used last, and has nothing to look at; else nullptr.
 inline ManagerBody* last_manager_if_right(State& state) {
     ManagerBody* manager = last_manager;
     const bool is_right = manager != nullptr && &manager->state == &state &&
-                          manager->seat == &last_manager && is_current(manager->thread_state);
+                          manager->open_seat == &last_manager && is_current(manager->thread_state);
     return is_right ? manager : nullptr;
 }
 
@@ -128,10 +163,15 @@ inline ManagerBody* last_manager_if_right(State& state) {
 class MidSwitch {
   public:
     explicit MidSwitch(ManagerBody& manager)
-        : manager_(manager), before_(std::exchange(manager.switching, true)) {}
+        : manager_(manager), before_(std::exchange(manager.switching, true)) {
+        manager.update_seat();
+    }
     MidSwitch(const MidSwitch&) = delete;
     MidSwitch& operator=(const MidSwitch&) = delete;
-    ~MidSwitch() { manager_.switching = before_; }
+    ~MidSwitch() {
+        manager_.switching = before_;
+        manager_.update_seat();
+    }
 
   private:
     ManagerBody& manager_;

@@ -5,6 +5,7 @@
 #include "channel_object.h"
 #include "core/channel.h"
 #include "errors.h"
+#include "held_error.h"
 #include "switcher.h"
 #include "waiting.h"
 
@@ -70,10 +71,13 @@ PyRef make_exit(const State& state) {
 }
 
 // A tasklet of this thread leaves the line of its channel, with the line's reference for the caller.
-// Empty: it does not wait. What it had to send goes to the trash.
+// Empty: it does not wait. What it had to send goes to the trash; the empty envelope tells the sender that
+// nobody took it.
 PyRef withdraw(ManagerBody& manager, TaskletBody& tasklet) {
     if (!leave_line(manager, tasklet)) return {};
+    const core::Parcel::Kind kind = tasklet.parcel.kind();
     drop_parcel(manager, tasklet);
+    tasklet.parcel = core::Parcel(kind, nullptr);
     return PyRef::steal(tasklet.object);
 }
 
@@ -177,6 +181,11 @@ ManagerBody* enter_with_mail(ManagerBody& manager) {
     return &manager;
 }
 
+ManagerBody* enter_carefully(State& state) {
+    ManagerBody* manager = enter(state);
+    return manager != nullptr && nothing_held(*manager) ? manager : nullptr;
+}
+
 // ---- arguments ---------------------------------------------------------------------------------
 
 void discard_incarnation(ManagerBody& manager, TaskletBody& tasklet) {
@@ -268,7 +277,7 @@ bool remove(TaskletBody& tasklet) {
 }
 
 bool run(TaskletBody& tasklet) {
-    ManagerBody* manager = enter(tasklet.get_manager()->state);
+    ManagerBody* manager = enter_to_switch(tasklet.get_manager()->state);
     if (manager == nullptr || !check_runnable(*manager, tasklet)) return false;
     if (is_foreign(*manager, tasklet)) {
         return tasklet.is_main ? refused(Refusal::kMainTasklet) : post(tasklet, mail::kInsert);
@@ -277,7 +286,7 @@ bool run(TaskletBody& tasklet) {
 }
 
 bool switch_to_tasklet(TaskletBody& target) {
-    ManagerBody* manager = enter(target.get_manager()->state);
+    ManagerBody* manager = enter_to_switch(target.get_manager()->state);
     if (manager == nullptr || !check_runnable(*manager, target)) return false;
     if (is_foreign(*manager, target)) {
         return target.is_main ? refused(Refusal::kMainTasklet) : post(target, mail::kInsert);
@@ -319,7 +328,8 @@ void make_pending(ManagerBody& manager, TaskletBody& tasklet, PyRef error, bool 
 bool kill(TaskletBody& tasklet, bool pending) {
     // Made first: on 3.11 that may start a collection, and with it code of the program.
     PyRef exit = make_exit(tasklet.module_state);
-    ManagerBody* manager = exit ? enter(tasklet.module_state) : nullptr;
+    State& state = tasklet.module_state;
+    ManagerBody* manager = !exit ? nullptr : pending ? enter(state) : enter_to_switch(state);
     if (manager == nullptr) return false;
     const bool foreign = is_foreign(*manager, tasklet);
     if ((foreign || tasklet.ended) && !pending) return refused_elsewhere(tasklet);
@@ -340,7 +350,8 @@ bool kill(TaskletBody& tasklet, bool pending) {
 
 bool throw_at(TaskletBody& tasklet, PyObject* error, bool pending) {
     PyRef own = PyRef::steal(error);
-    ManagerBody* manager = enter(tasklet.get_manager()->state);
+    State& state = tasklet.get_manager()->state;
+    ManagerBody* manager = pending ? enter(state) : enter_to_switch(state);
     if (manager == nullptr) return false;
     const bool foreign = is_foreign(*manager, tasklet);
     if ((foreign || tasklet.ended) && !pending) return refused_elsewhere(tasklet);
@@ -363,12 +374,12 @@ bool throw_at(TaskletBody& tasklet, PyObject* error, bool pending) {
 // ---- the calling thread ------------------------------------------------------------------------
 
 bool schedule(State& state, bool remove) {
-    ManagerBody* manager = enter(state);
+    ManagerBody* manager = enter_to_switch(state);
     return manager != nullptr && suspend(*manager, remove ? Ending::kLeave : Ending::kRequeue);
 }
 
 bool run_all(State& state) {
-    ManagerBody* manager = enter(state);
+    ManagerBody* manager = enter_to_switch(state);
     if (manager == nullptr) return false;
     const std::uint64_t switched = manager->switched();
     if (!drive(*manager, nullptr)) return false;
@@ -380,7 +391,7 @@ bool run_all(State& state) {
 }
 
 bool run_waiting(State& state, bool threadblock, std::int64_t timeout) {
-    ManagerBody* manager = enter(state);
+    ManagerBody* manager = enter_to_switch(state);
     if (manager == nullptr) return false;
     if (!manager->current_is_main()) return refused(Refusal::kOnlyMainWaits);
     const std::int64_t deadline = deadline_after(timeout);
@@ -400,7 +411,7 @@ bool run_waiting(State& state, bool threadblock, std::int64_t timeout) {
 
 bool run_turns(State& state, long long turns) {
     if (turns < 1) return refused(Refusal::kTooFewTurns);
-    ManagerBody* manager = enter(state);
+    ManagerBody* manager = enter_to_switch(state);
     if (manager == nullptr) return false;
     return drive_limited(*manager, [turns](core::RunLimit& limit) {
         limit.set_turns(static_cast<std::uint64_t>(turns));
@@ -408,7 +419,7 @@ bool run_turns(State& state, long long turns) {
 }
 
 bool run_for(State& state, long long nanoseconds) {
-    ManagerBody* manager = enter(state);
+    ManagerBody* manager = enter_to_switch(state);
     if (manager == nullptr) return false;
     const std::uint64_t completed = manager->completed();
     const std::uint64_t switched = manager->switched();

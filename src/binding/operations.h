@@ -16,6 +16,15 @@ SCHED_ALWAYS_INLINE ManagerBody* enter(State& state) {
     return manager == nullptr || !manager->has_mail() ? manager : enter_with_mail(*manager);
 }
 
+// The same for one that may give control away, which first raises what the current tasklet holds back.
+// No manager that has something to look at is found by the short way.
+ManagerBody* enter_carefully(State& state);
+SCHED_ALWAYS_INLINE ManagerBody* enter_to_switch(State& state) {
+    ManagerBody* manager = last_manager_if_right(state);
+    if (manager == nullptr) return enter_carefully(state);
+    return !manager->has_mail() ? manager : enter_with_mail(*manager);
+}
+
 // ---- arguments
 // `callable` may be nullptr (not given) or None (unbind, if neither args nor kwargs is given); `args`
 // and `kwargs` nullptr: not given. Owner thread only.

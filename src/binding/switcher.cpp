@@ -211,6 +211,8 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
         "times over; it has been abandoned");
     fail_loop(manager);
     manager.switching = false;  // no destructor runs here
+    --manager.unwindings;
+    manager.update_seat();
     manager.discard(StackBase::abandon(manager.thread_state));
     core::Context::finish(victim.context, driver.context);
 }
@@ -321,7 +323,10 @@ bool suspend(ManagerBody& manager, Ending how) {
         if (how != Ending::kBlock) return drive(manager, nullptr);
         if (wait_as_main(manager)) return true;
         TaskletBody& main = manager.main_body();
-        if (leave_line(manager, main)) main.set_state(core::State::kRunning);
+        if (leave_line(manager, main)) {
+            main.set_state(core::State::kRunning);
+            manager.interrupted = false;
+        }
         return false;
     }
     if (how == Ending::kLeave && !nothing_pending(manager)) return false;
@@ -376,7 +381,12 @@ void unwind(ManagerBody& manager, TaskletBody& victim, PyRef exit) {
     RunLoop loop;
     manager.open_unwinding(loop, victim);
     manager.begin_turn(victim);
-    if (!run_loop(manager, loop, driver, victim)) report_unraisable(victim.object);
+    ++manager.unwindings;
+    manager.update_seat();
+    const bool ended = run_loop(manager, loop, driver, victim);
+    --manager.unwindings;
+    manager.update_seat();
+    if (!ended) report_unraisable(victim.object);
 }
 
 }  // namespace scheduler::binding

@@ -404,7 +404,9 @@ inline constexpr char throw_[] =
 Raise an exception inside the tasklet.
 
 A suspended tasklet raises it where it is suspended; a blocked one leaves the line
-of its channel first. One that has never run ends without running; unless the
+of its channel first. One whose transfer or join is complete goes on with what it
+got, and raises the exception in its next operation that can switch; if it ends
+without one, the exception is dropped. One that has never run ends without running; unless the
 exception is a TaskletExit, it is raised to the caller, or with pending true to
 whoever runs the tasklet. On the current tasklet the exception is raised out of
 the call. TaskletExit thrown at a dead tasklet does nothing.

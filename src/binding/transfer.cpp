@@ -5,6 +5,7 @@
 #include "callbacks.h"
 #include "channel_object.h"
 #include "errors.h"
+#include "held_error.h"
 #include "operations.h"
 #include "survey.h"
 #include "switcher.h"
@@ -38,6 +39,11 @@ inline Obstacle find_obstacle(ManagerBody& manager, const TaskletBody& self) {
     return would_be_refused(manager) ? Obstacle::kNoSwitch : Obstacle::kNone;
 }
 
+// Nor give way to a partner that it has served, which goes on by itself then.
+bool may_not_give_way(const ManagerBody& manager) {
+    return would_be_refused(manager) || manager.ending;
+}
+
 // kFailed: an error is set. kClosing: none is, and kChannelClosing is the one to raise.
 enum class Transfer : unsigned char { kDone, kFailed, kQueued, kClosing };
 
@@ -59,34 +65,36 @@ Transfer refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obsta
     return Transfer::kFailed;
 }
 
-// The caller gave control away, or tried to, and fails with the error that is set. What it has sent or
-// received is dropped.
-void give_up_transfer(ManagerBody& manager, ChannelObject& channel, Parcel& parcel, Ending how) {
-    TaskletBody& self = manager.current_body();
-    if (how == Ending::kBlock) {
-        drop_parcel(manager, self);
-        manager.discard(&channel.ob_base);
-    } else {
-        // In a callback what lies in the tasklet's own parcel is not of this transfer.
-        if (!manager.switching) drop_parcel(manager, self);
-        manager.discard(static_cast<PyObject*>(parcel.take_payload()));
-    }
+// The caller gave control away and fails with the error that is set. What it wanted to send, or has
+// received, is dropped.
+void give_up_transfer(ManagerBody& manager, ChannelObject& channel, Ending how) {
+    drop_parcel(manager, manager.current_body());
+    if (how == Ending::kBlock) manager.discard(&channel.ob_base);
     ErrorStash stash;  // not while it is in line: on 3.11 this may start a collection
     manager.settle();
+}
+
+// The caller's suspension failed with the error that is set. Does its transfer succeed all the same, for
+// it is complete? Then a sender that was in line has nothing left, and a receiver has something.
+bool succeeds_anyway(ManagerBody& manager, Direction direction, Ending how) {
+    const bool is_empty = manager.current_body().parcel.empty();
+    const bool is_complete = how != Ending::kBlock || is_empty == (direction == Direction::kSend);
+    return is_complete && hold_error(manager);
 }
 
 // Gives control away: in line until the transfer is done, or because the partner, which has its parcel
 // already, goes first. What the caller receives, or has received, lies in the tasklet meanwhile, where
 // the collector sees it.
 SCHED_ALWAYS_INLINE bool wait_or_give_way(ManagerBody& manager, ChannelObject& channel,
-                                          TaskletBody& self, Parcel& parcel, Ending how) {
+                                          TaskletBody& self, Direction direction, Parcel& parcel,
+                                          Ending how) {
     if (how == Ending::kBlock) {
         Py_INCREF(&channel.ob_base);
-    } else if (!manager.switching) {
+    } else {
         self.parcel = std::exchange(parcel, Parcel());
     }
-    if (!suspend(manager, how)) {
-        give_up_transfer(manager, channel, parcel, how);
+    if (!suspend(manager, how) && !succeeds_anyway(manager, direction, how)) {
+        give_up_transfer(manager, channel, how);
         return false;
     }
     parcel = std::move(self.parcel);
@@ -120,22 +128,28 @@ Transfer use_queue(ManagerBody& manager, const core::Channel& channel, const Ite
     return none ? Transfer::kQueued : Transfer::kFailed;
 }
 
-// One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
-SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
-                                      const ItemQueue& queue) {
-    ChannelObject& channel = channel_of(object);
-    State& state = *channel.state;
-    ManagerBody* manager = enter(state);
-    if (manager != nullptr && state.channel_callback) {
-        call_channel_callback(state, object, manager->current_body().object,
-                              direction == Direction::kSend,
-                              channel.channel.would_block(direction));
-        manager = enter(state);
+// Would the caller fail to give way after a transfer? Then it must not begin one: sets the error. One
+// that is being unwound just goes on instead.
+bool is_refused_to_give_way(ManagerBody& manager, const core::Channel& channel,
+                            Direction direction) {
+    const bool forbidden = manager.switching || manager.trap_level() != 0;
+    if (!forbidden || manager.unwinding_current() || channel.would_block(direction) ||
+        !channel.caller_yields(direction)) {
+        return false;
     }
-    if (manager == nullptr) {
-        Py_XDECREF(static_cast<PyObject*>(parcel.take_payload()));
-        return Transfer::kFailed;
-    }
+    // Main gives way to those of its own thread only.
+    bool is_alone = manager.current_is_main() && manager.queue_empty();
+    channel.visit_waiting([&](const core::Tasklet& partner) {
+        is_alone = is_alone && partner.manager != &manager;
+        return false;
+    });
+    return !is_alone && !may_switch(manager);
+}
+
+// Meets the partner, or waits for one. Carefully: something may forbid to give way.
+template <bool Carefully>
+SCHED_ALWAYS_INLINE Transfer meet(ManagerBody* manager, ChannelObject& channel, Direction direction,
+                                  Parcel& parcel, const ItemQueue& queue) {
     TaskletBody& self = manager->current_body();
     Obstacle obstacle = Obstacle::kNone;
     Match match{};
@@ -160,7 +174,7 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
         case Meeting::kMetAbroad: {
             const bool yields = channel.channel.caller_yields(direction);
             if (match.partner != nullptr) manager->welcome(*match.partner, yields);
-            if (!yields) return Transfer::kDone;
+            if (!yields || (Carefully && may_not_give_way(*manager))) return Transfer::kDone;
             how = Ending::kRequeue;
             break;
         }
@@ -174,8 +188,38 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
             if (queue.item != nullptr) return queued;
             return refuse_to_wait(*manager, match, obstacle, channel.channel.closing());
     }
-    return wait_or_give_way(*manager, channel, self, parcel, how) ? Transfer::kDone
-                                                                  : Transfer::kFailed;
+    return wait_or_give_way(*manager, channel, self, direction, parcel, how) ? Transfer::kDone
+                                                                             : Transfer::kFailed;
+}
+
+// transfer() with everything that may come before it.
+[[gnu::noinline]] Transfer transfer_carefully(PyObject* object, Direction direction, Parcel& parcel,
+                                              const ItemQueue& queue) {
+    ChannelObject& channel = channel_of(object);
+    State& state = *channel.state;
+    ManagerBody* manager = enter_carefully(state);
+    if (manager != nullptr && state.channel_callback) {
+        call_channel_callback(state, object, manager->current_body().object,
+                              direction == Direction::kSend,
+                              channel.channel.would_block(direction));
+        manager = enter_carefully(state);
+    }
+    if (manager == nullptr || is_refused_to_give_way(*manager, channel.channel, direction)) {
+        Py_XDECREF(static_cast<PyObject*>(parcel.take_payload()));
+        return Transfer::kFailed;
+    }
+    return meet<true>(manager, channel, direction, parcel, queue);
+}
+
+// One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
+SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
+                                      const ItemQueue& queue) {
+    ChannelObject& channel = channel_of(object);
+    ManagerBody* const manager = last_manager_if_right(*channel.state);
+    if (manager == nullptr || manager->has_mail() || channel.state->channel_callback) {
+        return transfer_carefully(object, direction, parcel, queue);
+    }
+    return meet<false>(manager, channel, direction, parcel, queue);
 }
 
 // What has been received: a new reference, or nullptr with the sent exception raised.

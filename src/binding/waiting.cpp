@@ -26,12 +26,6 @@ constexpr std::int64_t kLookForOthers = kSecond;
 // unless it comes in the moment between the last look and the sleep, which it does not prevent.
 constexpr std::int64_t kLookForSignals = kSecond / 20;
 
-// In other threads no signal handlers of Python programs run. (Where a host has initialised Python in
-// another one, that moment is left.)
-bool runs_signal_handlers(const ManagerBody& manager) {
-    return manager.state.of_main_interpreter && ::syscall(SYS_gettid) == ::getpid();
-}
-
 // Takes the GIL again. Not noexcept: while the interpreter finalises, it ends a daemon thread here.
 void attach(ManagerBody& manager, PyThreadState* thread) {
     State& state = manager.state;
@@ -93,6 +87,10 @@ bool give_up(ManagerBody& manager, std::int64_t timeout) {
 
 }  // namespace
 
+bool runs_signal_handlers(const ManagerBody& manager) {
+    return manager.state.of_main_interpreter && ::syscall(SYS_gettid) == ::getpid();
+}
+
 bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds) {
     *nanoseconds = kNever;
     if (seconds == nullptr || seconds == Py_None) return true;
@@ -127,14 +125,17 @@ bool may_main_wait(const ManagerBody& manager) {
 
 bool wait_for_service(ManagerBody& manager) {
     MidSwitch in_line(manager);
-    if (manager.has_timers()) {
-        return wait_for_mail(manager, manager.next_deadline()) != Waited::kError;
-    }
+    const bool has_timers = manager.has_timers();
     const std::int64_t timeout = has_other_threads() ? manager.state.deadlock_timeout.load() : 0;
-    const Waited waited =
-        timeout != 0 ? wait_for_mail(manager, deadline_after(timeout)) : Waited::kTimeout;
-    if (waited == Waited::kTimeout) return !give_up(manager, timeout);
-    return waited == Waited::kWorkCame;
+    Waited waited = Waited::kTimeout;
+    if (has_timers) {
+        waited = wait_for_mail(manager, manager.next_deadline());
+    } else if (timeout != 0) {
+        waited = wait_for_mail(manager, deadline_after(timeout));
+    }
+    manager.interrupted = waited == Waited::kError;
+    if (waited == Waited::kTimeout && !has_timers) return !give_up(manager, timeout);
+    return waited != Waited::kError;
 }
 
 bool wait_for_work(ManagerBody& manager, std::int64_t deadline) {

@@ -16,6 +16,10 @@ bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanosecond
 // When a wait of that length that begins now is over.
 std::int64_t deadline_after(std::int64_t nanoseconds);
 
+// In other threads no signal handlers of Python programs run. (Where a host has initialised Python in
+// another one, none is run while it waits.)
+bool runs_signal_handlers(const ManagerBody& manager);
+
 // Is there anybody who could serve a main tasklet that waits on a channel?
 bool may_main_wait(const ManagerBody& manager);
 // Main is in line and no tasklet of the thread is runnable: waits for mail or a timer. False with an

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import scheduler
-from actions import channel, trapped
+from actions import channel
 from helpers import queue, references, started
 
 
@@ -148,32 +148,6 @@ def test_a_main_partner_keeps_its_place_at_the_head_of_the_ready_list(drain):
     assert seen == [(True, True, None)]
     assert (main.blocked, main.scheduled, main.prev) == (False, True, None)
     drain()
-
-
-@pytest.mark.spec("C-23", "B-21")
-def test_a_send_refused_to_yield_has_been_delivered(drain):
-    ch = channel(-1)
-    got = []
-    receiver = started(lambda: got.append(ch.receive()))
-    with trapped(), pytest.raises(RuntimeError, match="switch_trap"):
-        ch.send("letter")
-    assert (ch.balance, receiver.blocked, receiver.scheduled) == (0, False, True)
-    drain()
-    assert got == ["letter"]
-
-
-@pytest.mark.spec("C-23", "B-21", "D-19")
-def test_a_receive_refused_to_yield_drops_the_value_it_took(drain):
-    ch = channel(1)
-    box = Box()
-    before = sys.getrefcount(box)
-    sender = started(ch.send, box)
-    with trapped(), pytest.raises(RuntimeError, match="switch_trap"):
-        ch.receive()
-    assert (ch.balance, sender.blocked, sender.scheduled) == (0, False, True)
-    drain()
-    assert sender.alive is False
-    assert (references(sender), sys.getrefcount(box)) == (1, before)
 
 
 @pytest.mark.spec("C-23", "C-53", "P-21", "D-19")

@@ -136,6 +136,11 @@ class TimingOut : public Pair {
 
 TEST(ChannelModel, BothTimeOut) { expect_passed(explore<TimingOut>({}), 1'000); }
 
+// Signal handlers raise while both wait: whoever has been served by then succeeds all the same.
+TEST(ChannelModel, SignalsComeAsBothTimeOut) {
+    expect_passed(explore<TimingOut>({.preemptions = 3, .signals = 1}), 1'000);
+}
+
 // Who comes after the channel was closed never waits: not even until a deadline.
 class Closing : public Pair {
   public:

@@ -27,9 +27,9 @@ rx = scheduler.tasklet(lambda: log.append("received " + ch.receive()))()
 scheduler.run()
 scheduler.switch_trap(1)
 try:
-    ch.send("letter")              # refused to yield, but the transfer stands
+    ch.send("letter")              # would have to yield: refused, and nothing is transferred
 except RuntimeError:
     print(ch.balance, rx.blocked, rx.scheduled)
 scheduler.switch_trap(-1)
-scheduler.run()
+ch.send("letter")
 print(log[-1])

@@ -72,25 +72,29 @@ class Channel:
 
     def _send(self, parcel: Parcel) -> None:
         """C-10."""
+        self._manager.raise_held()
         sender = self._manager.current
         partner = self._partner(sender, SENDERS)
         if partner is None:
             sender.parcel = parcel
             self._wait(sender, SENDERS)
         else:
+            self._refuse_to_yield(SENDERS)
             partner.parcel = parcel
-            self._serve(partner, partner_first=self._preference == -1)
+            self._serve(partner, SENDERS)
 
     def receive(self) -> Any:
         """C-11."""
+        self._manager.raise_held()
         receiver = self._manager.current
         partner = self._partner(receiver, RECEIVERS)
         if partner is None:
             self._wait(receiver, RECEIVERS)
             parcel, receiver.parcel = receiver.parcel, None
         else:
+            self._refuse_to_yield(RECEIVERS)
             parcel, partner.parcel = partner.parcel, None
-            self._serve(partner, partner_first=self._preference == 1)
+            self._serve(partner, RECEIVERS)
         return parcel.open()
 
     def _partner(self, tasklet: Tasklet, direction: int) -> Tasklet | None:
@@ -108,6 +112,7 @@ class Channel:
 
     def _wait(self, tasklet: Tasklet, direction: int) -> None:
         """Step 3."""
+        tasklet.served = False
         try:
             if tasklet.pending is not None:
                 raise tasklet.take_pending()  # it came during this turn; no other may come
@@ -119,23 +124,32 @@ class Channel:
             self._line.append(tasklet)
             tasklet.channel = self
             self._manager.suspend(Leaving.WAIT)
-        except BaseException:
+        except BaseException as error:
             if tasklet.channel is self:
                 self.withdraw(tasklet)
+            elif tasklet.served and self._manager.hold(error):
+                return
             tasklet.parcel = None
             raise
 
-    def _serve(self, partner: Tasklet, partner_first: bool) -> None:
+    def _refuse_to_yield(self, direction: int) -> None:
+        """DEC-10: a transfer that would fail for the yield after it does not begin."""
+        if self._preference == -direction and not self._manager.current.unwinding:
+            self._manager.refuse_if_trapped()
+
+    def _serve(self, partner: Tasklet, direction: int) -> None:
         """Step 4 and C-20."""
         manager = self._manager
+        partner_first = self._preference == -direction
         self._leave_line(partner)
+        partner.served = True
         if not partner.is_main:
             if partner_first:
                 manager.ready.put_behind(manager.current, partner)
             else:
                 manager.ready.append(partner)
-        if partner_first:
-            manager.suspend(Leaving.REQUEUE)
+        if partner_first and not manager.current.unwinding:
+            manager.give_way()
 
     def withdraw(self, tasklet: Tasklet) -> None:
         """C-50, C-52: takes a waiting tasklet out of the line and drops what it had to send."""

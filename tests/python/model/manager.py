@@ -38,6 +38,7 @@ class Manager:
         self.ready = ReadyList(self.main)
         self._turns_left: int | None = None
         self._limit_reached = False
+        self._holder: Tasklet | None = None
 
     def having_turn(self, tasklet: Tasklet) -> bool:
         """Is `tasklet` current, or a driver that waits for the current one?"""
@@ -159,6 +160,31 @@ class Manager:
         self.drive()
         if waiting and self.main.blocked:
             raise RuntimeError("Deadlock")
+
+    # ---------------------------------------------------- errors that come too late (DEC-10)
+
+    def give_way(self) -> None:
+        """The current tasklet has completed a transfer, and lets its partner go first."""
+        try:
+            self.suspend(Leaving.REQUEUE)
+        except BaseException as error:
+            if not self.hold(error):
+                raise
+
+    def hold(self, error: BaseException) -> bool:
+        """Keeps an error for the current tasklet's next operation, unless it is to die of it (C-53)."""
+        current = self.current
+        if current.unwinding or (isinstance(error, TaskletExit) and not current.is_main):
+            return False
+        current.pending = error
+        self._holder = current
+        return True
+
+    def raise_held(self) -> None:
+        if self._holder is self.current:
+            self._holder = None
+            if self.current.pending is not None:
+                raise self.current.take_pending()
 
     # ------------------------------------------------------------ getting a given tasklet going
 

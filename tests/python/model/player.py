@@ -138,6 +138,7 @@ class Player:
         self._reset_traps()
         self._drain(Op("run_n", (1,)) if program.stepping else Op("run_all"))
         self._end_all()
+        self._perform(MAIN, Op("run_all"))  # raises what main holds back, if anything
 
     def _drain(self, op: Op) -> None:
         for _ in range(CLOSING_ROUNDS):

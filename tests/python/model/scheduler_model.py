@@ -52,6 +52,7 @@ class Model:
 
     def run(self) -> None:
         """R-12."""
+        self._manager.raise_held()
         self._manager.drive()
 
     def run_n_tasklets(self, n: int) -> None:
@@ -60,14 +61,17 @@ class Model:
             raise TypeError
         if n <= 0:
             raise RuntimeError
+        self._manager.raise_held()
         self._manager.drive_limited(n)
 
     def schedule(self) -> None:
         """R-04."""
+        self._manager.raise_held()
         self._manager.suspend(Leaving.REQUEUE)
 
     def schedule_remove(self) -> None:
         """R-05."""
+        self._manager.raise_held()
         self._manager.suspend(Leaving.STAY_OUT)
 
     # ---------------------------------------------------------------------------------- settings

@@ -52,6 +52,7 @@ class Tasklet:
         # The channel that it waits on, and what is being transferred.
         self.channel: Channel | None = None
         self.parcel: Parcel | None = None
+        self.served = False  # since it last began to wait
         if callable is not None:
             self.bind(callable)
 
@@ -233,6 +234,7 @@ class Tasklet:
 
     def run(self) -> None:
         """T-27 to T-29."""
+        self.manager.raise_held()
         self._refuse_dead_or_blocked()
         if self.is_current and self.manager.nested:
             return
@@ -243,6 +245,7 @@ class Tasklet:
 
     def switch(self) -> None:
         """T-50 to T-54."""
+        self.manager.raise_held()
         self._refuse_dead_or_blocked()
         if self.is_current:
             return
@@ -272,6 +275,8 @@ class Tasklet:
 
     def kill(self, pending: bool = False) -> None:
         """E-10. A kill on its way is enough, unless the tasklet has left the queue since (D-53)."""
+        if not pending:
+            self.manager.raise_held()
         on_its_way = self._pending_kill and self.scheduled and not self.is_current
         if self.alive and not on_its_way:
             self._deliver(TaskletExit(), pending, pending_kill=bool(pending))
@@ -281,6 +286,8 @@ class Tasklet:
     ) -> None:
         """E-15."""
         error = exception_to_throw(exc, val, tb)
+        if not pending:
+            self.manager.raise_held()
         if self.alive:
             self._deliver(error, pending)
         elif not isinstance(error, TaskletExit):

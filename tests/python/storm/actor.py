@@ -103,11 +103,11 @@ class Actor:
         entry = token.entry
         try:
             send(token)
-        except REFUSALS:
-            entry.outcome = Outcome.REFUSED
+        except scheduler.TaskletExit:
+            entry.outcome = Outcome.INTERRUPTED
             raise
         except BaseException:
-            entry.outcome = Outcome.INTERRUPTED
+            entry.outcome = Outcome.REFUSED
             raise
         entry.outcome = Outcome.SENT
 
@@ -117,9 +117,7 @@ class Actor:
             token = receive()
         except Carrier as carrier:
             token = carrier.args[0]
-        except REFUSALS:
-            raise
-        except BaseException:
+        except scheduler.TaskletExit:
             self.ledger.interrupted.append(number)
             raise
         problem = self.ledger.receive(token, number)

@@ -6,8 +6,8 @@ the token is gone. At the end of a round each token
 * was received once, and its sender did not see an error that says it was not sent, or
 * was refused to its sender, and nobody received it, or
 * still lies in a QueueChannel, or
-* is missing: handed to a receiver that was then killed, or thrown at, before it had its turn. There
-  are at most as many of those, on each channel, as receives ended by such an exception.
+* is missing: handed to a receiver that was then killed before it had its turn. There are at most as
+  many of those, on each channel, as receives ended by TaskletExit.
 
 Every tasklet has a Life, which says whether its code has begun and ended.
 
@@ -30,7 +30,7 @@ class Outcome(enum.Enum):
     PENDING = "its sender never came back from sending"
     SENT = "sent"
     REFUSED = "refused"
-    INTERRUPTED = "its sender was interrupted"  # before or after the token was handed over
+    INTERRUPTED = "its sender was killed"  # before or after the token was handed over
     UNSEEN = "sent by a tasklet without anybody in it who could look"
 
 
