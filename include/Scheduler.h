@@ -177,8 +177,9 @@ typedef struct SchedulerCAPI {
     // The tasklet whose code is running, the main tasklet included. Returns: new; NULL on failure.
     SCHEDULER_ROUTINE(PyObject*, PyScheduler_GetCurrent, (void));
 
-    // Runs the queue until it is empty or `timeout_ns` nanoseconds have passed: at least one
-    // tasklet gets a turn, none is started after the limit. Only turns handed out by the main
+    // Runs the queue until it is empty or `timeout_ns` nanoseconds have passed. That is
+    // looked at as each turn begins: the first time that it is found nothing follows from it, the
+    // second time that turn is the last one. So two tasklets get a turn, if there are two. Only turns handed out by the main
     // tasklet are limited. May switch. Returns: new, None; NULL on failure, with what a tasklet did
     // not catch.
     SCHEDULER_ROUTINE(PyObject*, PyScheduler_RunWithTimeout, (long long timeout_ns));

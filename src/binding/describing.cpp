@@ -24,6 +24,15 @@ PyRef thread_id_of(const TaskletBody& tasklet) {
     return PyRef::steal(PyLong_FromUnsignedLong(tasklet.get_manager()->thread_id));
 }
 
+PyRef identify(const TaskletBody& tasklet) {
+    PyRef type = full_type_name(tasklet.object);
+    PyRef name = type ? name_of(tasklet) : PyRef();
+    if (name) name = quoted(name);
+    if (!name) return {};
+    return PyRef::steal(PyUnicode_FromFormat("<%U %U at %p>", type.get(), name.get(),
+                                             static_cast<void*>(tasklet.object)));
+}
+
 PyRef describe(const TaskletBody& tasklet) {
     PyRef type = full_type_name(tasklet.object);
     if (!type) return {};

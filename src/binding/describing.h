@@ -17,6 +17,8 @@ PyRef name_of(const TaskletBody& tasklet);
 // Of its owner thread, or -1 when that has ended: an int.
 PyRef thread_id_of(const TaskletBody& tasklet);
 
+// What str() says of a tasklet, in whatever state: its name and its address.
+PyRef identify(const TaskletBody& tasklet);
 // What repr() says.
 PyRef describe(const TaskletBody& tasklet);
 PyRef describe(const ChannelObject& channel);

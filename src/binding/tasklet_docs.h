@@ -606,7 +606,7 @@ It is part of what exception_handler is told, and has nothing to do with
 set_context(). Raises TypeError for something else than a str, and when deleted.)doc";
 
 inline constexpr char name[] =
-    R"doc(str, writable: what the tasklet is called in repr(), dumps and error messages.
+    R"doc(str, writable: what the tasklet is called in repr(), str(), dumps and errors.
 
 __name__ of the callable bound last unless the program gives it a name, which then
 stays; 'main' for a main tasklet, empty without a callable. Raises TypeError for

@@ -196,6 +196,13 @@ int tasklet_traverse(PyObject* self, visitproc visit, void* arg) {
 
 PyObject* tasklet_repr(PyObject* self) { return describe(body_of(self)).release(); }
 
+// For programs that write it down to know the tasklet by. A class that has its own repr() is content with
+// that, as usual.
+PyObject* tasklet_str(PyObject* self) {
+    if (Py_TYPE(self)->tp_repr != tasklet_repr) return PyObject_Repr(self);
+    return identify(body_of(self)).release();
+}
+
 // ---- methods -----------------------------------------------------------------------------------
 
 // insert() and remove() return the tasklet, run() and switch() None.
@@ -315,6 +322,7 @@ PyType_Slot tasklet_slots[] = {
     {Py_tp_traverse, reinterpret_cast<void*>(tasklet_traverse)},
     {Py_tp_clear, reinterpret_cast<void*>(tasklet_clear)},
     {Py_tp_repr, reinterpret_cast<void*>(tasklet_repr)},
+    {Py_tp_str, reinterpret_cast<void*>(tasklet_str)},
     {Py_tp_call, reinterpret_cast<void*>(with_keywords<tasklet_setup>)},
     {Py_tp_methods, tasklet_methods},
     {Py_tp_getset, tasklet_attributes},

@@ -40,33 +40,48 @@ class RunLimit {
         kind_ = Kind::kTurns;
         turns_left_ = turns;
     }
-    void set_time(std::chrono::nanoseconds duration) {
-        kind_ = Kind::kTime;
-        started_ = Clock::now();
-        duration_ = duration;
-        turns_given_ = 0;
+    // Nobody gets a turn once the time is up, but for the first one: repeated calls make progress.
+    void set_time(std::chrono::nanoseconds duration) { set_time(Kind::kTime, duration); }
+    // Whether the time is up is looked at as each turn begins. It is let go the first time; the turn
+    // that finds it so the second time is the last one.
+    void set_lenient_time(std::chrono::nanoseconds duration) {
+        set_time(Kind::kLenientTime, duration);
     }
 
-    // A time limit lets at least one turn through, so that repeated calls always make progress.
     SCHED_ALWAYS_INLINE bool has_run_out() const {
         return kind_ != Kind::kNone && has_nothing_left();
     }
     SCHED_ALWAYS_INLINE void charge_turn() {
-        if (kind_ == Kind::kTurns) --turns_left_;
-        if (kind_ == Kind::kTime) ++turns_given_;
+        if (kind_ != Kind::kNone) charge();
     }
 
   private:
+    enum class Kind : std::uint8_t { kNone, kTurns, kTime, kLenientTime };
+
+    void set_time(Kind kind, std::chrono::nanoseconds duration) {
+        kind_ = kind;
+        started_ = Clock::now();
+        duration_ = duration;
+        turns_given_ = late_turns_ = 0;
+    }
+    bool is_late() const { return Clock::now() - started_ >= duration_; }
     [[gnu::noinline]] bool has_nothing_left() const {
         if (kind_ == Kind::kTurns) return turns_left_ == 0;
-        return turns_given_ != 0 && Clock::now() - started_ >= duration_;
+        if (kind_ == Kind::kLenientTime) return late_turns_ >= kLateTurns;
+        return turns_given_ != 0 && is_late();
+    }
+    [[gnu::noinline]] void charge() {
+        ++turns_given_;
+        if (kind_ == Kind::kTurns) --turns_left_;
+        if (kind_ == Kind::kLenientTime && is_late()) ++late_turns_;
     }
 
-    enum class Kind : std::uint8_t { kNone, kTurns, kTime };
+    static constexpr int kLateTurns = 2;
 
     Kind kind_ = Kind::kNone;
     std::uint64_t turns_left_ = 0;
     std::uint64_t turns_given_ = 0;
+    std::uint64_t late_turns_ = 0;  // begun when the time was up
     Clock::time_point started_{};
     std::chrono::nanoseconds duration_{};
 };

@@ -159,11 +159,11 @@ TEST_F(SchedulerTest, ALongTimeLimitRunsAll) {
     EXPECT_EQ(api->PyScheduler_GetTaskletsSwitchedLastRunWithTimeout(), 0);
 }
 
-TEST_F(SchedulerTest, AnElapsedTimeLimitStillRunsOneTasklet) {
+TEST_F(SchedulerTest, AnElapsedTimeLimitStillRunsTwoTasklets) {
     SPEC("L-04");
     for (const long long limit : {0LL, -1LL}) {
-        for (int i = 0; i < 3; ++i) queued_tasklet("len", "([],)");
-        for (int left = 3; left > 0; --left) {
+        for (int i = 0; i < 4; ++i) queued_tasklet("len", "([],)");
+        for (int left = 4; left > 0; left -= 2) {
             EXPECT_EQ(api->PyScheduler_GetRunCount(), left + 1);
             EXPECT_EQ(Ref::steal(api->PyScheduler_RunWithTimeout(limit)).get(), Py_None);
         }

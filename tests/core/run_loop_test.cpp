@@ -56,6 +56,22 @@ TEST(RunLimit, TimeLetsAtLeastOneTurnThrough) {
     EXPECT_FALSE(limit.has_run_out());
 }
 
+// SPEC: L-04, 18-15
+TEST(RunLimit, LenientTimeEndsWithTheSecondTurnThatFindsItPassed) {
+    RunLimit limit;
+    limit.set_lenient_time(hours(1));
+    for (int i = 0; i < 3; ++i) limit.charge_turn();
+    EXPECT_FALSE(limit.has_run_out());
+    for (int run = 0; run < 2; ++run) {  // the second one starts afresh
+        limit.set_lenient_time(nanoseconds(0));
+        EXPECT_FALSE(limit.has_run_out());
+        limit.charge_turn();
+        EXPECT_FALSE(limit.has_run_out());
+        limit.charge_turn();
+        EXPECT_TRUE(limit.has_run_out());
+    }
+}
+
 // SPEC: L-04
 TEST(RunLimit, TimeRunsOutByTheClock) {
     RunLimit limit;

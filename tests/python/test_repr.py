@@ -194,3 +194,50 @@ def test_bad_names() -> None:
     for use in (lambda: Careless().name, lambda: setattr(Careless(), "name", "x")):
         with pytest.raises(RuntimeError, match="not initialised"):
             use()
+
+
+@pytest.mark.spec("DEC-13")
+def test_str_of_a_tasklet_is_an_identity() -> None:
+    def job() -> None:
+        texts.append(str(scheduler.getcurrent()))
+        scheduler.schedule()
+        scheduler.schedule_remove()
+        channel.receive()
+
+    channel = scheduler.channel()
+    task = scheduler.tasklet(job)
+    texts = [str(task), str(task())]
+    scheduler.run()
+    texts += [str(task), f"{task}"]
+    task.run()
+    assert task.blocked
+    texts += [str(task), "%s" % task]
+    task.kill()
+    assert not task.alive
+    texts.append(str(task))
+    assert set(texts) == {f"<scheduler.Tasklet 'job' at {hex(id(task))}>"}
+    task.name = "renamed"
+    assert str(task) == f"<scheduler.Tasklet 'renamed' at {hex(id(task))}>"
+    assert str(scheduler.getmain()).startswith("<scheduler.Tasklet 'main' at ")
+
+
+@pytest.mark.spec("DEC-13")
+def test_str_of_a_class_with_a_repr_of_its_own() -> None:
+    class Mine(scheduler.tasklet):
+        def __repr__(self) -> str:
+            return "mine"
+
+    class Theirs(scheduler.tasklet):
+        pass
+
+    assert str(Mine()) == "mine"
+    assert re.fullmatch(r"<.*Theirs '' at 0x[0-9a-f]+>", str(Theirs()))
+
+
+@pytest.mark.spec("DEC-13")
+def test_str_of_a_tasklet_that_is_not_initialised() -> None:
+    class Forgetful(scheduler.tasklet):
+        def __init__(self) -> None:
+            pass
+
+    assert re.fullmatch(r"<.*Forgetful '' at 0x[0-9a-f]+>", str(Forgetful()))
