@@ -215,8 +215,9 @@ SCHED_ALWAYS_INLINE Transfer meet(ManagerBody* manager, ChannelObject& channel, 
 SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
                                       const ItemQueue& queue) {
     ChannelObject& channel = channel_of(object);
-    ManagerBody* const manager = last_manager_if_right(*channel.state);
-    if (manager == nullptr || manager->has_mail() || channel.state->channel_callback) {
+    State& state = *channel.state;
+    ManagerBody* const manager = last_manager_if_right(state);
+    if (manager == nullptr || manager->has_mail() || state.channel_callback) {
         return transfer_carefully(object, direction, parcel, queue);
     }
     return meet<false>(manager, channel, direction, parcel, queue);

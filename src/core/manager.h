@@ -145,13 +145,13 @@ class ScheduleManager {
     Parking& parking() { return parking_; }
 
     // ---- timers: until when a tasklet of this thread stays in the line of a channel
-    // A tasklet has one timer at most. std::bad_alloc: none was set.
+    // A tasklet has one timer at most, and none for kNever. std::bad_alloc: none was set.
     void set_timer(Tasklet& tasklet, std::int64_t deadline);
     void cancel_timer(Tasklet& tasklet);
-    bool has_timers() const { return !timers_.empty(); }
+    bool has_timers() const { return next_deadline_ != kNever; }
     // kNever without one.
-    std::int64_t next_deadline() const;
-    // Those whose time is up leave their lines and are queued, with `timed_out` set.
+    std::int64_t next_deadline() const { return next_deadline_; }
+    // For each switch while there are any: costs little until one is about to be due. Those whose time is up leave their lines and are queued, with `timed_out` set.
     void fire_timers();
 
     // ---- mail from other threads
@@ -229,6 +229,11 @@ class ScheduleManager {
     bool ends_loop(const Tasklet& tasklet) const {
         return &tasklet == loop_->last || loop_->unwinding != nullptr || driver_is_served();
     }
+    // Not due before the next ticks of the clock.
+    static bool is_far(std::int64_t deadline);
+    void note_next_deadline() {
+        next_deadline_ = timers_.empty() ? kNever : timers_.begin()->first;
+    }
     void mark(Links* anchor, Tasklet* last, std::uint32_t change);
     void append(Tasklet& tasklet) { link_behind(*runnables_.head()->prev, tasklet); }
     void link_behind(Links& place, Tasklet& tasklet) {
@@ -261,6 +266,7 @@ class ScheduleManager {
     RunLoop* loop_ = nullptr;
     Tasklet* unread_ = nullptr;  // taken from the inbox, oldest first
     std::set<std::pair<std::int64_t, Tasklet*>> timers_;  // by deadline
+    std::int64_t next_deadline_ = kNever;  // of the first one
     int trap_level_ = 0;
     RunLimit limit_;
     std::uint64_t completed_ = 0;

@@ -47,6 +47,29 @@ TEST_F(Timer, TakesItsTaskletOutOfTheLineAndQueuesIt) {
     thread_.remove(waiting);
 }
 
+TEST_F(Timer, HasNoneForATimeThatNeverComes) {
+    TestTasklet& waiting = make_waiting("waiting", kNever);
+    EXPECT_FALSE(manager().has_timers());
+    manager().fire_timers();
+    EXPECT_TRUE(waiting.blocked());
+}
+
+// What says that the time is far is a clock that goes in steps.
+TEST_F(Timer, FiresAsSoonAsItIsDueAlthoughItWasFar) {
+    constexpr std::int64_t kMillisecond = 1'000'000;
+    const std::int64_t deadline = ScheduleManager::now() + 60 * kMillisecond;
+    TestTasklet& waiting = make_waiting("waiting", deadline);
+    std::int64_t before = 0;
+    while (waiting.blocked()) {
+        before = ScheduleManager::now();
+        manager().fire_timers();
+    }
+    EXPECT_GE(ScheduleManager::now(), deadline);
+    // Only a machine that stalls in between may be later than one look.
+    EXPECT_LT(before, deadline + 1000 * kMillisecond);
+    thread_.remove(waiting);
+}
+
 TEST_F(Timer, WaitsForItsTime) {
     constexpr std::int64_t kHour = 3600 * std::int64_t{1'000'000'000};
     TestTasklet& waiting = make_waiting("waiting", ScheduleManager::now() + kHour);
