@@ -3,6 +3,8 @@
 #define SCHEDULER_MODULE
 #include "Scheduler.h"
 
+#include <atomic>
+
 #include "channel_type.h"
 #include "errors.h"
 #include "interp/interpreter.h"
@@ -27,16 +29,34 @@ bool takes_over_table(const State& state) {
     return state.of_main_interpreter && !table_state->of_main_interpreter;
 }
 
-// Runs `function` attached. PyGILState_Release() is called by hand: a destructor would run, without
-// the GIL, when a daemon thread is ended in here.
-template <typename Function>
-auto attached(Function function) {
-    if (holds_gil()) return function();
+// Is there a module that the calling code's interpreter may use? Sets the error.
+bool has_module() {
+    if (table_state == nullptr) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "no interpreter has the module scheduler: import it before the C table is "
+                        "used, and again after that interpreter has ended");
+        return false;
+    }
+    if (table_state->interpreter == PyInterpreterState_GetID(PyInterpreterState_Get())) return true;
+    PyErr_SetString(PyExc_RuntimeError,
+                    "the C table serves the main interpreter, or the first one to import "
+                    "scheduler, and this call comes from another one: use the Python API there");
+    return false;
+}
+
+// Runs `function` attached, or returns `failure` with an error set; without Python there is none to set.
+// PyGILState_Release() is called by hand: a destructor would run, without the GIL, when a daemon thread
+// is ended in here.
+template <typename Result, typename Function>
+Result attached(Result failure, Function function) {
+    if (Py_IsInitialized() == 0) return failure;
+    if (holds_gil()) return has_module() ? function() : failure;
     const PyGILState_STATE gil = PyGILState_Ensure();
-    auto result = function();
+    const Result result = has_module() ? function() : failure;
     PyGILState_Release(gil);
     return result;
 }
+constexpr PyObject* kNull = nullptr;
 
 // "New reference to None, or NULL": from success or failure.
 PyObject* none_or_null(bool ok) { return none_if(ok); }
@@ -61,7 +81,7 @@ PyObject* checked(void* argument, PyTypeObject* type) {
 // Calls `function(TaskletBody&)` attached; `failure` for an argument that is no tasklet.
 template <typename Result, typename Function>
 Result with_tasklet(PyTaskletObject* tasklet, Result failure, Function function) {
-    return attached([&]() -> Result {
+    return attached(failure, [&]() -> Result {
         PyRef object = PyRef::share(checked<TaskletObject>(tasklet, table_state->tasklet_type));
         return object ? function(body_of(object.get())) : failure;
     });
@@ -70,7 +90,7 @@ Result with_tasklet(PyTaskletObject* tasklet, Result failure, Function function)
 // The same for a channel, as an object.
 template <typename Result, typename Function>
 Result with_channel(PyChannelObject* channel, Result failure, Function function) {
-    return attached([&]() -> Result {
+    return attached(failure, [&]() -> Result {
         PyRef object = PyRef::share(checked<ChannelObject>(channel, table_state->channel_type));
         return object ? function(object.get()) : failure;
     });
@@ -78,7 +98,7 @@ Result with_channel(PyChannelObject* channel, Result failure, Function function)
 
 template <typename Function>
 int with_manager(Function function) {
-    return attached([&] {
+    return attached(-1, [&] {
         ManagerBody* manager = enter(*table_state);
         return manager != nullptr ? function(*manager) : -1;
     });
@@ -95,13 +115,13 @@ bool check_type_argument(PyTypeObject* type, PyTypeObject* base) {
 
 int is_instance(PyObject* object, PyTypeObject* State::* type) {
     if (object == nullptr) return 0;
-    return attached([&] { return PyObject_TypeCheck(object, table_state->*type) ? 1 : 0; });
+    return attached(0, [&] { return PyObject_TypeCheck(object, table_state->*type) ? 1 : 0; });
 }
 
 // ---- tasklets ----------------------------------------------------------------------------------
 
 PyTaskletObject* tasklet_new(PyTypeObject* type, PyObject* args) {
-    return attached([&]() -> PyTaskletObject* {
+    return attached(static_cast<PyTaskletObject*>(nullptr), [&]() -> PyTaskletObject* {
         if (!check_type_argument(type, table_state->tasklet_type)) return nullptr;
         if (args != nullptr && !PyTuple_Check(args)) {
             refuse(Refusal::kArgsNotTuple);
@@ -176,7 +196,7 @@ const char* tasklet_get_context(PyTaskletObject* tasklet) {
 // ---- channels ----------------------------------------------------------------------------------
 
 PyChannelObject* channel_new(PyTypeObject* type) {
-    return attached([&]() -> PyChannelObject* {
+    return attached(static_cast<PyChannelObject*>(nullptr), [&]() -> PyChannelObject* {
         if (type == nullptr) type = table_state->channel_type;
         if (!check_type_argument(type, table_state->channel_type)) return nullptr;
         return reinterpret_cast<PyChannelObject*>(
@@ -241,7 +261,7 @@ int channel_check(PyObject* object) { return is_instance(object, &State::channel
 // ---- the calling thread's manager --------------------------------------------------------------
 
 PyObject* get_scheduler() {
-    return attached([]() -> PyObject* {
+    return attached(kNull, []() -> PyObject* {
         ManagerBody* manager = enter(*table_state);
         if (manager == nullptr) return nullptr;
         return manager->object != nullptr ? Py_NewRef(manager->object)
@@ -250,7 +270,7 @@ PyObject* get_scheduler() {
 }
 
 PyObject* schedule_current(PyObject*, int remove) {
-    return attached([remove] { return none_or_null(schedule(*table_state, remove != 0)); });
+    return attached(kNull, [remove] { return none_or_null(schedule(*table_state, remove != 0)); });
 }
 
 int get_run_count() {
@@ -258,24 +278,25 @@ int get_run_count() {
 }
 
 PyObject* get_current() {
-    return attached([]() -> PyObject* {
+    return attached(kNull, []() -> PyObject* {
         ManagerBody* manager = enter(*table_state);
         return manager != nullptr ? Py_NewRef(manager->current_body().object) : nullptr;
     });
 }
 
 PyObject* run_with_timeout(long long timeout_ns) {
-    return attached([timeout_ns] { return none_or_null(run_for(*table_state, timeout_ns)); });
+    return attached(kNull,
+                    [timeout_ns] { return none_or_null(run_for(*table_state, timeout_ns)); });
 }
 
 PyObject* run_n_tasklets(int number) {
-    return attached([number] { return none_or_null(run_turns(*table_state, number)); });
+    return attached(kNull, [number] { return none_or_null(run_turns(*table_state, number)); });
 }
 
 // ---- callbacks ---------------------------------------------------------------------------------
 
 int set_callback(SharedRef State::* slot, PyObject* callable) {
-    return attached([&] {
+    return attached(-1, [&] {
         if (callable != nullptr && (callable == Py_None || PyCallable_Check(callable) == 0)) {
             PyErr_SetString(PyExc_TypeError, "the callback must be callable, or NULL for none");
             return -1;
@@ -292,13 +313,13 @@ int set_schedule_callback(PyObject* callable) {
     return set_callback(&State::schedule_callback, callable);
 }
 PyObject* get_channel_callback() {
-    return attached([] {
+    return attached(kNull, [] {
         PyObject* callback = table_state->channel_callback.borrow();
         return callback != nullptr ? callback : Py_None;
     });
 }
 void set_fast_callback(schedule_hook_func func) {
-    attached([func] {
+    attached(-1, [func] {
         table_state->fast_callback = func;
         return 0;
     });
@@ -306,9 +327,11 @@ void set_fast_callback(schedule_hook_func func) {
 
 // ---- counters ----------------------------------------------------------------------------------
 
+// Nothing exists where no interpreter has the module. Needs no GIL.
 template <auto Number>
 int counter() {
-    return static_cast<int>(table_state->*Number);
+    State* const state = std::atomic_ref(table_state).load();
+    return state != nullptr ? static_cast<int>(state->*Number) : 0;
 }
 
 SchedulerCAPI table = {
@@ -358,7 +381,7 @@ SchedulerCAPI table = {
 
 bool publish_table(PyObject* module, State& state) {
     if (takes_over_table(state)) {
-        table_state = &state;
+        std::atomic_ref(table_state).store(&state);
         table_tasklet_exit = state.tasklet_exit;
         table.PyTaskletType = state.tasklet_type;
         table.PyChannelType = state.channel_type;
@@ -369,7 +392,7 @@ bool publish_table(PyObject* module, State& state) {
 }
 
 void forget_state(State& state) {
-    if (table_state == &state) table_state = nullptr;
+    if (table_state == &state) std::atomic_ref(table_state).store(nullptr);
 }
 
 }  // namespace scheduler::binding

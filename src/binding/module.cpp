@@ -88,6 +88,7 @@ int module_exec(PyObject* module) {
     state.deadlock_timeout = 1'000'000'000;
     state.sub_interpreter_watcher = kNoWatcher;
     state.of_main_interpreter = PyInterpreterState_Get() == PyInterpreterState_Main();
+    state.interpreter = PyInterpreterState_GetID(PyInterpreterState_Get());
     // One key a module object: an interpreter may hold several, imported one after the other.
     state.guard_key = PyUnicode_FromFormat("_scheduler.thread_guard.%p", &state);
     state.tasklet_exit = PyErr_NewExceptionWithDoc("_scheduler.TaskletExit", docs::tasklet_exit,

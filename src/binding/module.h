@@ -36,6 +36,7 @@ struct State {
     unsigned long serial;  // of this module object, never given twice
     bool of_main_interpreter;
     int sub_interpreter_watcher;
+    std::int64_t interpreter;  // its id
 
     std::atomic<bool> at_exit;  // the atexit functions of the interpreter have begun
 
