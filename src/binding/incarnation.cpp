@@ -44,10 +44,37 @@ bool call_exit(PyObject* context_manager, PyObject* error) {
     return static_cast<bool>(PyRef::steal(PyObject_Vectorcall(exit.get(), triple, 3, nullptr)));
 }
 
+// PyObject_Call() with keywords, which holds all arguments once more until it returns, where the collector
+// cannot see that. Here the tasklet does: values and names take the place of tuple and dictionary.
+PyObject* call_with_keywords(TaskletBody& tasklet) {
+    const Py_ssize_t positional = PyTuple_GET_SIZE(tasklet.args.get());
+    const Py_ssize_t named = PyDict_GET_SIZE(tasklet.kwargs.get());
+    PyRef values = PyRef::steal(PyTuple_New(positional + named));
+    PyRef names = PyRef::steal(values ? PyTuple_New(named) : nullptr);
+    if (!names) return nullptr;
+    for (Py_ssize_t i = 0; i < positional; ++i) {
+        PyTuple_SET_ITEM(values.get(), i, Py_NewRef(PyTuple_GET_ITEM(tasklet.args.get(), i)));
+    }
+    PyObject *name, *value;
+    Py_ssize_t at = 0;
+    for (Py_ssize_t i = 0; PyDict_Next(tasklet.kwargs.get(), &at, &name, &value) != 0; ++i) {
+        PyTuple_SET_ITEM(names.get(), i, Py_NewRef(name));
+        PyTuple_SET_ITEM(values.get(), positional + i, Py_NewRef(value));
+        if (PyUnicode_Check(name) != 0) continue;
+        PyErr_SetString(PyExc_TypeError, "keywords must be strings");
+        return nullptr;
+    }
+    tasklet.args = std::move(values);
+    tasklet.kwargs = std::move(names);
+    return PyObject_Vectorcall(tasklet.target.get(), &PyTuple_GET_ITEM(tasklet.args.get(), 0),
+                               static_cast<std::size_t>(positional), tasklet.kwargs.get());
+}
+
 // False with the error set that it raised. What it returns is of no interest.
-bool call_target(const TaskletBody& tasklet) {
-    PyObject* result =
-        PyObject_Call(tasklet.target.get(), tasklet.args.get(), tasklet.kwargs.get());
+bool call_target(TaskletBody& tasklet) {
+    PyObject* result = tasklet.kwargs
+                           ? call_with_keywords(tasklet)
+                           : PyObject_Call(tasklet.target.get(), tasklet.args.get(), nullptr);
     Py_XDECREF(result);
     return result != nullptr;
 }
