@@ -106,6 +106,9 @@ its queue), or the sender does (1: it gets the next place, and the caller goes t
 the end of the queue; a main tasklet as the caller runs its queue until it is
 empty).
 
+A tasklet that waits on a channel which nobody else can reach is unwound by the
+garbage collector (CPython 3.14 and later, with the GIL), else it stays.
+
 Returns:
     The value that was sent.
 

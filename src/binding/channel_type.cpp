@@ -10,6 +10,7 @@
 #include "describing.h"
 #include "errors.h"
 #include "interp/interpreter.h"
+#include "tasklet_object.h"
 
 namespace scheduler::binding {
 
@@ -54,12 +55,11 @@ int channel_init(PyObject* self, PyObject*, PyObject*) {
 }
 
 int channel_traverse(PyObject* self, visitproc visit, void* arg) {
-    // The tasklets in line are left out on purpose: a blocked tasklet keeps itself alive, so the
-    // collector must find it reachable.
     Py_VISIT(Py_TYPE(self));
-    return 0;
+    return visit_line(channel_of(self).channel, visit, arg);
 }
 
+// Whoever waits when the collector has found the channel leaves it in tasklet_finalize().
 int channel_clear_references(PyObject*) { return 0; }
 
 void channel_dealloc(PyObject* self) {
@@ -106,6 +106,7 @@ PyObject* channel_send_exception(PyObject* self, PyObject* const* args, Py_ssize
     }
     PyObject* error =
         make_exception(count > 0 ? args[0] : nullptr, value.get(), nullptr, PyExc_RuntimeError);
+    value.reset();  // the collector could not see that it is held here
     return error != nullptr ? send_error(self, error) : nullptr;
 }
 

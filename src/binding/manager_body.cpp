@@ -360,6 +360,7 @@ bool ManagerBody::unwind_one() {
     PyRef orphan = take_last(in_cycle ? cycles_ : orphans_);
     if (!orphan) return false;
     TaskletBody& tasklet = body_of(orphan.get());
+    if (in_cycle && kHasGil && tasklet.scheduled()) return true;  // it can go on after all
     // One that is back with its users is left to the last of them. Without the GIL the count says little:
     // whoever sent it home may still hold it for a moment. Then it is unwound whoever has it.
     if (in_cycle || !kHasGil || Py_REFCNT(orphan.get()) == 1) {

@@ -8,6 +8,7 @@
 
 #include "describing.h"
 #include "errors.h"
+#include "interp/visibility.h"
 #include "joining.h"
 #include "manager_body.h"
 #include "operations.h"
@@ -97,6 +98,7 @@ void tasklet_finalize(PyObject* self) {
     ErrorStash stash;
     ManagerBody& manager = *body.get_manager();
     const bool in_cycle = is_found_by_collector(self);
+    if (in_cycle && kHasGil && body.scheduled()) return;  // by the end of another one of the cycle
     if (!is_at_home(body)) {
         manager.post(body, in_cycle ? core::mail::kUnwindCycle : core::mail::kUnwind);
     } else if (manager.switching) {
@@ -170,6 +172,22 @@ void tasklet_dealloc(PyObject* self) {
     Py_TRASHCAN_END
 }
 
+// May the collector take it for garbage, if nobody refers to it but the line where it waits? Then it must
+// be sure that tasklet_finalize() is called before anything is cleared, and that nobody else wakes it.
+bool is_kept_by_line_only(const TaskletBody& waiting) {
+    return waiting.suspended != nullptr && !waiting.is_main && waiting.deadline == core::kNever &&
+           Py_TYPE(waiting.object)->tp_finalize == tasklet_finalize &&
+           PyObject_GC_IsFinalized(waiting.object) == 0;
+}
+
+// What it waits in is kept by the operation that waits: see wait_or_give_way() and join().
+int visit_place(const TaskletBody& body, visitproc visit, void* arg) {
+    const core::Channel* const place = body.channel.load(std::memory_order_relaxed);
+    if (!kSeesWholeFrames || place == nullptr) return 0;
+    Py_VISIT(static_cast<PyObject*>(place->owner()));
+    return 0;
+}
+
 int tasklet_traverse(PyObject* self, visitproc visit, void* arg) {
     TaskletBody& body = body_of(self);
     Py_VISIT(Py_TYPE(self));
@@ -189,9 +207,14 @@ int tasklet_traverse(PyObject* self, visitproc visit, void* arg) {
     }
     Py_VISIT(static_cast<PyObject*>(body.posted.borrow()));
     Py_VISIT(static_cast<PyObject*>(body.parcel.payload()));
+    if (const core::Channel* const line = body.joiners.load()) {
+        const int result = visit_line(*line, visit, arg);
+        if (result != 0) return result;
+    }
     // The main tasklet's frames are the thread's: they are never garbage.
     if (body.suspended == nullptr || body.is_main) return 0;
-    return body.suspended->traverse(visit, arg);
+    const int result = visit_place(body, visit, arg);
+    return result != 0 ? result : body.suspended->traverse(visit, arg);
 }
 
 PyObject* tasklet_repr(PyObject* self) { return describe(body_of(self)).release(); }
@@ -349,6 +372,18 @@ PyObject* tasklet_vectorcall(PyObject* type, PyObject* const* args, std::size_t 
     if (self == nullptr || init(self, count == 1 ? args[0] : Py_None) == 0) return self;
     Py_DECREF(self);
     return nullptr;
+}
+
+int visit_line(const core::Channel& line, visitproc visit, void* arg) {
+    int result = 0;
+    if constexpr (kSeesWholeFrames) {
+        line.visit_waiting([&](const core::Tasklet& tasklet) {
+            const auto& waiting = static_cast<const TaskletBody&>(tasklet);
+            if (is_kept_by_line_only(waiting)) result = visit(waiting.object, arg);
+            return result == 0;
+        });
+    }
+    return result;
 }
 
 void construct_body(State& state, PyObject* tasklet) {

@@ -1,6 +1,7 @@
 // The type scheduler.Tasklet.
 #pragma once
 
+#include "core/channel.h"
 #include "methods.h"
 #include "tasklet_body.h"
 
@@ -13,6 +14,10 @@ extern PyGetSetDef tasklet_attributes[];
 // called by way of tp_new and tp_init.
 PyObject* tasklet_vectorcall(PyObject* type, PyObject* const* args, std::size_t flags_and_count,
                              PyObject* names);
+
+// For tp_traverse of whatever a line belongs to: those who wait in it, each of which it owns a reference
+// to. Left out are those that somebody else may wake, or who could not be unwound in time.
+int visit_line(const core::Channel& line, visitproc visit, void* arg);
 
 // Constructs the body of an object that tp_alloc has just made, and counts it.
 void construct_body(State& state, PyObject* tasklet);

@@ -80,6 +80,9 @@ def message(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
 # where other threads take part, and what only the owner of a tasklet can see is None elsewhere.
 HAS_GIL = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
+# Whether the collector sees enough of suspended frames to find blocked tasklets that nobody can reach.
+FINDS_BLOCKED = HAS_GIL and sys.version_info >= (3, 14)
+
 
 # The smallest stack that set_stack_size() takes, in KiB. From 3.14 on CPython keeps margins at a stack's
 # end, which are larger in its debug builds.

@@ -1,5 +1,7 @@
 #include "frames.h"
 
+#include <cstddef>
+
 namespace scheduler::binding {
 
 namespace {
@@ -104,6 +106,20 @@ int visit_frames(_PyInterpreterFrame* innermost, visitproc visit, void* arg) {
         if (result != 0) return result;
     }
     return 0;
+}
+
+bool spare_generators(_PyInterpreterFrame* innermost, bool spare) {
+    bool found = false;
+    for (auto* frame = innermost; frame != nullptr; frame = frame->previous) {
+        if (frame->owner != FRAME_OWNED_BY_GENERATOR) continue;
+        found = true;
+        auto* const generator =
+            reinterpret_cast<std::byte*>(frame) - offsetof(PyGenObject, gi_iframe);
+        // PyGC_Head::_gc_prev, see allow_finalizing_again().
+        auto& mark = reinterpret_cast<std::uintptr_t*>(generator)[-1];
+        mark = spare ? mark | 1 : mark & ~std::uintptr_t{1};
+    }
+    return found;
 }
 
 #if PY_VERSION_HEX >= 0x030E0000 && defined(Py_GIL_DISABLED)

@@ -10,7 +10,12 @@ namespace scheduler::binding {
 // reachable, no more.
 int visit_frames(_PyInterpreterFrame* innermost, visitproc visit, void* arg);
 
-// The same for the list that c_stack_references() begins.
+// Generators and coroutines that run on such a stack would be closed, which fails, if the collector found
+// them before it has found the tasklet: `spare` keeps it from that, until they run again. Returns whether
+// there are any.
+bool spare_generators(_PyInterpreterFrame* innermost, bool spare);
+
+// The same as visit_frames() for the list that c_stack_references() begins.
 int visit_c_stack_references(void* references, visitproc visit, void* arg);
 
 // Returns what stands for `frames` (as get_frames() gives them) when the thread's state is gone, where the

@@ -4,6 +4,7 @@
 #include "core/check.h"
 #include "core/stack_pool.h"
 #include "frames.h"
+#include "visibility.h"
 
 namespace scheduler::binding {
 
@@ -35,6 +36,7 @@ void InterpState::save(PyThreadState* thread) {
     trash_nesting_ = get_trash_nesting(thread);
     tracing_ = thread->tracing;
     event_ = get_event(thread);
+    if (kSeesWholeFrames) generators_spared_ = false;
     executor_ = get_executor(thread);
     Py_XINCREF(executor_);
     c_stack_bounds_ = get_c_stack_bounds(thread);
@@ -44,6 +46,7 @@ void InterpState::save(PyThreadState* thread) {
 const void* InterpState::first_read() const { return innermost(frames_); }
 
 void InterpState::restore(PyThreadState* thread) const {
+    if (kSeesWholeFrames && generators_spared_) spare_generators(innermost(frames_), false);
     set_frames(thread, frames_);
     thread->exc_info = exc_info_;
     thread->datastack_chunk = datastack_chunk_;
@@ -139,6 +142,7 @@ PyObject* InterpState::frame(PyThreadState* thread) const {
 int InterpState::traverse(visitproc visit, void* arg) const {
     Py_VISIT(context_);
     Py_VISIT(executor_);
+    if (kSeesWholeFrames) generators_spared_ = spare_generators(innermost(frames_), true);
     const int result = visit_frames(innermost(frames_), visit, arg);
     if (result != 0) return result;
     const _PyErr_StackItem* handled = exc_info_;

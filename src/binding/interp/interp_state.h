@@ -54,6 +54,7 @@ class InterpState {
     int trash_nesting_;  // before 3.13
     int tracing_;
     int event_;
+    mutable bool generators_spared_;  // where the collector sees whole frames
     PyObject* executor_;  // owned; from 3.14
     CStackBounds c_stack_bounds_;  // from 3.14
     std::uintptr_t critical_section_;  // without the GIL
