@@ -12,6 +12,7 @@
 #include "core/atomic.h"
 #include "core/lock.h"
 #include "core/sanitizer.h"
+#include "interp/instrumentation.h"
 #include "refs.h"
 
 struct PyTaskletObject;
@@ -58,6 +59,8 @@ struct State {
     std::atomic<int> attaching;
     core::Atomic<std::uint32_t> attached;
     std::atomic<int> handing_over;
+
+    Instrumentation instrumentation;
 
     // Counters.
     Counter managers;

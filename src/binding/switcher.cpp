@@ -49,8 +49,11 @@ SCHED_ALWAYS_INLINE void switch_to(ManagerBody& manager, TaskletBody& from, Task
     from.first_read = words.first_read();
     core::Context::switch_to(from.context, to.context);
     from.suspended = nullptr;
-    words.restore(manager.thread_state);  // ---- to here
+    const bool is_current = words.restore(manager.thread_state);  // ---- to here
     exceptions.restore(manager.cxx_globals);
+    if (!is_current) [[unlikely]] {
+        manager.state.instrumentation.catch_up(manager.thread_state);
+    }
 }
 
 // The innermost loop has failed with the exception that is set now.

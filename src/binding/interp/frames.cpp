@@ -57,14 +57,6 @@ int visit_frame(_PyInterpreterFrame* frame, visitproc visit, void* arg) {
 
 #else
 
-PyCodeObject* code_of(_PyInterpreterFrame* frame) {
-#if PY_VERSION_HEX >= 0x030D0000
-    return _PyFrame_GetCode(frame);
-#else
-    return frame->f_code;
-#endif
-}
-
 PyObject* function_of(_PyInterpreterFrame* frame) {
 #if PY_VERSION_HEX >= 0x030C0000
     return frame->f_funcobj;

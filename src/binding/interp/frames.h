@@ -5,6 +5,14 @@
 
 namespace scheduler::binding {
 
+inline PyCodeObject* code_of(_PyInterpreterFrame* frame) {
+#if PY_VERSION_HEX >= 0x030D0000
+    return _PyFrame_GetCode(frame);
+#else
+    return frame->f_code;
+#endif
+}
+
 // For tp_traverse: what the chain of frames that begins at `innermost` refers to. What only C code holds
 // stays unseen, and before 3.14 part of what evaluation stacks hold: that makes the collector think it
 // reachable, no more.

@@ -41,11 +41,12 @@ void InterpState::save(PyThreadState* thread) {
     Py_XINCREF(executor_);
     c_stack_bounds_ = get_c_stack_bounds(thread);
     c_stack_references_ = get_c_stack_references(thread);
+    instrumentation_word_ = instrumentation_word(thread);
 }
 
 const void* InterpState::first_read() const { return innermost(frames_); }
 
-void InterpState::restore(PyThreadState* thread) const {
+bool InterpState::restore(PyThreadState* thread) const {
     if (kSeesWholeFrames && generators_spared_) spare_generators(innermost(frames_), false);
     set_frames(thread, frames_);
     thread->exc_info = exc_info_;
@@ -67,6 +68,7 @@ void InterpState::restore(PyThreadState* thread) const {
     set_c_stack_references(thread, c_stack_references_);
     refresh_use_tracing(thread);
     resume_critical_sections(thread, critical_section_);
+    return (instrumentation_word(thread) ^ instrumentation_word_) < kVersionStep;
 }
 
 // Where one count serves Python calls and C calls, a limit above what the stack has room for is

@@ -28,7 +28,8 @@ class InterpState {
     const void* first_read() const;
     // Nothing may run between save() on one stack and restore() or StackBase::enter() on the next.
     void save(PyThreadState* thread);
-    void restore(PyThreadState* thread) const;
+    // False: the frames of the stack have to catch up with tools, see instrumentation.h.
+    [[nodiscard]] bool restore(PyThreadState* thread) const;
 
     // The innermost frame of the stopped stack: a new reference, or nullptr (no error set).
     PyObject* frame(PyThreadState* thread) const;
@@ -59,6 +60,7 @@ class InterpState {
     CStackBounds c_stack_bounds_;  // from 3.14
     std::uintptr_t critical_section_;  // without the GIL
     void* c_stack_references_;  // without the GIL, from 3.14
+    std::uintptr_t instrumentation_word_;  // from 3.12
 };
 
 // The bottom of a stack of our own, as CPython wants to find it. It lies on that stack and is good

@@ -145,6 +145,37 @@ inline void* no_frames(PyThreadState* thread, void* room) {
 }
 #endif
 
+// How often the events that tools want have changed, in steps, as far as this thread knows; below one step
+// there may be other bits. Code says for which version it was changed.
+#if PY_VERSION_HEX >= 0x030D0000
+inline constexpr int kEventBits = 8;  // _PY_EVAL_EVENTS_BITS in pycore_ceval.h, which is not C++
+inline constexpr std::uintptr_t kVersionStep = std::uintptr_t{1} << kEventBits;
+inline std::uintptr_t instrumentation_word(PyThreadState* thread) {
+    return _Py_atomic_load_uintptr_relaxed(&thread->eval_breaker);
+}
+#elif PY_VERSION_HEX >= 0x030C0000
+struct InterpreterHead {  // the beginning of struct _is in pycore_interp.h, which is not C++
+    PyInterpreterState* next;
+    std::int64_t id;
+    std::int64_t id_refcount;
+    int requires_idref;
+    PyThread_type_lock id_mutex;
+    int initialized;
+    int finalizing;
+    std::uint64_t monitoring_version;
+};
+inline constexpr std::uintptr_t kVersionStep = 1;
+inline std::uintptr_t instrumentation_word(PyThreadState* thread) {
+    return reinterpret_cast<const InterpreterHead*>(thread->interp)->monitoring_version;
+}
+#else
+inline constexpr std::uintptr_t kVersionStep = 1;
+inline std::uintptr_t instrumentation_word(PyThreadState*) { return 0; }
+#endif
+inline std::uintptr_t instrumentation_version(PyThreadState* thread) {
+    return instrumentation_word(thread) & ~(kVersionStep - 1);
+}
+
 #if PY_VERSION_HEX < 0x030C0000
 // In 3.11 the eval loop looks for "is this thread traced" in the C frame of each stack.
 inline void refresh_use_tracing(PyThreadState* thread) {
