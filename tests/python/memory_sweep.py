@@ -137,7 +137,7 @@ def join():
 def sizes():
     before = scheduler.get_stack_size()
     try:
-        for size in (64, 128, 256):
+        for size in (256, 320, 384):
             scheduler.set_stack_size(size * 1024)
             scheduler.tasklet(scheduler.schedule_remove)()
             scheduler.run()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import contextvars
 import gc
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 import scheduler
 from helpers import counters, message
-from thread_helpers import TIMEOUT, join
+from thread_helpers import BareThread
 
 ENDING = "the thread is ending and gives no tasklet a turn any more"
 
@@ -44,16 +43,8 @@ def in_trace_function(late):
 
 
 def run_in_thread(function):
-    # From 3.14 on a threading.Thread owns the context that its function runs in. One that is started
-    # below it has its context from the thread state, as in all versions before.
-    if sys.version_info >= (3, 14):
-        handle = _thread.start_joinable_thread(function)
-        handle.join(TIMEOUT)
-        assert handle.is_done()
-        return handle.ident
-    thread = threading.Thread(target=function)
-    thread.start()
-    join(thread)
+    thread = BareThread(function)
+    thread.join()
     return thread.ident
 
 

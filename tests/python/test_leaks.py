@@ -451,6 +451,7 @@ def traps() -> None:
         outcome(ch.send, Token())
         outcome(scheduler.run)
         outcome(scheduler.schedule)
+    ch.send(Token())
     scheduler.run()
     del receiver
 

@@ -379,7 +379,7 @@ def cycle_through_handled_exception(box):
         except ValueError:
             scheduler.schedule_remove()
 
-    box.task = started(functools.partial(body))
+    box.task = started(body)
 
 
 class Task(scheduler.tasklet):

@@ -15,8 +15,8 @@ import threading
 import pytest
 
 import scheduler
-from helpers import Worker, counters, in_thread, queued, started
-from thread_helpers import wait
+from helpers import counters, in_thread, queued, started
+from thread_helpers import BareThread, wait
 
 variable: contextvars.ContextVar[object] = contextvars.ContextVar("variable")
 
@@ -234,7 +234,7 @@ def test_finalizers_at_a_threads_end_may_use_the_scheduler(place, left_over):
             scheduler.getmain()
         place(Finalizer(log), local)
 
-    in_thread(work)
+    BareThread(work).join()
     gc.collect()
     assert log == idents
     assert counters() == before
@@ -276,10 +276,10 @@ def test_threads_that_end_at_a_time_with_all_of_this():
         place(Finalizer(log), local)
         wait(leave)
 
-    workers = [Worker(work, number) for number in range(8)]
+    threads = [BareThread(work, number) for number in range(8)]
     leave.set()
-    for worker in workers:
-        worker.join()
+    for thread in threads:
+        thread.join()
     gc.collect()
     assert len(log) == 8
     assert counters() == before

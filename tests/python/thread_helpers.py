@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import collections
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +21,31 @@ def join(*threads: threading.Thread) -> None:
     for thread in threads:
         thread.join(TIMEOUT)
         assert not thread.is_alive(), f"{thread.name} did not end"
+
+
+class BareThread:
+    """A thread whose context variables go with its thread state.
+
+    From 3.14 on a threading.Thread owns the context that its function runs in; one that is started below
+    it has none but that of its thread state, as all threads have up to 3.13.
+    """
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self._handle: Any = None
+        if sys.version_info >= (3, 14):
+            self._handle = _thread.start_joinable_thread(lambda: function(*args))
+            self.ident = self._handle.ident
+        else:
+            self._thread = threading.Thread(target=function, args=args)
+            self._thread.start()
+            self.ident = self._thread.ident
+
+    def join(self) -> None:
+        if self._handle is None:
+            join(self._thread)
+        else:
+            self._handle.join(TIMEOUT)
+            assert self._handle.is_done(), "the thread did not end"
 
 
 class RemoteThread:
