@@ -64,6 +64,8 @@ struct ManagerBody : core::ScheduleManager {
     PyRef failure;
     // In the middle of a switch: Python code that runs now must not switch.
     bool switching = false;
+    // The stack that is about to go on has frames that have to catch up with tools, see instrumentation.h.
+    bool tools_changed = false;
     // The thread is ending: nobody gets an ordinary turn any more.
     bool ending = false;
     // The thread has been waiting and is about to take the GIL; it counts in State::attaching.

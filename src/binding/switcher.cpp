@@ -3,6 +3,7 @@
 #include "callbacks.h"
 #include "errors.h"
 #include "incarnation.h"
+#include "stack_switch.h"
 #include "waiting.h"
 
 namespace scheduler::binding {
@@ -17,44 +18,6 @@ using core::Turn;
 
 // How often a tasklet that is being unwound may try to suspend before it is given up.
 constexpr int kUnwindingTries = 100;
-
-// The C++ runtime's list of exceptions in flight belongs to a stack as well: without this a rethrow
-// on one stack raises what another one has caught. Nearly always there are none.
-class CxxExceptions {
-  public:
-    explicit CxxExceptions(void* of_thread) {
-        auto& globals = *static_cast<Globals*>(of_thread);
-        if (globals.caught == nullptr && globals.uncaught == 0) return;
-        saved_ = std::exchange(globals, {});
-    }
-    // The thread may be another one by now: a sub-interpreter's is not bound to one.
-    void restore(void* of_thread) const { *static_cast<Globals*>(of_thread) = saved_; }
-
-  private:
-    struct Globals {  // __cxa_eh_globals of the Itanium C++ ABI
-        void* caught;
-        unsigned int uncaught;
-    };
-    Globals saved_{};
-};
-
-// Leaves the current stack for that of `to`; returns when somebody comes back. The thread state's
-// error indicator must be empty.
-SCHED_ALWAYS_INLINE void switch_to(ManagerBody& manager, TaskletBody& from, TaskletBody& to) {
-    SCHED_DCHECK(core::held_locks() == 0, "a lock is held across a switch");
-    CxxExceptions exceptions(manager.cxx_globals);
-    InterpState words;
-    words.save(manager.thread_state);  // ---- nothing else may run from here
-    from.suspended = &words;
-    from.first_read = words.first_read();
-    core::Context::switch_to(from.context, to.context);
-    from.suspended = nullptr;
-    const bool is_current = words.restore(manager.thread_state);  // ---- to here
-    exceptions.restore(manager.cxx_globals);
-    if (!is_current) [[unlikely]] {
-        manager.state.instrumentation.catch_up(manager.thread_state);
-    }
-}
 
 // The innermost loop has failed with the exception that is set now.
 void fail_loop(ManagerBody& manager) {
@@ -217,6 +180,7 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
     --manager.unwindings;
     manager.update_seat();
     manager.discard(StackBase::abandon(manager.thread_state));
+    restore_state(manager, driver);
     core::Context::finish(victim.context, driver.context);
 }
 
@@ -246,6 +210,7 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
         if (!next_needs_stack) {
             tasklet->stack = stack;
             manager.retire(*tasklet);
+            restore_state(manager, next);
             core::Context::finish(tasklet->context, next.context);
         }
         next.stack = stack;
@@ -319,25 +284,51 @@ bool wait_as_main(ManagerBody& manager) {
     }
 }
 
-}  // namespace
-
-bool suspend(ManagerBody& manager, Ending how) {
-    if (manager.current_is_main()) {
-        if (how != Ending::kBlock) return drive(manager, nullptr);
-        if (wait_as_main(manager)) return true;
-        TaskletBody& main = manager.main_body();
-        if (leave_line(manager, main)) {
-            main.set_state(core::State::kRunning);
-            manager.interrupted = false;
-        }
-        return false;
+bool suspend_main(ManagerBody& manager, Ending how) {
+    if (how != Ending::kBlock) return drive(manager, nullptr);
+    if (wait_as_main(manager)) return true;
+    TaskletBody& main = manager.main_body();
+    if (leave_line(manager, main)) {
+        main.set_state(core::State::kRunning);
+        manager.interrupted = false;
     }
+    return false;
+}
+
+// Leaves `self` for `next`; control is back at the end.
+[[gnu::noinline]] bool suspend_for(ManagerBody& manager, TaskletBody& self, TaskletBody& next) {
+    switch_to(manager, self, next);
+    return (!manager.unsettled() && !self.pending) || settle_and_raise(manager, self);
+}
+
+// suspend() with everything that may come between.
+[[gnu::noinline]] bool suspend_carefully(ManagerBody& manager, Ending how) {
+    if (manager.current_is_main()) return suspend_main(manager, how);
     if (how == Ending::kLeave && !nothing_pending(manager)) return false;
     if (would_be_refused(manager) && !may_switch(manager)) return false;
     TaskletBody& self = manager.current_body();
     TaskletBody& next = end_turn(manager, how);
-    if (&next != &self) switch_to(manager, self, next);
-    return (!manager.unsettled() && !self.pending) || settle_and_raise(manager, self);
+    if (&next != &self) return suspend_for(manager, self, next);
+    return settle_and_raise(manager, self);
+}
+
+// Does nothing come between the end of one turn and the next one? The mail has been read just now, by
+// enter().
+SCHED_ALWAYS_INLINE bool is_quiet(const ManagerBody& manager) {
+    return !manager.switching && !manager.has_timers() && !manager.state.watches_switches();
+}
+
+}  // namespace
+
+bool suspend(ManagerBody& manager, Ending how) {
+    if (how <= Ending::kBlock && is_quiet(manager)) {
+        TaskletBody& self = manager.current_body();
+        if (core::Tasklet* const next = manager.pass_turn(how)) {
+            manager.prefetch_behind(*next);
+            return suspend_for(manager, self, body_of(*next));
+        }
+    }
+    return suspend_carefully(manager, how);
 }
 
 bool may_go(ManagerBody& manager, const TaskletBody& target) {

@@ -32,8 +32,8 @@ bool nothing_pending(ManagerBody& manager);
 // kBlock: it has joined the line of a channel. Main waits for other threads if nothing on its own can
 // unblock it, and fails with Deadlock if they do not. On failure the caller is out of the line.
 //
-// All stacks stop in this one function: the processor predicts where a call returns to by the calls
-// that came before, and is right after a switch only if both stacks have made the same.
+// Call it at one place for all cases: the processor predicts where a call returns to by the calls that
+// came before, and is right after a switch only if both stacks have made the same.
 bool suspend(ManagerBody& manager, core::Ending how);
 
 // Gets `target` going at once, according to the mode: nested, a loop that starts at it; flat, it goes

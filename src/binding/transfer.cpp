@@ -67,9 +67,9 @@ Transfer refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obsta
 
 // The caller gave control away and fails with the error that is set. What it wanted to send, or has
 // received, is dropped.
-void give_up_transfer(ManagerBody& manager, ChannelObject& channel, Ending how) {
+void give_up_transfer(ManagerBody& manager, ChannelObject& channel) {
     drop_parcel(manager, manager.current_body());
-    if (how == Ending::kBlock) manager.discard(&channel.ob_base);
+    manager.discard(&channel.ob_base);
     ErrorStash stash;  // not while it is in line: on 3.11 this may start a collection
     manager.settle();
 }
@@ -84,21 +84,18 @@ bool succeeds_anyway(ManagerBody& manager, Direction direction, Ending how) {
 
 // Gives control away: in line until the transfer is done, or because the partner, which has its parcel
 // already, goes first. What the caller receives, or has received, lies in the tasklet meanwhile, where
-// the collector sees it.
+// the collector sees it. Both cases make one and the same call of suspend(), see there.
 SCHED_ALWAYS_INLINE bool wait_or_give_way(ManagerBody& manager, ChannelObject& channel,
                                           TaskletBody& self, Direction direction, Parcel& parcel,
                                           Ending how) {
-    if (how == Ending::kBlock) {
-        Py_INCREF(&channel.ob_base);
-    } else {
-        self.parcel = std::exchange(parcel, Parcel());
-    }
+    Py_INCREF(&channel.ob_base);
+    if (how != Ending::kBlock) self.parcel = std::exchange(parcel, Parcel());
     if (!suspend(manager, how) && !succeeds_anyway(manager, direction, how)) {
-        give_up_transfer(manager, channel, how);
+        give_up_transfer(manager, channel);
         return false;
     }
     parcel = std::move(self.parcel);
-    if (how == Ending::kBlock) Py_DECREF(&channel.ob_base);
+    Py_DECREF(&channel.ob_base);
     return true;
 }
 

@@ -46,9 +46,9 @@ struct Host {
 // How a turn ended.
 enum class Ending : std::uint8_t {
     kRequeue,  // to the end of the queue
+    kBlock,  // in the line of a channel already
     kRequeueBehindNext,  // behind the one that goes next (flat mode)
     kLeave,  // out of the queue, paused
-    kBlock,  // in the line of a channel already
     kReturn,  // dead, silently
     kFail,  // dead, of an exception that goes to the driver
 };
@@ -195,12 +195,18 @@ class ScheduleManager {
     void begin_turn(Tasklet& tasklet, std::int64_t time = 0);
     // The current tasklet's turn is over; the driver of the innermost loop becomes current.
     EndOfTurn end_turn(Ending how);
+    // end_turn(), next_turn() and begin_turn() at once, for what nearly every turn ends in: the current
+    // tasklet yields or blocks, the loop goes on, and the one at the front of the queue has started
+    // before. nullptr: it is not so, and nothing has happened. `how`: kRequeue or kBlock.
+    Tasklet* pass_turn(Ending how);
     // A tasklet that never ran dies at the place where its turn was due. See end_turn.
     EndOfTurn die_unborn(Tasklet& tasklet, bool silently);
 
     // The driver of the innermost loop is a main tasklet that waited and has been served: its loop
     // ends with the present turn.
-    bool driver_is_served() const { return loop_->waking && !loop_->driver->blocked(); }
+    SCHED_ALWAYS_INLINE bool driver_is_served() const {
+        return loop_->waking && !loop_->driver->blocked();
+    }
 
     // A tasklet is destroyed: no loop may name it any more.
     void forget(Tasklet& tasklet);
@@ -274,109 +280,6 @@ class ScheduleManager {
     std::unique_ptr<StackSupply> stacks_;
 };
 
-// ---- the path of a yield, inline ---------------------------------------------------------------
-
-SCHED_ALWAYS_INLINE Turn ScheduleManager::next_turn() const {
-    const RunLoop& loop = *loop_;
-    const Links* anchor = loop.anchor;
-    const bool from_main = anchor == runnables_.head();
-    if (!from_main && (anchor == nullptr || !static_cast<const Tasklet*>(anchor)->queued())) {
-        return {Turn::Kind::kLoopEnds, nullptr};
-    }
-    Tasklet* next = runnables_.after(anchor);
-    if (next == nullptr || next == loop.driver || (loop.driver == &main_ && limit_.has_run_out())) {
-        return {Turn::Kind::kLoopEnds, nullptr};
-    }
-    if (next->driving != 0) return {Turn::Kind::kIsAncestor, next};
-    if (trap_level_ != 0) return {Turn::Kind::kTrapped, next};
-    return {Turn::Kind::kGive, next};
-}
-
-inline void ScheduleManager::welcome(Tasklet& partner, bool first) {
-    if (partner.is_main) {
-        partner.set_state(State::kRunning);
-        return;
-    }
-    partner.set_state(State::kReady);
-    if (first) {
-        link_behind(*place_of_current(), partner);
-    } else {
-        append(partner);
-    }
-}
-
-SCHED_ALWAYS_INLINE void ScheduleManager::prefetch_behind(const Tasklet& next) const {
-    if (runnables_.size() < kCachedTasklets) return;
-    const Links* const second = next.next;
-    if (second == nullptr || second == runnables_.head()) return;
-    const auto& behind = *static_cast<const Tasklet*>(second);
-    behind.context.prefetch();
-    prefetch_lines(behind.first_read, 3);
-    prefetch_lines(second->next, 4);
-}
-
-SCHED_ALWAYS_INLINE void ScheduleManager::begin_turn(Tasklet& tasklet, std::int64_t time) {
-    if (loop_->unwinding == nullptr) {
-        if (loop_->driver == &main_) limit_.charge_turn();
-        ++tasklet.times_switched_to;
-    }
-    if (tasklet.get_state() == State::kNew) tasklet.start_time = time != 0 ? time : now();
-    ++switched_;
-    tasklet.paused = false;
-    tasklet.set_state(State::kRunning);
-    current_ = &tasklet;
-}
-
-SCHED_ALWAYS_INLINE EndOfTurn ScheduleManager::end_turn(Ending how) {
-    Tasklet& tasklet = *current_;
-    Tasklet& driver = *loop_->driver;
-    const bool again = tasklet.insert_again;
-    tasklet.insert_again = false;
-    current_ = &driver;
-    ++switched_;
-    Tasklet* left = nullptr;
-    switch (how) {
-        case Ending::kRequeue:
-            tasklet.set_state(State::kReady);
-            runnables_.move_to_back(tasklet);
-            break;
-        case Ending::kRequeueBehindNext: {
-            tasklet.set_state(State::kReady);
-            // A driver that is being unwound has no place: then behind the one that stands behind.
-            Links* place = driver.queued() ? node(driver) : tasklet.prev;
-            unlink(tasklet);
-            if (place->next != runnables_.head()) place = place->next;
-            link_behind(*place, tasklet);
-            break;
-        }
-        case Ending::kLeave:
-            tasklet.set_state(State::kReady);
-            if (again) {
-                tasklet.paused = false;
-                runnables_.move_to_back(tasklet);
-            } else {
-                unlink(tasklet);
-                tasklet.paused = true;
-                left = &tasklet;
-            }
-            break;
-        case Ending::kBlock:  // perhaps even served and queued again, by mail of another thread
-            break;
-        case Ending::kReturn:
-        case Ending::kFail:
-            tasklet.set_state(State::kDead);
-            if (tasklet.in_runnables) {  // not when it is unwound
-                unlink(tasklet);
-                left = &tasklet;
-            }
-            break;
-    }
-    if (how < Ending::kReturn) {
-        ++driver.times_switched_to;
-        driver.paused = false;
-    }
-    if (how != Ending::kFail) ++completed_;
-    return {!ends_loop(tasklet), left};
-}
-
 }  // namespace scheduler::core
+
+#include "turns.h"

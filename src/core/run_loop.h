@@ -36,6 +36,7 @@ class RunLimit {
     using Clock = std::chrono::steady_clock;
 
     void clear() { kind_ = Kind::kNone; }
+    bool is_set() const { return kind_ != Kind::kNone; }
     void set_turns(std::uint64_t turns) {
         kind_ = Kind::kTurns;
         turns_left_ = turns;

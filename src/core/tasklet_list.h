@@ -56,8 +56,13 @@ class TaskletList {
         --size_;
     }
     void move_to_back(Links& tasklet) {
-        remove(tasklet);
-        push_back(tasklet);
+        tasklet.prev->next = tasklet.next;
+        tasklet.next->prev = tasklet.prev;
+        Links& last = *head_.prev;
+        tasklet.prev = &last;
+        tasklet.next = &head_;
+        last.next = &tasklet;
+        head_.prev = &tasklet;
     }
 
   private:

@@ -97,6 +97,9 @@ class TestThread {
     std::vector<std::string> switches;
     // How often a stack was left for another one.
     int jumps = 0;
+    // Turns are passed on at once where that can be, as the binding does; else step by step.
+    bool passes_turns = true;
+    int passed = 0;
 
     // A new tasklet that is in no queue yet.
     TestTasklet& make_paused(std::string name, std::function<void()> body) {
@@ -189,7 +192,7 @@ class TestThread {
         if (unwinding_current()) throw Killed{};
         if (manager().trap_level() != 0) throw Refused("trapped");
         TestTasklet& self = current();
-        TestTasklet& next = end_turn(how);
+        TestTasklet& next = pass_or_end_turn(how);
         if (&next != &self) switch_to(self, next);
         settle();
         if (self.pending) std::rethrow_exception(std::exchange(self.pending, nullptr));
@@ -304,6 +307,15 @@ class TestThread {
         if (end.left != nullptr) release(*end.left);
         if (!end.loop_goes_on || manager().loop()->failed) return driver;
         return choose_next(how >= Ending::kReturn);
+    }
+    TestTasklet& pass_or_end_turn(Ending how) {
+        if (passes_turns && !watches && how <= Ending::kBlock && !manager().has_mail()) {
+            if (Tasklet* const next = manager().pass_turn(how)) {
+                ++passed;
+                return body_of(*next);
+            }
+        }
+        return end_turn(how);
     }
     void run_loop(RunLoop& loop, TestTasklet& driver, TestTasklet& first) {
         if (&first != &driver) switch_to(driver, first);

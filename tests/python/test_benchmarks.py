@@ -129,3 +129,14 @@ def test_a_failing_job_is_named(run_script):
     message = run_script(code).stdout
     assert '"tool": "asyncio"' in message
     assert "nothing waits below C code" in message
+
+
+@pytest.mark.timeout(PATIENCE + 30)
+def test_the_cost_of_a_switch_is_measured(run_script, tmp_path):
+    script = BENCHMARKS / "switch_cost.py"
+    done = run_script(script, "--quick", "--job", "yield_2", env={"PATH": str(tmp_path)})
+    row = next(line for line in done.stdout.splitlines() if line.startswith("schedule(), 2"))
+    assert float(row.split()[3]) > 0
+    # What cannot be measured is said.
+    assert row.split()[-1] == "-"
+    assert "there is no `go`" in done.stdout

@@ -26,7 +26,8 @@ class InterpState {
   public:
     // What the interpreter reads first when the stopped stack goes on.
     const void* first_read() const;
-    // Nothing may run between save() on one stack and restore() or StackBase::enter() on the next.
+    // Whoever leaves a stack calls save(), and restore() for the one he leaves to; a fresh one calls
+    // StackBase::enter(). Nothing may run between these, nor before the jump.
     void save(PyThreadState* thread);
     // False: the frames of the stack have to catch up with tools, see instrumentation.h.
     [[nodiscard]] bool restore(PyThreadState* thread) const;

@@ -1,0 +1,144 @@
+// The path of a yield, inline: the end of one turn and the beginning of the next. Part of manager.h.
+#pragma once
+
+#include "manager.h"
+
+namespace scheduler::core {
+
+SCHED_ALWAYS_INLINE Turn ScheduleManager::next_turn() const {
+    const RunLoop& loop = *loop_;
+    const Links* anchor = loop.anchor;
+    const bool from_main = anchor == runnables_.head();
+    if (!from_main && (anchor == nullptr || !static_cast<const Tasklet*>(anchor)->queued())) {
+        return {Turn::Kind::kLoopEnds, nullptr};
+    }
+    Tasklet* next = runnables_.after(anchor);
+    if (next == nullptr || next == loop.driver || (loop.driver == &main_ && limit_.has_run_out())) {
+        return {Turn::Kind::kLoopEnds, nullptr};
+    }
+    if (next->driving != 0) return {Turn::Kind::kIsAncestor, next};
+    if (trap_level_ != 0) return {Turn::Kind::kTrapped, next};
+    return {Turn::Kind::kGive, next};
+}
+
+inline void ScheduleManager::welcome(Tasklet& partner, bool first) {
+    if (partner.is_main) {
+        partner.set_state(State::kRunning);
+        return;
+    }
+    partner.set_state(State::kReady);
+    if (first) {
+        link_behind(*place_of_current(), partner);
+    } else {
+        append(partner);
+    }
+}
+
+SCHED_ALWAYS_INLINE void ScheduleManager::prefetch_behind(const Tasklet& next) const {
+    if (runnables_.size() < kCachedTasklets) return;
+    const Links* const second = next.next;
+    if (second == nullptr || second == runnables_.head()) return;
+    const auto& behind = *static_cast<const Tasklet*>(second);
+    behind.context.prefetch();
+    prefetch_lines(behind.first_read, 3);
+    prefetch_lines(second->next, 4);
+}
+
+SCHED_ALWAYS_INLINE void ScheduleManager::begin_turn(Tasklet& tasklet, std::int64_t time) {
+    if (loop_->unwinding == nullptr) {
+        if (loop_->driver == &main_) limit_.charge_turn();
+        ++tasklet.times_switched_to;
+    }
+    if (tasklet.get_state() == State::kNew) tasklet.start_time = time != 0 ? time : now();
+    ++switched_;
+    tasklet.paused = false;
+    tasklet.set_state(State::kRunning);
+    current_ = &tasklet;
+}
+
+SCHED_ALWAYS_INLINE EndOfTurn ScheduleManager::end_turn(Ending how) {
+    Tasklet& tasklet = *current_;
+    Tasklet& driver = *loop_->driver;
+    const bool again = tasklet.insert_again;
+    tasklet.insert_again = false;
+    current_ = &driver;
+    ++switched_;
+    Tasklet* left = nullptr;
+    switch (how) {
+        case Ending::kRequeue:
+            tasklet.set_state(State::kReady);
+            runnables_.move_to_back(tasklet);
+            break;
+        case Ending::kRequeueBehindNext: {
+            tasklet.set_state(State::kReady);
+            // A driver that is being unwound has no place: then behind the one that stands behind.
+            Links* place = driver.queued() ? node(driver) : tasklet.prev;
+            unlink(tasklet);
+            if (place->next != runnables_.head()) place = place->next;
+            link_behind(*place, tasklet);
+            break;
+        }
+        case Ending::kLeave:
+            tasklet.set_state(State::kReady);
+            if (again) {
+                tasklet.paused = false;
+                runnables_.move_to_back(tasklet);
+            } else {
+                unlink(tasklet);
+                tasklet.paused = true;
+                left = &tasklet;
+            }
+            break;
+        case Ending::kBlock:  // perhaps even served and queued again, by mail of another thread
+            break;
+        case Ending::kReturn:
+        case Ending::kFail:
+            tasklet.set_state(State::kDead);
+            if (tasklet.in_runnables) {  // not when it is unwound
+                unlink(tasklet);
+                left = &tasklet;
+            }
+            break;
+    }
+    if (how < Ending::kReturn) {
+        ++driver.times_switched_to;
+        driver.paused = false;
+    }
+    if (how != Ending::kFail) ++completed_;
+    return {!ends_loop(tasklet), left};
+}
+
+SCHED_ALWAYS_INLINE Tasklet* ScheduleManager::pass_turn(Ending how) {
+    if (loop_ == nullptr) return nullptr;  // main
+    Tasklet& self = *current_;
+    const RunLoop& loop = *loop_;
+    // A loop that unwinds has no anchor.
+    if (loop.anchor != runnables_.head() || loop.last == &self || driver_is_served() ||
+        limit_.is_set() || trap_level_ != 0) {
+        return nullptr;
+    }
+    Tasklet* next = runnables_.front();
+    if (next == &self) {
+        if (how == Ending::kBlock) return nullptr;  // served already
+        next = runnables_.after(&self);
+    }
+    if (next == nullptr || next->get_state() != State::kReady) return nullptr;
+    SCHED_DCHECK(next->driving == 0, "the driver of a run loop is not running");
+
+    self.insert_again = false;
+    if (how == Ending::kRequeue) {
+        self.set_state(State::kReady);
+        runnables_.move_to_back(self);
+    }
+    ++loop.driver->times_switched_to;
+    loop.driver->paused = false;
+    ++completed_;
+    switched_ += 2;  // to the driver and on
+    ++next->times_switched_to;
+    next->paused = false;
+    next->set_state(State::kRunning);
+    current_ = next;
+    return next;
+}
+
+}  // namespace scheduler::core
