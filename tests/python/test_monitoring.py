@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import scheduler
-from helpers import HAS_GIL, TIMEOUT, Worker, queued
+from helpers import TIMEOUT, Worker, queued
 
 HAS_MONITORING = hasattr(sys, "monitoring")
 
