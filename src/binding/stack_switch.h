@@ -11,7 +11,8 @@ namespace scheduler::binding {
 // The interpreter is about to go on with `to`. A stack that nobody has run on yet does the rest itself.
 SCHED_ALWAYS_INLINE void restore_state(ManagerBody& manager, TaskletBody& to) {
     if (const InterpState* const words = std::exchange(to.suspended, nullptr)) {
-        if (!words->restore(manager.thread_state)) [[unlikely]] manager.tools_changed = true;
+        if (!words->restore(manager.thread_state)) [[unlikely]]
+            manager.tools_changed = true;
     }
 }
 
@@ -41,7 +42,7 @@ inline CxxExceptions& cxx_exceptions(ManagerBody& manager) {
 }
 
 [[gnu::noinline]] inline void switch_with_exceptions(ManagerBody& manager, TaskletBody& from,
-                                              TaskletBody& to) {
+                                                     TaskletBody& to) {
     const CxxExceptions own = std::exchange(cxx_exceptions(manager), {});
     switch_stacks(manager, from, to);
     // Those of another thread, perhaps: a sub-interpreter is not bound to one.

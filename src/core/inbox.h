@@ -15,7 +15,8 @@ class Inbox {
     // poster found the owner awake (see parking.h).
     bool empty() const {
         const Tasklet* head = head_.load(std::memory_order_seq_cst);
-        if (head == nullptr) [[likely]] return true;
+        if (head == nullptr) [[likely]]
+            return true;
         return head == closed();
     }
 

@@ -91,8 +91,8 @@ void hop_back(void* argument) {
 
 // As a profiler or a debugger may look at any moment.
 TEST(JumpTest, AnUnwinderFindsTheCallerAtEachInstruction) {
-    struct sigaction before {};
-    struct sigaction action {};
+    struct sigaction before{};
+    struct sigaction action{};
     action.sa_sigaction = unwind_from;
     action.sa_flags = SA_SIGINFO;
     ASSERT_EQ(sigaction(SIGTRAP, &action, &before), 0);

@@ -7,18 +7,20 @@ namespace scheduler::binding {
 bool check_interpreter() {
     constexpr unsigned long kMinorVersion = 16;  // bits of Py_Version below it
     if (Py_Version >> kMinorVersion != PY_VERSION_HEX >> kMinorVersion) {
-        PyErr_Format(PyExc_ImportError,
-                     "this _scheduler was built for CPython %d.%d, and this is %lu.%lu: install the "
-                     "scheduler again with it",
-                     PY_MAJOR_VERSION, PY_MINOR_VERSION, Py_Version >> 24, Py_Version >> 16 & 0xFF);
+        PyErr_Format(
+            PyExc_ImportError,
+            "this _scheduler was built for CPython %d.%d, and this is %lu.%lu: install the "
+            "scheduler again with it",
+            PY_MAJOR_VERSION, PY_MINOR_VERSION, Py_Version >> 24, Py_Version >> 16 & 0xFF);
         return false;
     }
     if (!find_c_stack_bounds(this_thread_state())) {
-        PyErr_Format(PyExc_ImportError,
-                     "this _scheduler, built with CPython " PY_VERSION
-                     ", cannot find where CPython %lu.%lu.%lu keeps the bounds of the C stack: build "
-                     "the scheduler from source with it, or take a newer release",
-                     Py_Version >> 24, Py_Version >> 16 & 0xFF, Py_Version >> 8 & 0xFF);
+        PyErr_Format(
+            PyExc_ImportError,
+            "this _scheduler, built with CPython " PY_VERSION
+            ", cannot find where CPython %lu.%lu.%lu keeps the bounds of the C stack: build "
+            "the scheduler from source with it, or take a newer release",
+            Py_Version >> 24, Py_Version >> 16 & 0xFF, Py_Version >> 8 & 0xFF);
         return false;
     }
     return true;

@@ -26,7 +26,7 @@ bool check_interpreter();
 
 // The error indicator of the running thread, taken out and put back: it must be empty while stacks
 // are switched, and while code runs that may raise errors of its own.
-PyObject* take_error();              // new reference to the exception raised, or nullptr
+PyObject* take_error();  // new reference to the exception raised, or nullptr
 void raise_error(PyObject* stolen);  // makes it the one raised; nullptr clears
 // Raises an exception that comes from elsewhere, as `raise` does: what is being handled here becomes
 // its context.
