@@ -97,8 +97,10 @@ void release_joiners(ManagerBody& manager, TaskletBody& tasklet, bool serve_own)
     for (;;) {
         Parcel served(Parcel::Kind::kValue, nullptr);
         const Match match = line->meet(Direction::kSend, tasklet, served, false);
-        served.take_payload();
-        if (match.meeting == Meeting::kMustWait) return;
+        if (match.meeting == Meeting::kMustWait) {
+            served.take_payload();
+            return;
+        }
         if (match.meeting == Meeting::kMet && serve_own) manager.welcome(*match.partner, false);
     }
 }

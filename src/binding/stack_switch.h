@@ -10,9 +10,9 @@ namespace scheduler::binding {
 
 // The interpreter is about to go on with `to`. A stack that nobody has run on yet does the rest itself.
 SCHED_ALWAYS_INLINE void restore_state(ManagerBody& manager, TaskletBody& to) {
-    if (const InterpState* const words = std::exchange(to.suspended, nullptr)) {
-        if (!words->restore(manager.thread_state)) [[unlikely]]
-            manager.tools_changed = true;
+    const InterpState* const words = std::exchange(to.suspended, nullptr);
+    if (words != nullptr && !words->restore(manager.thread_state)) [[unlikely]] {
+        manager.tools_changed = true;
     }
 }
 

@@ -182,9 +182,10 @@ bool is_kept_by_line_only(const TaskletBody& waiting) {
 
 // What it waits in is kept by the operation that waits: see wait_or_give_way() and join().
 int visit_place(const TaskletBody& body, visitproc visit, void* arg) {
-    const core::Channel* const place = body.channel.load(std::memory_order_relaxed);
-    if (!kSeesWholeFrames || place == nullptr) return 0;
-    Py_VISIT(static_cast<PyObject*>(place->owner()));
+    if constexpr (kSeesWholeFrames) {
+        const core::Channel* const place = body.channel.load(std::memory_order_relaxed);
+        if (place != nullptr) Py_VISIT(static_cast<PyObject*>(place->owner()));
+    }
     return 0;
 }
 
