@@ -41,8 +41,8 @@ TEST_F(ThreadTest, RunningAndManagerCallsAttachByThemselves) {
         EXPECT_EQ(t.PyScheduler_GetRunCount(), 4);
         ran = t.PyScheduler_RunNTasklets(1);
         ran_for = t.PyScheduler_RunWithTimeout(0);
-        EXPECT_EQ(t.PyScheduler_GetTaskletsCompletedLastRunWithTimeout(), 1);
-        EXPECT_EQ(t.PyScheduler_GetTaskletsSwitchedLastRunWithTimeout(), 2);
+        EXPECT_EQ(t.PyScheduler_GetTaskletsCompletedLastRunWithTimeout(), 2);  // see L-04
+        EXPECT_EQ(t.PyScheduler_GetTaskletsSwitchedLastRunWithTimeout(), 4);
         scheduled = t.PyScheduler_Schedule(nullptr, 0);
         manager = t.PyScheduler_GetScheduler();
         current = t.PyScheduler_GetCurrent();
