@@ -6,7 +6,8 @@
 #   PYTEST_ARGS="-k channel -x"       arguments for pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test newer-pythons free-threaded test-core test-debug test-jit asan tsan counts \
+.PHONY: help demo test newer-pythons free-threaded test-core test-debug test-jit \
+	compile-free-threaded asan tsan counts \
 	package wheel types docs lint format bench clean clean-cache
 
 help:          # this list
@@ -22,6 +23,7 @@ test-core:     ; @tools/bootstrap.sh core core       # the core's suite, without
 asan:          ; @tools/bootstrap.sh core core-asan  # the same with AddressSanitizer and UBSan
 tsan:          ; @tools/bootstrap.sh core core-tsan  # the same with ThreadSanitizer
 test-debug:    ; @tools/bootstrap.sh debug           # the Python suites on debug builds of CPython
+compile-free-threaded: ; @tools/bootstrap.sh compile-free-threaded  # for 3.14t and 3.15t, which are not run
 test-jit:      ; @tools/bootstrap.sh jit             # the tests of switching with CPython's JIT
 counts:        ; @tools/bootstrap.sh counts          # instructions and allocations, against the baseline
 package:       ; @tools/bootstrap.sh package         # check sdist, wheel and editable installation

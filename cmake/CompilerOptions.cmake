@@ -20,6 +20,11 @@ target_compile_options(scheduler_options INTERFACE
     $<$<BOOL:${SCHEDULER_WERROR}>:-Werror>
 )
 
+# Debian's headers of debug interpreters are links to those of the others, but for pyconfig.h, which GCC
+# would look for where the links lead.
+target_compile_options(scheduler_options INTERFACE
+    $<$<CXX_COMPILER_ID:GNU>:-fno-canonical-system-headers>)
+
 if(SCHEDULER_SANITIZE STREQUAL "address")
     set(sanitizer_flags -fsanitize=address,undefined -fno-sanitize-recover=all)
 elseif(SCHEDULER_SANITIZE STREQUAL "thread")

@@ -4,6 +4,7 @@
     test                every suite on every supported interpreter that is found
     debug               the Python suites on debug builds of CPython
     jit                 the tests of switching, with the JIT of CPython 3.14 and 3.15
+    compile-free-threaded  compiles, no more, for the free-threaded CPython 3.14 and 3.15
     core PRESET...      the core's suite as these presets of CMakePresets.json build it
     free-threaded       builds the free-threaded CPython 3.13, which `test` then finds
     newer-pythons       the same for CPython 3.14 and 3.15, for a Debian that has none
@@ -103,6 +104,12 @@ def jit(options: argparse.Namespace) -> None:
     results, built = only_python(newer_pythons.VERSIONS)
     suites.run_with_jit(results, built)
     results.report()
+
+
+def compile_free_threaded(options: argparse.Namespace) -> None:
+    results, built = only_python(newer_pythons.VERSIONS)
+    for environment in built:
+        environment.compile_module("free-threaded", "-DPy_GIL_DISABLED=1")
 
 
 def only_python(versions: Sequence[str]) -> tuple[suites.Results, list[ModuleEnvironment]]:
@@ -249,6 +256,7 @@ JOBS = {
     "test": test,
     "debug": debug,
     "jit": jit,
+    "compile-free-threaded": compile_free_threaded,
     "core": core,
     "free-threaded": build_free_threaded,
     "newer-pythons": make_newer_pythons,
