@@ -83,10 +83,10 @@ def test_the_size_is_what_was_set(stack_size, size):
 def test_the_size_can_be_any_integer(stack_size):
     class Number:
         def __index__(self):
-            return 128 * KIB
+            return 256 * KIB
 
     stack_size(Number())
-    assert scheduler.get_stack_size() == 128 * KIB
+    assert scheduler.get_stack_size() == 256 * KIB
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_tasklet_that_has_started_keeps_its_stack(stack_size):
 
     large = started(body, "large")
     fresh = queued(body, "fresh")
-    stack_size(128 * KIB)
+    stack_size(256 * KIB)
     fresh.run()
     for task in (large, fresh):
         task.run()
@@ -145,7 +145,7 @@ def test_a_tasklet_does_not_inherit_a_stack_of_the_former_size(stack_size):
     depths = []
 
     def last_of_its_size():
-        stack_size(128 * KIB)
+        stack_size(256 * KIB)
 
     def measure():
         depths.append(depth_of_recursion())
@@ -173,7 +173,7 @@ def test_another_thread_takes_the_size_at_its_next_stack(stack_size):
         new.run()
         return before, during, after
 
-    stack_size(128 * KIB)
+    stack_size(256 * KIB)
     results = []
     thread = threading.Thread(target=lambda: results.append(work()))
     thread.start()
@@ -182,7 +182,7 @@ def test_another_thread_takes_the_size_at_its_next_stack(stack_size):
     set_by_other.set()
     thread.join(60)
     before, during, after = results[0]
-    assert [stats["stack_bytes"] for stats in (before, during)] == [112 * KIB, 448 * KIB]
+    assert [stats["stack_bytes"] for stats in (before, during)] == [224 * KIB, 448 * KIB]
     assert [stats["mappings"] for stats in (before, during, after)] == [1, 2, 1]
     assert [stats["in_use"] for stats in (before, during, after)] == [1, 2, 1]
 
