@@ -107,7 +107,7 @@ def jit(options: argparse.Namespace) -> None:
 
 
 def compile_free_threaded(options: argparse.Namespace) -> None:
-    results, built = only_python(newer_pythons.VERSIONS)
+    _, built = only_python(newer_pythons.VERSIONS)
     for environment in built:
         environment.compile_module("free-threaded", "-DPy_GIL_DISABLED=1")
 
