@@ -48,6 +48,8 @@ class Field:
         self.seats: list[scheduler.tasklet | None] = [None] * self.SEATS
         self._deck = Deck(rough=weather_today.rough)
         self._channels: list[tuple[int, weakref.ref[scheduler.channel]]] = []
+        # Where nobody may be disturbed: who waits on a channel that is lost may be collected.
+        self._kept: list[scheduler.channel] = []
         rng = random.Random(seed)
         self._queues = [self._new_line(rng, scheduler.QueueChannel) for _ in range(self.QUEUES)]
         self.lines = [self._new_line(rng, scheduler.channel) for _ in range(self.LINES)]
@@ -76,6 +78,8 @@ class Field:
         channel.preference = rng.choice((-1, 0, 1))
         number = rng.getrandbits(48)  # so large that no two are the same
         self._channels.append((number, weakref.ref(channel)))
+        if not self.weather.rough:
+            self._kept.append(channel)
         return Line(number, channel)
 
 
