@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "core/channel.h"
+#include "signal_pipe.h"
 #include "survey.h"
 
 namespace scheduler::binding {
@@ -22,8 +23,9 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kHandOverTime = 1'000'000;
 // How often a thread that waits for work looks whether anybody is left who could bring some.
 constexpr std::int64_t kLookForOthers = kSecond;
-// How often the process's main thread looks for signals while it waits. A signal ends its sleep at once,
-// unless it comes in the moment between the last look and the sleep, which it does not prevent.
+// The process's main thread sleeps that long on the futex, which is quicker to fall asleep on. It then
+// looks for a signal that came just before the sleep, and goes on in a SignalPipe; or here, and looks
+// again each time, if there is none to be had.
 constexpr std::int64_t kLookForSignals = kSecond / 20;
 
 // Takes the GIL again. Not noexcept: while the interpreter finalises, it ends a daemon thread here.
@@ -42,24 +44,27 @@ enum class Waited : unsigned char { kWorkCame, kTimeout, kError };
 
 Waited wait_for_mail(ManagerBody& manager, std::int64_t deadline) {
     const bool looks_for_signals = runs_signal_handlers(manager);
-    // A signal that has come already does not end the wait.
-    while (PyErr_CheckSignals() == 0) {
+    for (bool is_long = false;;) {
+        SignalPipe pipe(manager);
+        const bool has_pipe = is_long && looks_for_signals && pipe.open();
+        // A signal that came before does not end the sleep.
+        if (PyErr_CheckSignals() != 0) return Waited::kError;
         if (manager.has_mail() || !manager.queue_empty()) return Waited::kWorkCame;
-        manager.parking().announce();
+        core::Parking& parking = manager.parking();
+        parking.announce();
         if (manager.has_mail()) {
-            manager.parking().cancel();
+            parking.cancel();
             return Waited::kWorkCame;
         }
         PyThreadState* const thread = PyEval_SaveThread();
+        const bool is_to_look = looks_for_signals && !has_pipe;
         const std::int64_t until =
-            looks_for_signals ? std::min(deadline, deadline_after(kLookForSignals)) : deadline;
-        const Wakeup wakeup = manager.parking().wait(until);
+            is_to_look ? std::min(deadline, deadline_after(kLookForSignals)) : deadline;
+        const Wakeup wakeup = has_pipe ? parking.wait_in(pipe, until) : parking.wait(until);
         attach(manager, thread);
-        if (wakeup == Wakeup::kTimeout && until == deadline && !manager.has_mail()) {
-            return Waited::kTimeout;
-        }
+        is_long = wakeup == Wakeup::kTimeout;
+        if (is_long && until == deadline && !manager.has_mail()) return Waited::kTimeout;
     }
-    return Waited::kError;
 }
 
 // Raises Deadlock in a main tasklet that has waited for `timeout`. False: in the last moment somebody

@@ -12,6 +12,19 @@
 
 namespace scheduler::core {
 
+// Somewhere else to sleep than on the futex: where also others than notify() can end the sleep.
+class SleepingPlace {
+  public:
+    // The thread itself: until wake() is called, or somebody else's reason to wake it comes, or
+    // `deadline`. A wake() that comes first counts.
+    virtual Wakeup sleep(std::int64_t deadline) = 0;
+    // Any thread.
+    virtual void wake() = 0;
+
+  protected:
+    ~SleepingPlace() = default;
+};
+
 class Parking {
   public:
     // ---- the thread itself
@@ -20,10 +33,7 @@ class Parking {
     // After announce(): waits for notify(), a signal, or `deadline`. The thread must not hold what
     // those who notify might need.
     Wakeup wait(std::int64_t deadline) {
-        // An answer often comes sooner than a thread falls asleep and is woken.
-        for (int i = 0; i < kSpins && state_.load(std::memory_order_relaxed) == kLooking; ++i) {
-            spin_once();
-        }
+        spin_while_looking();
         std::uint32_t looking = kLooking;
         state_.compare_exchange_strong(looking, kParked, std::memory_order_acq_rel);
         while (state_.load(std::memory_order_acquire) == kParked) {
@@ -34,22 +44,57 @@ class Parking {
         }
         return Wakeup::kNotified;
     }
+    // The same, asleep in `place`, which nobody touches any more when this returns.
+    Wakeup wait_in(SleepingPlace& place, std::int64_t deadline) {
+        spin_while_looking();
+        place_ = &place;
+        std::uint32_t state = kLooking;
+        if (!state_.compare_exchange_strong(state, kElsewhere, std::memory_order_acq_rel)) {
+            return Wakeup::kNotified;
+        }
+        const Wakeup wakeup = place.sleep(deadline);
+        state = kElsewhere;
+        if (state_.compare_exchange_strong(state, kAwake, std::memory_order_acq_rel)) return wakeup;
+        while (state_.load(std::memory_order_seq_cst) == kBeingWoken) {
+            wait_on_word(state_, kBeingWoken, kNever);
+        }
+        return Wakeup::kNotified;
+    }
 
     // ---- any thread
     void notify() {
-        if (state_.load(std::memory_order_seq_cst) == kAwake) return;
-        if (state_.exchange(kAwake, std::memory_order_seq_cst) == kParked) wake_one(state_);
+        std::uint32_t state = state_.load(std::memory_order_seq_cst);
+        while (state != kAwake && state != kBeingWoken) {
+            const std::uint32_t next = state == kElsewhere ? kBeingWoken : kAwake;
+            if (!state_.compare_exchange_weak(state, next, std::memory_order_seq_cst)) continue;
+            if (state == kElsewhere) {
+                place_->wake();
+                state_.store(kAwake, std::memory_order_seq_cst);
+            }
+            if (state != kLooking) wake_one(state_);
+            return;
+        }
     }
 
   private:
+    // An answer often comes sooner than a thread falls asleep and is woken.
+    void spin_while_looking() {
+        for (int i = 0; i < kSpins && state_.load(std::memory_order_relaxed) == kLooking; ++i) {
+            spin_once();
+        }
+    }
+
     enum State : std::uint32_t {
         kAwake,
         kLooking,  // announced
         kParked,  // asleep, or about to be: has to be woken
+        kElsewhere,  // the same, in `place_`
+        kBeingWoken,  // somebody is about to wake it there: it does not leave the place before
     };
     static constexpr int kSpins = spins(200);
 
     Atomic<std::uint32_t> state_{kAwake};
+    SleepingPlace* place_ = nullptr;  // written before kElsewhere, read after it
 };
 
 }  // namespace scheduler::core

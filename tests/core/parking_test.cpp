@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <latch>
+#include <memory>
 #include <thread>
 
 #include "core/manager.h"
@@ -16,9 +17,25 @@ using scheduler::core::Atomic;
 using scheduler::core::kNever;
 using scheduler::core::Parking;
 using scheduler::core::ScheduleManager;
+using scheduler::core::SleepingPlace;
 using scheduler::core::Wakeup;
 
 constexpr std::int64_t kMillisecond = 1'000'000;
+
+class PlaceOnAWord final : public SleepingPlace {
+  public:
+    Wakeup sleep(std::int64_t deadline) override {
+        return scheduler::core::wait_on_word(*woken_, 0, deadline);
+    }
+    void wake() override {
+        *woken_ = 1;
+        scheduler::core::wake_one(*woken_);
+    }
+
+  private:
+    // On the heap, so that AddressSanitizer notices who comes too late.
+    std::unique_ptr<Atomic<std::uint32_t>> woken_ = std::make_unique<Atomic<std::uint32_t>>(0);
+};
 
 TEST(Parking, EndsAtTheDeadline) {
     Parking parking;
@@ -56,7 +73,8 @@ TEST(Parking, CancelledAnnouncementNeedsNoNotify) {
 }
 
 // What a schedule manager does: look, announce, look again, wait. The counter is the work.
-TEST(Parking, NoWakeUpIsLost) {
+template <typename Wait>
+void expect_no_lost_wake_up(Wait wait) {
     constexpr std::uint32_t kItems = 20'000;
     Parking parking;
     Atomic<std::uint32_t> made{0};
@@ -71,13 +89,31 @@ TEST(Parking, NoWakeUpIsLost) {
         parking.announce();
         const std::uint32_t now = made.load(std::memory_order_seq_cst);
         if (now == seen) {
-            ASSERT_EQ(parking.wait(kNever), Wakeup::kNotified);
+            EXPECT_NE(wait(parking), Wakeup::kTimeout);
         } else {
             parking.cancel();
             seen = now;
         }
     }
     maker.join();
+}
+
+TEST(Parking, NoWakeUpIsLost) {
+    expect_no_lost_wake_up([](Parking& parking) { return parking.wait(kNever); });
+}
+
+TEST(Parking, NoWakeUpIsLostElsewhere) {
+    expect_no_lost_wake_up([](Parking& parking) {
+        PlaceOnAWord place;
+        return parking.wait_in(place, kNever);
+    });
+}
+
+TEST(Parking, EndsAtTheDeadlineElsewhere) {
+    Parking parking;
+    PlaceOnAWord place;
+    parking.announce();
+    EXPECT_EQ(parking.wait_in(place, 0), Wakeup::kTimeout);
 }
 
 TEST(Parking, SignalHandlerEndsTheWait) {

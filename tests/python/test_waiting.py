@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import socket
 import threading
 import time
 import weakref
@@ -47,6 +49,14 @@ def alarm():
 
     yield set_alarm
     workers.pop().join()
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.fixture
+def handle():
+    """`handle(function)`: makes it the handler of SIGUSR1 for this test."""
+    before = signal.getsignal(signal.SIGUSR1)
+    yield lambda function: signal.signal(signal.SIGUSR1, function)
     signal.signal(signal.SIGUSR1, before)
 
 
@@ -252,6 +262,127 @@ def test_control_c_ends_the_wait(run_script):
             print("interrupted, balance", channel.balance)
     """
     assert run_script(program).stdout == "interrupted, balance 0\n"
+
+
+# ---- a long wait: signals wake it through a pipe ---------------------------------------------------
+
+LONG = 0.3  # seconds: longer than main sleeps before it opens the pipe
+
+
+def open_files():
+    return os.listdir("/proc/self/fd")
+
+
+def during_a_long_wait(act, *, then=None):
+    """Main waits; another thread calls `act()` after a while, and then serves it. What `act` gives."""
+    ch, main = channel(), scheduler.getmain()
+
+    def other():
+        while not main.blocked:
+            time.sleep(0.001)
+        time.sleep(LONG)
+        try:
+            return act()
+        finally:
+            ch.send("over")
+
+    worker = Worker(other)
+    try:
+        assert ch.receive() == "over"
+    finally:
+        acted = worker.join() if then is None else then(ch, worker)
+    return acted
+
+
+@pytest.mark.spec("DEC-3")
+def test_main_sleeps_through_a_long_wait(deadlock_timeout, bystander):
+    deadlock_timeout(1.0)
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    assert "Deadlock" in message(channel().receive)
+    assert resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before < 10
+
+
+@pytest.mark.spec("DEC-3", "E-20")
+@pytest.mark.usefixtures("patient")
+def test_a_signal_that_another_thread_takes_ends_a_long_wait(handle):
+    """The kernel interrupts that thread then; CPython runs the handler in the main thread."""
+    handle(interrupt)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+
+    def act():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    def receive_what_was_not_served(ch, worker):
+        assert ch.receive() == "over"
+        worker.join()
+
+    try:
+        with pytest.raises(Interrupt):
+            during_a_long_wait(act, then=receive_what_was_not_served)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+
+
+@pytest.mark.spec("DEC-3")
+@pytest.mark.usefixtures("patient")
+def test_a_long_wait_leaves_no_files_and_no_wakeup_fd():
+    before = open_files()
+    during = during_a_long_wait(open_files)
+    assert len(during) == len(before) + 2
+    assert open_files() == before
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+@pytest.mark.spec("DEC-3")
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_wakeup_fd_of_the_program_is_left_alone(handle, when):
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        ran = threading.Event()
+
+        def handler(*_):
+            if when == "meanwhile":
+                signal.set_wakeup_fd(writer.fileno())
+            ran.set()
+
+        def act():
+            os.kill(os.getpid(), signal.SIGUSR1)
+            wait(ran)
+
+        handle(handler)
+        if when == "before":
+            signal.set_wakeup_fd(writer.fileno())
+        during_a_long_wait(act)
+        assert signal.set_wakeup_fd(-1) == writer.fileno()
+        if when == "before":
+            assert reader.recv(8) == bytes([signal.SIGUSR1])  # what it would have got
+
+
+@pytest.mark.spec("DEC-3", "N-06")
+def test_a_child_of_another_thread_does_not_write_to_the_pipe(run_script):
+    program = """
+        import os, scheduler, signal, sys, threading, time, warnings
+        warnings.simplefilter("ignore")
+        scheduler.set_deadlock_timeout(None)
+        channel, main = scheduler.channel(), scheduler.getmain()
+        def fork():
+            while not main.blocked:
+                time.sleep(0.001)
+            while len(os.listdir("/proc/self/fd")) < before + 2:
+                time.sleep(0.001)
+            child = os.fork()
+            if child == 0:
+                left = len(os.listdir("/proc/self/fd")) - before
+                os._exit(10 * (signal.set_wakeup_fd(-1) != -1) + left)
+            channel.send(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        before = len(os.listdir("/proc/self/fd"))
+        threading.Thread(target=fork).start()
+        print(channel.receive())
+    """
+    assert run_script(program).stdout == "0\n"
 
 
 @pytest.mark.spec("DEC-3")

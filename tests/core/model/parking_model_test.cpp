@@ -13,6 +13,9 @@ namespace {
 using scheduler::core::Atomic;
 using scheduler::core::kNever;
 using scheduler::core::Parking;
+using scheduler::core::SleepingPlace;
+using scheduler::core::wait_on_word;
+using scheduler::core::wake_one;
 using scheduler::core::Wakeup;
 using scheduler::core::explore::expect;
 using scheduler::core::explore::expect_passed;
@@ -21,13 +24,31 @@ using scheduler::core::explore::Program;
 
 constexpr std::int64_t kSomeTime = 1;
 
+// Somewhere to sleep that notices when it is left too early.
+class Place final : public SleepingPlace {
+  public:
+    ~Place() { is_there_ = 0; }
+    Wakeup sleep(std::int64_t deadline) override { return wait_on_word(woken_, 0, deadline); }
+    void wake() override {
+        woken_ = 1;
+        wake_one(woken_);
+        expect(is_there_ == 1, "woken in a place that it has left");
+    }
+
+  private:
+    Atomic<std::uint32_t> woken_{0};
+    Atomic<std::uint32_t> is_there_{1};
+};
+
+enum class Where : std::uint8_t { kOnFutex, kInPlace, kInBoth };
+
 // Threads that make work, and one that waits until it has seen all of it. An exploration finds a lost
 // wake-up as a deadlock.
 class Waiting : public Program {
   public:
     // The first wait lasts until `deadline`, those after it until there is work.
-    Waiting(int makers, int items_each, std::int64_t deadline)
-        : items_(makers * items_each), deadline_(deadline) {
+    Waiting(int makers, int items_each, std::int64_t deadline, Where where = Where::kOnFutex)
+        : items_(makers * items_each), deadline_(deadline), where_(where) {
         add_thread([this] {
             for (int seen = 0; seen < items_;) seen = wait_for_more_than(seen);
         });
@@ -50,13 +71,22 @@ class Waiting : public Program {
             return made;
         }
         const std::int64_t deadline = std::exchange(deadline_, kNever);
-        const Wakeup wakeup = parking_.wait(deadline);
+        const Wakeup wakeup = wait(deadline);
         expect(wakeup != Wakeup::kTimeout || deadline != kNever, "a time-out without a deadline");
         return made_.load();
+    }
+    Wakeup wait(std::int64_t deadline) {
+        const bool in_place =
+            where_ == Where::kInPlace || (where_ == Where::kInBoth && turn_++ % 2 == 0);
+        if (!in_place) return parking_.wait(deadline);
+        Place place;
+        return parking_.wait_in(place, deadline);
     }
 
     const int items_;
     std::int64_t deadline_;
+    const Where where_;
+    int turn_ = 0;
     Parking parking_;
     Atomic<int> made_{0};
 };
@@ -84,6 +114,24 @@ TEST(ParkingModel, TimesOutAsItIsNotifiedTwice) {
 TEST(ParkingModel, IsWokenBySignalsAndForNoReason) {
     expect_passed(explore<Waiting>({.spurious_wakeups = 1, .signals = 1}, 1, 2, kSomeTime),
                   100'000);
+}
+
+TEST(ParkingModel, ElsewhereOneNotifier) {
+    expect_passed(explore<Waiting>({}, 1, 2, kNever, Where::kInPlace), 1'000);
+}
+
+TEST(ParkingModel, ElsewhereTwoNotifiers) {
+    expect_passed(explore<Waiting>({}, 2, 1, kNever, Where::kInPlace), 1'000);
+}
+
+TEST(ParkingModel, ElsewhereTimesOutAsItIsNotifiedTwice) {
+    expect_passed(explore<Waiting>({.preemptions = 3}, 2, 1, kSomeTime, Where::kInPlace), 1'000);
+}
+
+TEST(ParkingModel, ElsewhereIsWokenBySignals) {
+    expect_passed(explore<Waiting>({.preemptions = 3, .spurious_wakeups = 1, .signals = 1}, 1, 2,
+                                   kSomeTime, Where::kInBoth),
+                  1'000);
 }
 
 class Unnoticed : public Program {

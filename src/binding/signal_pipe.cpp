@@ -1,0 +1,83 @@
+#include "signal_pipe.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+namespace scheduler::binding {
+
+namespace {
+
+constexpr char kWoken = 0;  // the number of no signal
+
+// Where signals write to from now on, and where they did before. False without an error set.
+bool set_wakeup_fd(int fd, int* before) {
+    const PyRef module = PyRef::steal(PyImport_ImportModule("_signal"));
+    const PyRef result = PyRef::steal(
+        module ? PyObject_CallMethod(module.get(), "set_wakeup_fd", "i", fd) : nullptr);
+    if (result) *before = static_cast<int>(PyLong_AsLong(result.get()));
+    PyErr_Clear();
+    return static_cast<bool>(result);
+}
+
+}  // namespace
+
+bool SignalPipe::open() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return false;
+    if (!set_wakeup_fd(ends[1], &others_)) {
+        ::close(ends[0]);
+        ::close(ends[1]);
+        return false;
+    }
+    read_end_ = ends[0];
+    write_end_ = ends[1];
+    outer_ = std::exchange(manager_.signal_pipe, this);
+    return true;
+}
+
+void SignalPipe::close() {
+    if (write_end_ == -1) return;
+    ErrorStash stash;
+    manager_.signal_pipe = outer_;
+    int current = write_end_;
+    set_wakeup_fd(others_, &current);
+    // A handler has set another one meanwhile.
+    if (current != write_end_) set_wakeup_fd(current, &current);
+    if (others_ != -1) pass_signals_on();
+    ::close(read_end_);
+    ::close(std::exchange(write_end_, -1));
+}
+
+void SignalPipe::pass_signals_on() {
+    char numbers[64];
+    for (ssize_t count; (count = ::read(read_end_, numbers, sizeof numbers)) > 0;) {
+        const char* const end = std::remove(numbers, numbers + count, kWoken);
+        // As CPython does: one that has no room for them is not waited for.
+        [[maybe_unused]] const ssize_t written =
+            ::write(others_, numbers, static_cast<std::size_t>(end - numbers));
+    }
+}
+
+core::Wakeup SignalPipe::sleep(std::int64_t deadline) {
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    timespec left{};
+    if (deadline != core::kNever) {
+        const std::int64_t time = std::max<std::int64_t>(deadline - manager_.now(), 0);
+        left = {time / kSecond, time % kSecond};
+    }
+    pollfd readable{read_end_, POLLIN, 0};
+    const int count = ::ppoll(&readable, 1, deadline == core::kNever ? nullptr : &left, nullptr);
+    return count == 0 ? core::Wakeup::kTimeout : core::Wakeup::kSignal;
+}
+
+void SignalPipe::wake() {
+    // It fails if the pipe is full of signals: then there is something to read as well.
+    [[maybe_unused]] const ssize_t written = ::write(write_end_, &kWoken, 1);
+}
+
+}  // namespace scheduler::binding

@@ -1,0 +1,42 @@
+// Where the process's main thread sleeps when it sleeps long: on a pipe that CPython's signal handler
+// writes to.
+//
+// A signal ends a sleep on a futex, unless it comes in the moment between the last look for signals and
+// the sleep. A byte in a pipe waits for whoever sleeps next.
+#pragma once
+
+#include "core/parking.h"
+#include "manager_body.h"
+
+namespace scheduler::binding {
+
+// While it is open, signals write to it, as signal.set_wakeup_fd() has them do. A pipe of its own for
+// each sleep, so that no program sees a file descriptor for long that it did not open, or closes ours.
+class SignalPipe final : public core::SleepingPlace {
+  public:
+    // The process's main thread, attached; the same for open() and close().
+    explicit SignalPipe(ManagerBody& manager) : manager_(manager) {}
+    SignalPipe(const SignalPipe&) = delete;
+    SignalPipe& operator=(const SignalPipe&) = delete;
+    ~SignalPipe() { close(); }
+
+    // False: there is none to be had, so signals have to be looked for.
+    bool open();
+    // The program's own wake-up file descriptor is set again, and gets what it would have got. To be
+    // called also in a process that another thread has forked, where the sleeper is gone.
+    void close();
+
+    core::Wakeup sleep(std::int64_t deadline) override;
+    void wake() override;
+
+  private:
+    void pass_signals_on();
+
+    ManagerBody& manager_;
+    SignalPipe* outer_ = nullptr;  // of a wait in which a signal handler waits in turn
+    int read_end_ = -1;
+    int write_end_ = -1;
+    int others_ = -1;  // the program's, or -1
+};
+
+}  // namespace scheduler::binding
