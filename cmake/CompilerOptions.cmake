@@ -25,6 +25,11 @@ target_compile_options(scheduler_options INTERFACE
 target_compile_options(scheduler_options INTERFACE
     $<$<CXX_COMPILER_ID:GNU>:-fno-canonical-system-headers>)
 
+# A switch loads words that have been stored one by one just before: two in one go would have to wait for
+# the stores to reach the cache.
+target_compile_options(scheduler_options INTERFACE
+    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-tree-slp-vectorize>)
+
 if(SCHEDULER_SANITIZE STREQUAL "address")
     set(sanitizer_flags -fsanitize=address,undefined -fno-sanitize-recover=all)
 elseif(SCHEDULER_SANITIZE STREQUAL "thread")

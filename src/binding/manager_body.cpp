@@ -11,7 +11,6 @@
 #include "methods.h"
 #include "operations.h"
 #include "overflow_report.h"
-#include "signal_pipe.h"
 #include "switcher.h"
 #include "tasklet_object.h"
 
@@ -136,7 +135,6 @@ void end_manager(ManagerBody& manager) {
 // Another thread drops the guard: after fork(), or when the interpreter ends below a daemon thread.
 // The tasklets' stacks cannot be run here. Their objects stay behind as they are.
 void abandon_manager(ManagerBody& manager) {
-    if (manager.signal_pipe != nullptr) manager.signal_pipe->close();
     unlist_manager(manager);
     manager.finish();
     manager.object = nullptr;

@@ -16,7 +16,6 @@
 namespace scheduler::binding {
 
 struct ThreadGuard;
-class SignalPipe;
 
 // References that are put aside, with room for more than one switch needs.
 struct PutAside : std::vector<PyObject*> {
@@ -55,7 +54,6 @@ struct ManagerBody : core::ScheduleManager {
     const core::FloatControl float_control = core::FloatControl::current();
     PyObject* object = nullptr;  // the ScheduleManager object: borrowed, nullptr at the end
     ThreadGuard* guard = nullptr;  // what ends it with the thread
-    SignalPipe* signal_pipe = nullptr;  // the one that is open, if any
 
     // Links of the list of managers, under its lock.
     ManagerBody* next_listed = nullptr;

@@ -72,6 +72,7 @@ struct State {
     std::atomic<int> last_run_switched;
 
     // Every channel object, for unblock_all_channels().
+    bool closes_signal_pipes = false;  // in children, see signal_pipe.cpp
     core::Lock registry_lock;
     ChannelObject* registry SCHED_GUARDED_BY(registry_lock);
 

@@ -8,15 +8,24 @@
 #include <ctime>
 #include <utility>
 
+#include "core/manager.h"
+#include "refs.h"
+
 namespace scheduler::binding {
 
 namespace {
 
 constexpr char kWoken = 0;  // the number of no signal
 
+// Imports nothing: that could run a signal handler, whose exception would get lost here.
+PyRef find_module(const char* name) {
+    const PyRef key = PyRef::steal(PyUnicode_FromString(name));
+    return PyRef::steal(key ? PyImport_GetModule(key.get()) : nullptr);
+}
+
 // Where signals write to from now on, and where they did before. False without an error set.
 bool set_wakeup_fd(int fd, int* before) {
-    const PyRef module = PyRef::steal(PyImport_ImportModule("_signal"));
+    const PyRef module = find_module("_signal");
     const PyRef result = PyRef::steal(
         module ? PyObject_CallMethod(module.get(), "set_wakeup_fd", "i", fd) : nullptr);
     if (result) *before = static_cast<int>(PyLong_AsLong(result.get()));
@@ -24,11 +33,36 @@ bool set_wakeup_fd(int fd, int* before) {
     return static_cast<bool>(result);
 }
 
+PyObject* after_fork_in_child(PyObject*, PyObject*) {
+    SignalPipe::close_all();
+    Py_RETURN_NONE;
+}
+PyMethodDef after_fork_method = {"_close_signal_pipes", after_fork_in_child, METH_NOARGS, nullptr};
+
+// Has every child close what is open when it is forked. False without an error set.
+bool watch_forks() {
+    const PyRef os = find_module("os");
+    const PyRef watch =
+        PyRef::steal(os ? PyObject_GetAttrString(os.get(), "register_at_fork") : nullptr);
+    const PyRef none = PyRef::steal(watch ? PyTuple_New(0) : nullptr);
+    const PyRef keywords =
+        PyRef::steal(none ? Py_BuildValue("{s:N}", "after_in_child",
+                                          PyCFunction_New(&after_fork_method, nullptr))
+                          : nullptr);
+    const PyRef result =
+        PyRef::steal(keywords ? PyObject_Call(watch.get(), none.get(), keywords.get()) : nullptr);
+    PyErr_Clear();
+    return static_cast<bool>(result);
+}
+
 }  // namespace
 
-bool SignalPipe::open() {
+SignalPipe* SignalPipe::innermost_ = nullptr;
+
+bool SignalPipe::open(State& state) {
+    state.closes_signal_pipes = state.closes_signal_pipes || watch_forks();
     int ends[2];
-    if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return false;
+    if (!state.closes_signal_pipes || ::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return false;
     if (!set_wakeup_fd(ends[1], &others_)) {
         ::close(ends[0]);
         ::close(ends[1]);
@@ -36,14 +70,14 @@ bool SignalPipe::open() {
     }
     read_end_ = ends[0];
     write_end_ = ends[1];
-    outer_ = std::exchange(manager_.signal_pipe, this);
+    outer_ = std::exchange(innermost_, this);
     return true;
 }
 
 void SignalPipe::close() {
     if (write_end_ == -1) return;
     ErrorStash stash;
-    manager_.signal_pipe = outer_;
+    innermost_ = outer_;
     int current = write_end_;
     set_wakeup_fd(others_, &current);
     // A handler has set another one meanwhile.
@@ -51,6 +85,10 @@ void SignalPipe::close() {
     if (others_ != -1) pass_signals_on();
     ::close(read_end_);
     ::close(std::exchange(write_end_, -1));
+}
+
+void SignalPipe::close_all() {
+    while (innermost_ != nullptr) innermost_->close();
 }
 
 void SignalPipe::pass_signals_on() {
@@ -67,7 +105,8 @@ core::Wakeup SignalPipe::sleep(std::int64_t deadline) {
     constexpr std::int64_t kSecond = 1'000'000'000;
     timespec left{};
     if (deadline != core::kNever) {
-        const std::int64_t time = std::max<std::int64_t>(deadline - manager_.now(), 0);
+        const std::int64_t time =
+            std::max<std::int64_t>(deadline - core::ScheduleManager::now(), 0);
         left = {time / kSecond, time % kSecond};
     }
     pollfd readable{read_end_, POLLIN, 0};

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "core/parking.h"
-#include "manager_body.h"
+#include "module.h"
 
 namespace scheduler::binding {
 
@@ -14,17 +14,18 @@ namespace scheduler::binding {
 // each sleep, so that no program sees a file descriptor for long that it did not open, or closes ours.
 class SignalPipe final : public core::SleepingPlace {
   public:
-    // The process's main thread, attached; the same for open() and close().
-    explicit SignalPipe(ManagerBody& manager) : manager_(manager) {}
+    // The process's main thread, attached, in all but wake().
+    SignalPipe() = default;
     SignalPipe(const SignalPipe&) = delete;
     SignalPipe& operator=(const SignalPipe&) = delete;
     ~SignalPipe() { close(); }
 
     // False: there is none to be had, so signals have to be looked for.
-    bool open();
-    // The program's own wake-up file descriptor is set again, and gets what it would have got. To be
-    // called also in a process that another thread has forked, where the sleeper is gone.
+    bool open(State& state);
+    // The program's own wake-up file descriptor is set again, and gets what it would have got.
     void close();
+    // In a process that another thread has forked: the sleeper is gone.
+    static void close_all();
 
     core::Wakeup sleep(std::int64_t deadline) override;
     void wake() override;
@@ -32,7 +33,7 @@ class SignalPipe final : public core::SleepingPlace {
   private:
     void pass_signals_on();
 
-    ManagerBody& manager_;
+    static SignalPipe* innermost_;  // that is open
     SignalPipe* outer_ = nullptr;  // of a wait in which a signal handler waits in turn
     int read_end_ = -1;
     int write_end_ = -1;

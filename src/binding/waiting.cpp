@@ -45,8 +45,8 @@ enum class Waited : unsigned char { kWorkCame, kTimeout, kError };
 Waited wait_for_mail(ManagerBody& manager, std::int64_t deadline) {
     const bool looks_for_signals = runs_signal_handlers(manager);
     for (bool is_long = false;;) {
-        SignalPipe pipe(manager);
-        const bool has_pipe = is_long && looks_for_signals && pipe.open();
+        SignalPipe pipe;
+        const bool has_pipe = is_long && looks_for_signals && pipe.open(manager.state);
         // A signal that came before does not end the sleep.
         if (PyErr_CheckSignals() != 0) return Waited::kError;
         if (manager.has_mail() || !manager.queue_empty()) return Waited::kWorkCame;

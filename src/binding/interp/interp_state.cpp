@@ -30,15 +30,15 @@ void InterpState::save(PyThreadState* thread) {
     datastack_top_ = thread->datastack_top;
     datastack_limit_ = thread->datastack_limit;
     context_ = thread->context;
-    limit_ = recursion_limit(thread);
-    depth_ = limit_ - *recursion_remaining(thread);
+    recursion_remaining_ = *recursion_remaining(thread);
+    recursion_limit_ = recursion_limit(thread);
     c_recursion_remaining_ = get_c_recursion(thread);
     trash_nesting_ = get_trash_nesting(thread);
     tracing_ = thread->tracing;
     event_ = get_event(thread);
     if (kSeesWholeFrames) generators_spared_ = false;
-    executor_ = get_executor(thread);
-    Py_XINCREF(executor_);
+    PyObject* const executor = get_executor(thread);
+    executor_ = Py_XNewRef(executor);
     c_stack_bounds_ = get_c_stack_bounds(thread);
     c_stack_references_ = get_c_stack_references(thread);
     instrumentation_word_ = instrumentation_word(thread);
@@ -56,33 +56,38 @@ bool InterpState::restore(PyThreadState* thread) const {
     thread->context = context_;
     ++thread->context_ver;
     const int limit = recursion_limit(thread);
-    const bool is_new_limit = kCountsPythonCalls && limit != limit_;
-    *recursion_remaining(thread) = limit - (is_new_limit ? depth_for_new_limit(thread) : depth_);
+    const bool is_new_limit = limit != recursion_limit_;
+    *recursion_remaining(thread) =
+        is_new_limit ? recursion_remaining_of(limit, thread) : recursion_remaining_;
     set_c_recursion(thread, c_recursion_remaining_);
     set_trash_nesting(thread, trash_nesting_);
     thread->tracing = tracing_;
     set_event(thread, event_);
-    set_executor(thread, executor_);
-    Py_XDECREF(executor_);
+    PyObject* const executor = executor_;
+    set_executor(thread, executor);
+    Py_XDECREF(executor);
     set_c_stack_bounds(thread, c_stack_bounds_);
     set_c_stack_references(thread, c_stack_references_);
     refresh_use_tracing(thread);
     resume_critical_sections(thread, critical_section_);
-    return (instrumentation_word(thread) ^ instrumentation_word_) < kVersionStep;
+    const std::uintptr_t word_before = instrumentation_word_;
+    return (instrumentation_word(thread) ^ word_before) < kVersionStep;
 }
 
 // Where one count serves Python calls and C calls, a limit above what the stack has room for is
 // honoured in part: the rest counts as used up. How much that is depends on the limit.
-int InterpState::depth_for_new_limit(PyThreadState* thread) const {
+[[gnu::noinline]] int InterpState::recursion_remaining_of(int new_limit,
+                                                          PyThreadState* thread) const {
+    const int depth = recursion_limit_ - recursion_remaining_;
+    if (!kCountsPythonCalls) return new_limit - depth;
     _PyErr_StackItem* handled = exc_info_;
     while (handled->previous_item != nullptr) handled = handled->previous_item;
-    if (handled == &thread->exc_state) return depth_;  // the thread's own stack
+    if (handled == &thread->exc_state) return new_limit - depth;  // the thread's own stack
     auto* base = reinterpret_cast<StackBase*>(reinterpret_cast<std::byte*>(handled) -
                                               offsetof(StackBase, handled_));
-    const int calls = depth_ - base->withheld_;
-    const int limit = recursion_limit(thread);
-    base->withheld_ = limit > base->allowance_ ? limit - base->allowance_ : 0;
-    return calls + base->withheld_;
+    const int calls = depth - base->withheld_;
+    base->withheld_ = new_limit > base->allowance_ ? new_limit - base->allowance_ : 0;
+    return new_limit - calls - base->withheld_;
 }
 
 void StackBase::enter(PyThreadState* thread, const core::StackSpan& stack, PyObject* context) {
@@ -143,7 +148,8 @@ PyObject* InterpState::frame(PyThreadState* thread) const {
 
 int InterpState::traverse(visitproc visit, void* arg) const {
     Py_VISIT(context_);
-    Py_VISIT(executor_);
+    PyObject* const executor = executor_;
+    Py_VISIT(executor);
     if (kSeesWholeFrames) generators_spared_ = spare_generators(innermost(frames_), true);
     const int result = visit_frames(innermost(frames_), visit, arg);
     if (result != 0) return result;

@@ -5,13 +5,31 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "core/context.h"
+#include "interpreter.h"
 
 namespace scheduler::binding {
 
 // What a tasklet's stack needs at least with this CPython.
 extern const std::size_t kLeastStackBytes;
+
+// A member that takes part only if `kTakesPart`: one that does not costs no instruction.
+struct Absent {
+    template <typename T>
+    Absent& operator=(const T&) {
+        return *this;
+    }
+    template <typename T>
+    operator T() const {
+        return T{};
+    }
+};
+template <bool kTakesPart, typename T>
+using OnlyIf = std::conditional_t<kTakesPart, T, Absent>;
+
+inline constexpr bool kHasStackBounds = PY_VERSION_HEX >= 0x030E0000;
 
 // From 3.14 on, as they lie in the thread state: at `soft_limit` CPython raises RecursionError, below
 // `hard_limit` it ends the process.
@@ -41,27 +59,30 @@ class InterpState {
     void cut_off();
 
   private:
-    int depth_for_new_limit(PyThreadState* thread) const;
+    int recursion_remaining_of(int new_limit, PyThreadState* thread) const;
 
-    // A word that a version lacks stays unused there.
     void* frames_;  // 3.11, 3.12: the C frame; later: the innermost Python frame
     _PyErr_StackItem* exc_info_;
     _PyStackChunk* datastack_chunk_;
     PyObject** datastack_top_;
     PyObject** datastack_limit_;
     PyObject* context_;  // owned, as by the thread state
-    int depth_;  // of Python calls, so that a new recursion limit is honoured
-    int limit_;  // the recursion limit that goes with it; before 3.12
-    int c_recursion_remaining_;  // from 3.12
-    int trash_nesting_;  // before 3.13
+    int recursion_remaining_;
+    int recursion_limit_;  // that goes with it
     int tracing_;
     int event_;
-    mutable bool generators_spared_;  // where the collector sees whole frames
-    PyObject* executor_;  // owned; from 3.14
-    CStackBounds c_stack_bounds_;  // from 3.14
-    std::uintptr_t critical_section_;  // without the GIL
-    void* c_stack_references_;  // without the GIL, from 3.14
-    std::uintptr_t instrumentation_word_;  // from 3.12
+    // What some versions lack.
+    [[no_unique_address]] OnlyIf<(PY_VERSION_HEX < 0x030D0000), int> trash_nesting_;
+    [[no_unique_address]] OnlyIf<(PY_VERSION_HEX >= 0x030C0000 && !kHasStackBounds), int>
+        c_recursion_remaining_;
+    [[no_unique_address]] OnlyIf<kHasStackBounds, PyObject*> executor_;  // owned
+    [[no_unique_address]] OnlyIf<kHasStackBounds, CStackBounds> c_stack_bounds_;
+    [[no_unique_address]] OnlyIf<!kHasGil, std::uintptr_t> critical_section_;
+    [[no_unique_address]] OnlyIf<!kHasGil && kHasStackBounds, void*> c_stack_references_;
+    [[no_unique_address]] OnlyIf<(PY_VERSION_HEX >= 0x030C0000), std::uintptr_t>
+        instrumentation_word_;
+    // Where the collector sees whole frames.
+    mutable bool generators_spared_;
 };
 
 // The bottom of a stack of our own, as CPython wants to find it. It lies on that stack and is good
