@@ -112,8 +112,9 @@ TEST(ParkingModel, TimesOutAsItIsNotifiedTwice) {
 }
 
 TEST(ParkingModel, IsWokenBySignalsAndForNoReason) {
-    expect_passed(explore<Waiting>({.spurious_wakeups = 1, .signals = 1}, 1, 2, kSomeTime),
-                  100'000);
+    expect_passed(
+        explore<Waiting>({.preemptions = 5, .spurious_wakeups = 1, .signals = 1}, 1, 2, kSomeTime),
+        100'000);
 }
 
 TEST(ParkingModel, ElsewhereOneNotifier) {
