@@ -219,6 +219,48 @@ def test_what_counts_no_recursion_is_safe_from_1_mib_up(run_script, name):
 
 
 @pytest.mark.spec("S-08")
+def test_making_an_exception_in_c_code_lifts_the_limit_for_no_other_tasklet(run_script):
+    # While C code makes one, CPython takes a recursion too deep for an error that cannot be handled.
+    done = run_script(
+        """
+        import scheduler
+
+        class Switching(Exception):
+            def __init__(self):
+                scheduler.schedule()
+                scheduler.schedule()
+
+        def generating():
+            yield
+
+        def throw():
+            generator = generating()
+            next(generator)
+            try:
+                generator.throw(Switching)
+            except Switching:
+                print("thrown")
+
+        def recurse():
+            recurse()
+
+        def ends():
+            try:
+                recurse()
+            except RecursionError:
+                print("caught")
+
+        scheduler.tasklet(throw)()
+        for _ in range(2):
+            scheduler.tasklet(ends)()
+        scheduler.run()
+        ends()
+        """
+    )
+    assert done.stdout.split() == ["caught", "caught", "thrown", "caught"]
+
+
+@pytest.mark.spec("S-08")
 def test_the_parser_gives_its_own_error(run_script):
     """The parser counts no recursion: the stack must be large enough for its own limit."""
     done = run_script(

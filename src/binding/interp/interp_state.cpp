@@ -34,6 +34,7 @@ void InterpState::save(PyThreadState* thread) {
     recursion_limit_ = recursion_limit(thread);
     c_recursion_remaining_ = get_c_recursion(thread);
     trash_nesting_ = get_trash_nesting(thread);
+    recursion_headroom_ = thread->recursion_headroom;
     tracing_ = thread->tracing;
     event_ = get_event(thread);
     if (kSeesWholeFrames) generators_spared_ = false;
@@ -61,6 +62,7 @@ bool InterpState::restore(PyThreadState* thread) const {
         is_new_limit ? recursion_remaining_of(limit, thread) : recursion_remaining_;
     set_c_recursion(thread, c_recursion_remaining_);
     set_trash_nesting(thread, trash_nesting_);
+    thread->recursion_headroom = recursion_headroom_;
     thread->tracing = tracing_;
     set_event(thread, event_);
     PyObject* const executor = executor_;
@@ -104,6 +106,7 @@ void StackBase::enter(PyThreadState* thread, const core::StackSpan& stack, PyObj
     thread->exc_info = &handled_;
     thread->context = context;
     ++thread->context_ver;
+    thread->recursion_headroom = 0;
     thread->tracing = 0;
     set_event(thread, kNoEvent);
     set_executor(thread, nullptr);

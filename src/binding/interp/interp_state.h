@@ -69,6 +69,7 @@ class InterpState {
     PyObject* context_;  // owned, as by the thread state
     int recursion_remaining_;
     int recursion_limit_;  // that goes with it
+    int recursion_headroom_;  // how many handlers of errors on this stack may go beyond the limit
     int tracing_;
     int event_;
     // What some versions lack.
