@@ -12,6 +12,9 @@ handler) can come between:
 * `_receive_unless` joins the line only where it finds nothing queued. For an iteration it raises
   StopIteration where the channel is closed.
 
+The deque is always an unbounded one of exactly `collections.deque`, or its code, or the `__del__` of
+what a bounded one drops, would come between.
+
 So nothing is lost, no receiver sleeps beside a queued item, and an item handed over directly never
 overtakes a queued one. A lock of our own could not do this: a sender or receiver has to run the
 channel callback, which is foreign code, between taking the lock and joining the line.
@@ -27,9 +30,6 @@ from _scheduler import channel
 
 class QueueChannel(channel):
     """A channel that queues what nobody waits for, so that `send` never blocks.
-
-    `data_queue` is the deque of queued items, oldest first: pairs `(ok, data)`, where `data` is the
-    value sent, or with `ok` false the triple `(type, exception, traceback)` of an exception.
 
     Attributes and methods not described here are those of `channel`. `closed` and `closing` tell
     about the line of waiting tasklets only: what is queued can be received after close().
@@ -48,38 +48,62 @@ class QueueChannel(channel):
 
     __module__ = "scheduler"
 
-    data_queue: deque[tuple[bool, Any]]
+    _items: deque[tuple[bool, Any]]
 
     # Made here rather than in __init__, so that a subclass which forgets to call that gets the
     # extension's RuntimeError, as with any channel.
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
-        self.data_queue = deque()
+        self._items = deque()
         return self
 
     def __init__(self) -> None:
         super().__init__()
         self.preference = 1
 
+    @property
+    def data_queue(self) -> deque[tuple[bool, Any]]:
+        """The deque of queued items, oldest first: pairs `(ok, data)`.
+
+        `data` is the value sent, or with `ok` false the triple `(type, exception, traceback)` of an
+        exception. Another `collections.deque` may be put in its place, if it is not bounded, and no
+        instance of a derived class.
+        """
+        return self._items
+
+    @data_queue.setter
+    def data_queue(self, items: deque[tuple[bool, Any]]) -> None:
+        if type(items) is not deque:
+            raise TypeError(
+                f"data_queue must be a collections.deque itself, not {type(items).__name__}: use "
+                "deque(items), and override the methods of QueueChannel for what should differ"
+            )
+        if items.maxlen is not None:
+            raise TypeError(
+                "data_queue must be a deque without maxlen: use deque(items), and to keep a limit "
+                "look at len(channel) before send()"
+            )
+        self._items = items
+
     def __len__(self) -> int:
         """Number of queued items."""
-        return len(self.data_queue)
+        return len(self._items)
 
     def __repr__(self) -> str:
         kind, rest = super().__repr__().split(" balance=", 1)
-        return f"{kind} queued={len(self.data_queue)} balance={rest}"
+        return f"{kind} queued={len(self._items)} balance={rest}"
 
     @property
     def balance(self) -> int:
         """Number of queued items if there are any, else the balance of the line."""
-        return len(self.data_queue) or super().balance
+        return len(self._items) or super().balance
 
     def send(self, data: Any) -> None:
         """Hands `data` to the first waiting receiver, or queues it if nobody waits.
 
         Raises ValueError when the channel is closing and nobody waits.
         """
-        self._send_or_queue(self.data_queue, (True, data))
+        self._send_or_queue(self._items, (True, data))
 
     def send_exception(self, *exc_and_args: Any) -> None:
         """`send_exception(exc, *args)`: as send, but the receiver gets an exception raised.
@@ -111,7 +135,7 @@ class QueueChannel(channel):
 
     def _send_error(self, error: BaseException) -> None:
         triple = (type(error), error, error.__traceback__)
-        self._send_or_queue(self.data_queue, (False, triple))
+        self._send_or_queue(self._items, (False, triple))
 
     def send_sequence(self, iterable: Iterable[Any]) -> None:
         """Sends each item of `iterable`."""
@@ -130,9 +154,9 @@ class QueueChannel(channel):
         return self._take(iterates=True)
 
     def _take(self, iterates: bool) -> Any:
-        while (received := self._receive_unless(self.data_queue, iterates)) is None:
+        while (received := self._receive_unless(self._items, iterates)) is None:
             try:
-                ok, data = self.data_queue.popleft()
+                ok, data = self._items.popleft()
             except IndexError:  # another thread took it
                 continue
             if ok:

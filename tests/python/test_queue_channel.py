@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import gc
 import sys
 import threading
@@ -35,6 +36,66 @@ def test_a_new_one_is_empty_and_prefers_the_sender():
     assert scheduler.get_number_of_active_channels() == count + 1
     with pytest.raises(TypeError):
         scheduler.QueueChannel(1)
+
+
+class Deque(collections.deque):
+    """Its code would run between a look at the queue and the step that follows."""
+
+
+@pytest.mark.spec("Q-01")
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        (Deque(), "not Deque: use deque"),
+        ([], "not list: use deque"),
+        (None, "not NoneType"),
+        (collections.deque(maxlen=2), r"without maxlen.*len\(channel\)"),
+    ],
+)
+def test_only_a_plain_deque_can_take_the_place_of_the_queue(items, message):
+    q = scheduler.QueueChannel()
+    q.send("kept")
+    with pytest.raises(TypeError, match=message):
+        q.data_queue = items
+    assert q.receive() == "kept"
+    q.data_queue = collections.deque([(True, "replaced")])
+    assert (len(q), q.receive()) == (1, "replaced")
+    with pytest.raises(AttributeError):
+        del q.data_queue
+
+
+class Reentrant:
+    """Uses the channel that it lies in when it is compared, and when it goes."""
+
+    def __init__(self, q):
+        self.q = q
+
+    def __eq__(self, other):
+        self.q.send("compared")
+        return False
+
+    def __del__(self):
+        self.q.send("gone")
+
+
+@pytest.mark.spec("Q-01", "Q-02", "Q-03")
+def test_items_may_use_the_channel_while_the_deque_is_changed_in_place():
+    q = scheduler.QueueChannel()
+
+    def change():
+        for _ in range(10):
+            q.send(Reentrant(q))
+            with contextlib.suppress(IndexError, RuntimeError, ValueError):  # changed meanwhile
+                q.data_queue.remove(Reentrant(q))
+            q.data_queue.clear()
+
+    for worker in [Worker(change), Worker(change)]:
+        worker.join()
+    q.data_queue.clear()
+    assert set(q.data_queue) <= {(True, "gone")}
+    q.data_queue.clear()
+    q.send("last")
+    assert (q.receive(), len(q)) == ("last", 0)
 
 
 @pytest.mark.spec("Q-01", "Q-02", "Q-03", "Q-04")
