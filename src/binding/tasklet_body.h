@@ -7,6 +7,7 @@
 
 #include <Python.h>
 
+#include <array>
 #include <atomic>
 
 #include "core/tasklet.h"
@@ -18,7 +19,8 @@ namespace scheduler::binding {
 
 struct ManagerBody;
 
-// Attributes that few tasklets have. Any thread.
+// Attributes that few tasklets have. Any thread. They go with the tasklet, and not before: whoever has
+// found it in a roster may read them while the collector clears it.
 struct TaskletNotes {
     SharedRef own_name;  // str; empty: that of the callable
     SharedRef exception_handler;
@@ -27,6 +29,11 @@ struct TaskletNotes {
     SharedRef parent_callsite;  // str
     core::Published<double> run_time = 0.0;
     core::Published<bool> highlighted = false;
+
+    std::array<SharedRef*, 5> references() {
+        return {&own_name, &exception_handler, &context_manager_getter, &context_text,
+                &parent_callsite};
+    }
 };
 
 struct TaskletBody : core::Tasklet {

@@ -133,7 +133,9 @@ int tasklet_clear(PyObject* self) {
     forget_callable(body);
     body.pending.reset();
     body.context_object.set({});
-    if (body.notes.load() != nullptr) delete body.notes.exchange(nullptr);
+    if (TaskletNotes* const notes = body.notes.load()) {
+        for (SharedRef* reference : notes->references()) reference->set({});
+    }
     return 0;
 }
 
@@ -151,6 +153,7 @@ void destroy(PyObject* self) {
         manager->drop_reference();
     }
     delete_joiners_line(body);
+    delete body.notes.load();
     State& state = body.module_state;
     --state.tasklets;
     body.~TaskletBody();
@@ -199,12 +202,8 @@ int tasklet_traverse(PyObject* self, visitproc visit, void* arg) {
          {&body.remembered, &body.context_object, &body.name, &body.module, &body.code}) {
         Py_VISIT(reference->borrow());
     }
-    if (const TaskletNotes* notes = body.notes.load()) {
-        for (const SharedRef* reference :
-             {&notes->exception_handler, &notes->context_manager_getter, &notes->context_text,
-              &notes->parent_callsite, &notes->own_name}) {
-            Py_VISIT(reference->borrow());
-        }
+    if (TaskletNotes* const notes = body.notes.load()) {
+        for (const SharedRef* reference : notes->references()) Py_VISIT(reference->borrow());
     }
     Py_VISIT(static_cast<PyObject*>(body.posted.borrow()));
     Py_VISIT(static_cast<PyObject*>(body.parcel.payload()));
