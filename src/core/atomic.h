@@ -6,10 +6,14 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 
 namespace scheduler::core {
+
+// What one thread writes slows down others that read from the same of these.
+inline constexpr std::size_t kCacheLine = 64;
 
 // A point in time that never comes. Times are nanoseconds of the monotonic clock.
 inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();

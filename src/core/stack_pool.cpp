@@ -14,6 +14,7 @@
 #include <new>
 #include <utility>
 
+#include "atomic.h"
 #include "guard_index.h"
 
 namespace scheduler::core {
@@ -25,7 +26,6 @@ constexpr std::size_t kFrameBytes = std::size_t{16} << 10;
 // How much of the shared page belongs to the C stack: this and up to 15 cache lines more. To block
 // in a channel one call deep takes over a kilobyte of it and less than half as much in frames.
 constexpr std::size_t kSharedStackBytes = 2048;
-constexpr std::size_t kCacheLine = 64;
 constexpr std::size_t kColours = 16;
 
 // The free lists' table in stack_pool.h.
