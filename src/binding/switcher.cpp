@@ -69,6 +69,15 @@ bool let_die_unborn(ManagerBody& manager, TaskletBody& tasklet) {
     return false;
 }
 
+// Tells of the switch from the driver, which is current, to `next`. A driver that stands still lends its
+// context variables. By hand: no destructor may do that when a daemon thread is ended in here.
+void notify_as_driver(ManagerBody& manager, TaskletBody& driver, TaskletBody& next) {
+    InterpState* const elsewhere = driver.suspended;
+    if (elsewhere != nullptr) elsewhere->trade_context(manager.thread_state);
+    notify_switch(manager, driver, next);
+    if (elsewhere != nullptr) elsewhere->trade_context(manager.thread_state);
+}
+
 // The schedule callback may have changed everything: is `tasklet` still the one to go next?
 bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
     const Turn turn = manager.next_turn();
@@ -97,7 +106,7 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
             continue;
         }
         if (manager.state.watches_switches()) {
-            notify_switch(manager, driver, next);
+            notify_as_driver(manager, driver, next);
             if (!is_next(manager, next)) continue;
         }
         if (is_new && !can_adopt(manager, vacated) && !give_stack(manager, next)) return driver;
@@ -197,8 +206,6 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
         base.enter(manager.thread_state, *stack, tasklet->context_object.take().release());
         if (manager.unsettled()) manager.settle();
         PyObject* const error = run_incarnation(manager, *tasklet);
-        manager.discard(StackBase::leave(manager.thread_state, *stack));
-
         tasklet->stack = nullptr;
         if (error != nullptr) {
             manager.loop()->failed = true;
@@ -206,6 +213,7 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
         }
         const Ending how = error != nullptr ? Ending::kFail : Ending::kReturn;
         TaskletBody& next = end_turn(manager, how, {stack, tasklet->end_time});
+        manager.discard(StackBase::leave(manager.thread_state, *stack));
         const bool next_needs_stack = next.stack == nullptr && !next.is_main;
         if (!next_needs_stack) {
             tasklet->stack = stack;

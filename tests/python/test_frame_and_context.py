@@ -109,3 +109,41 @@ def test_a_tasklet_runs_in_a_copy_of_the_context_that_gave_the_arguments() -> No
     assert seen == ["at set-up"]
     assert colour.get() == "at the run"
     colour.reset(token)
+
+
+@pytest.mark.spec("S-06", "S-08")
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_schedule_callback_runs_in_the_context_of_the_tasklet_that_is_current(
+    nested: bool,
+) -> None:
+    owner: contextvars.ContextVar[scheduler.tasklet] = contextvars.ContextVar("owner")
+    seen: list[tuple[scheduler.tasklet, scheduler.tasklet]] = []
+
+    def callback(old: scheduler.tasklet, new: scheduler.tasklet) -> None:
+        assert scheduler.getcurrent() is old
+        seen.append((old, owner.get()))
+        owner.set(old)  # a new binding, in the context that it has
+
+    def body() -> None:
+        me = scheduler.getcurrent()
+        owner.set(me)
+        for _ in range(3):
+            scheduler.schedule()
+            assert owner.get() is me
+
+    def drive() -> None:
+        owner.set(scheduler.getcurrent())
+        for _ in range(2):
+            scheduler.tasklet(body)()
+        scheduler.set_schedule_callback(callback)
+        scheduler.run()
+        scheduler.set_schedule_callback(None)
+        assert owner.get() is scheduler.getcurrent()
+
+    if nested:
+        queued(contextvars.copy_context().run, drive)
+        scheduler.run()
+    else:
+        contextvars.copy_context().run(drive)
+    assert len(seen) == 16  # the begin and the end of four turns of two tasklets
+    assert [pair for pair in seen if pair[0] is not pair[1]] == []

@@ -1,5 +1,7 @@
 #include "interp_state.h"
 
+#include <utility>
+
 #include "c_stack.h"
 #include "core/check.h"
 #include "core/stack_pool.h"
@@ -160,6 +162,11 @@ int InterpState::traverse(visitproc visit, void* arg) const {
     while (handled->previous_item != nullptr) handled = handled->previous_item;
     Py_VISIT(handled->exc_value);
     return visit_c_stack_references(c_stack_references_, visit, arg);
+}
+
+void InterpState::trade_context(PyThreadState* thread) {
+    context_ = std::exchange(thread->context, context_);
+    ++thread->context_ver;
 }
 
 void InterpState::cut_off() { frames_ = cut_off_frames(frames_); }

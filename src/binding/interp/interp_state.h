@@ -55,6 +55,9 @@ class InterpState {
     // For tp_traverse: what the frames of the stopped stack and its handled exceptions refer to. What
     // only C code holds stays unseen, which makes the collector think it reachable, no more.
     int traverse(visitproc visit, void* arg) const;
+    // Lets the running code use the context variables of the stopped stack; again: lets go of them. Nobody
+    // may switch between these.
+    void trade_context(PyThreadState* thread);
     // The stack will never go on, and the state of its thread is going away.
     void cut_off();
 
