@@ -27,8 +27,14 @@
 // only). A thread that Python has never seen gets a thread state for that one call: an error set by
 // the call, and a schedule manager created by it, end with it. Bracket several calls by
 // PyGILState_Ensure() and PyGILState_Release() to keep both. "This thread" below is the calling
-// one; its schedule manager is created by the first call that needs it. No call may be made before
-// the interpreter has been started or after it has ended.
+// one; its schedule manager is created by the first call that needs it.
+//
+// Without an interpreter. Before it has been started, after it has ended (static destructors,
+// functions of Py_AtExit()), and from a thread that is not attached while it ends, a call does
+// nothing: it returns the failure value, and there is no error to set; counters tell what is left.
+// The thread that ends it may call as long as it is attached, from destructors of capsules for
+// instance; once the module is gone every call fails with RuntimeError. A thread that attaches
+// at the moment when the end begins is stopped by CPython, as in any call of Python's.
 //
 // Switching. Members marked "may switch" can run other tasklets, so any Python code, before they
 // return; they return on the thread that called them, on the same C stack, with all C frames
@@ -311,15 +317,31 @@ SCHEDULER_SLOT(39, PyTasklet_GetContext);
 // The table. The first call in a translation unit imports the package `scheduler` (attached thread
 // needed, i.e. the GIL held; may run Python) and remembers the pointer; later calls only read it
 // and may come from any thread, attached or not, that knows the first one to be over. Returns: the
-// table, never to be freed; NULL with a Python error set when the import fails.
+// table, never to be freed; NULL with a Python error set when the import fails, or the module is one
+// of an earlier version, which has not all members.
 static inline SchedulerCAPI* SchedulerAPI(void) {
     static SchedulerCAPI* table = NULL;
     if (table == NULL) {
         // Imported by itself first: PyCapsule_Import would hide why the import failed.
         PyObject* package = PyImport_ImportModule("scheduler");
-        if (package == NULL) return NULL;
-        table = (SchedulerCAPI*)PyCapsule_Import("scheduler._C_API", 0);
-        Py_DECREF(package);
+        PyObject* capsule = package != NULL ? PyObject_GetAttrString(package, "_C_API") : NULL;
+        SchedulerCAPI* found = NULL;
+        if (capsule != NULL) {
+            found = (SchedulerCAPI*)PyCapsule_GetPointer(capsule, "scheduler._C_API");
+        }
+        if (found != NULL) {
+            const size_t size = (size_t)PyCapsule_GetContext(capsule);
+            if (size == 0 || size >= sizeof(SchedulerCAPI)) {
+                table = found;
+            } else {
+                PyErr_Format(PyExc_ImportError,
+                             "the module scheduler is older than the Scheduler.h that this program "
+                             "was compiled with: its C table has %zu bytes, not %zu; update it",
+                             size, sizeof(SchedulerCAPI));
+            }
+        }
+        Py_XDECREF(capsule);
+        Py_XDECREF(package);
     }
     return table;
 }

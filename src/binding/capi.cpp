@@ -31,7 +31,7 @@ bool takes_over_table(const State& state) {
 
 // Is there a module that the calling code's interpreter may use? Sets the error.
 bool has_module() {
-    if (table_state == nullptr) {
+    if (table_state == nullptr || table_state->tasklet_type == nullptr) {
         PyErr_SetString(PyExc_RuntimeError,
                         "no interpreter has the module scheduler: import it before the C table is "
                         "used, and again after that interpreter has ended");
@@ -45,12 +45,14 @@ bool has_module() {
 }
 
 // Runs `function` attached, or returns `failure` with an error set; without Python there is none to set.
+// The thread that ends the interpreter is attached and has its errors, though Py_IsInitialized() says no;
+// any other one could not attach any more.
 // PyGILState_Release() is called by hand: a destructor would run, without the GIL, when a daemon thread
 // is ended in here.
 template <typename Result, typename Function>
 Result attached(Result failure, Function function) {
-    if (Py_IsInitialized() == 0) return failure;
     if (holds_gil()) return has_module() ? function() : failure;
+    if (Py_IsInitialized() == 0) return failure;
     const PyGILState_STATE gil = PyGILState_Ensure();
     const Result result = has_module() ? function() : failure;
     PyGILState_Release(gil);
@@ -388,7 +390,8 @@ bool publish_table(PyObject* module, State& state) {
         table.TaskletExit = &table_tasklet_exit;
     }
     PyRef capsule = PyRef::steal(PyCapsule_New(&table, "scheduler._C_API", nullptr));
-    return capsule && PyModule_AddObjectRef(module, "_C_API", capsule.get()) == 0;
+    return capsule && PyCapsule_SetContext(capsule.get(), reinterpret_cast<void*>(sizeof table)) == 0 &&
+           PyModule_AddObjectRef(module, "_C_API", capsule.get()) == 0;
 }
 
 void forget_state(State& state) {
