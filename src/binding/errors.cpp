@@ -14,7 +14,7 @@ struct Entry {
     const char* message;
 };
 
-const Entry kTable[] = {
+constexpr Entry kTable[] = {
     {Refusal::kNotInitialised, &PyExc_RuntimeError,
      "the object is not initialised: a subclass that defines __init__ or __new__ must call the one "
      "of its base class"},
@@ -97,12 +97,13 @@ const Entry kTable[] = {
      "it outside any other tasklet, or run() without arguments here"},
 };
 
-bool is_table_in_order() {
+constexpr bool is_table_in_order() {
     for (std::size_t i = 0; i < std::size(kTable); ++i) {
         if (static_cast<std::size_t>(kTable[i].refusal) != i) return false;
     }
-    return true;
+    return std::size(kTable) == static_cast<std::size_t>(Refusal::kLast) + 1;
 }
+static_assert(is_table_in_order(), "the table has the refusals in the order of the enum, and all");
 
 // 1: yes, 0: no, -1: an error is set.
 int is_ready(PyObject* type, PyObject* val, ReadyInstance ready) {
@@ -139,11 +140,6 @@ const char* message_of(Refusal refusal) {
 }
 
 PyObject* refuse(Refusal refusal) {
-    static const bool in_order = is_table_in_order();
-    if (!in_order) {
-        PyErr_SetString(PyExc_SystemError, "the table of refusals is out of order");
-        return nullptr;
-    }
     const Entry& entry = kTable[static_cast<std::size_t>(refusal)];
     PyErr_SetString(*entry.type, entry.message);
     return nullptr;

@@ -40,6 +40,7 @@ enum class Refusal : unsigned char {
     kJoinSelf,
     kJoinOwnMain,
     kOnlyMainWaits,
+    kLast = kOnlyMainWaits,
 };
 
 // What it says.

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "core/check.h"
 #include "interp/interp_state.h"
 #include "manager_body.h"
 
@@ -53,6 +54,7 @@ inline CxxExceptions& cxx_exceptions(ManagerBody& manager) {
 // error indicator must be empty.
 SCHED_ALWAYS_INLINE void switch_to(ManagerBody& manager, TaskletBody& from, TaskletBody& to) {
     SCHED_DCHECK(core::held_locks() == 0, "a lock is held across a switch");
+    SCHED_DCHECK(PyErr_Occurred() == nullptr, "an error is set across a switch");
     const CxxExceptions& exceptions = cxx_exceptions(manager);
     if (exceptions.caught == nullptr && exceptions.uncaught == 0) {
         switch_stacks(manager, from, to);

@@ -1,8 +1,9 @@
 // The schedule manager: the scheduling state of one thread.
 //
 // It decides and keeps the books; the host acts. A decision is a small value (who gets the next
-// turn, does the loop go on), and the host runs callbacks, swaps its own state and jumps. No
-// function here calls the host back, but for Host::retain, which only counts.
+// turn, does the loop go on), and the host runs callbacks, swaps its own state and jumps. The host is
+// called back by way of the four functions of Host alone: three of them count references, the fourth
+// frees a manager.
 //
 // Invariants
 //  1. Every tasklet in the runnables queue is kNew, kReady or kRunning, and the queue owns one
@@ -31,7 +32,8 @@
 
 namespace scheduler::core {
 
-// What the core needs of whoever embeds it.
+// What the core needs of whoever embeds it, and all that it calls there. None of these may call the core, but
+// for the destructor of the manager.
 struct Host {
     // Adds a reference to a tasklet. Called with locks held: it must only count.
     void (*retain)(Tasklet& tasklet);
