@@ -20,15 +20,16 @@ target_compile_options(scheduler_options INTERFACE
     $<$<BOOL:${SCHEDULER_WERROR}>:-Werror>
 )
 
-# Debian's headers of debug interpreters are links to those of the others, but for pyconfig.h, which GCC
-# would look for where the links lead.
-target_compile_options(scheduler_options INTERFACE
-    $<$<CXX_COMPILER_ID:GNU>:-fno-canonical-system-headers>)
-
-# A switch loads words that have been stored one by one just before: two in one go would have to wait for
-# the stores to reach the cache.
-target_compile_options(scheduler_options INTERFACE
-    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-tree-slp-vectorize>)
+if(NOT SCHEDULER_CLANG_TIDY)
+    # Debian's headers of debug interpreters are links to those of the others, but for pyconfig.h, which
+    # GCC would look for where the links lead.
+    target_compile_options(scheduler_options INTERFACE
+        $<$<CXX_COMPILER_ID:GNU>:-fno-canonical-system-headers>)
+    # A switch loads words that have been stored one by one just before: two in one go would have to wait
+    # for the stores to reach the cache.
+    target_compile_options(scheduler_options INTERFACE
+        $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-tree-slp-vectorize>)
+endif()
 
 if(SCHEDULER_SANITIZE STREQUAL "address")
     set(sanitizer_flags -fsanitize=address,undefined -fno-sanitize-recover=all)

@@ -390,8 +390,8 @@ bool publish_table(PyObject* module, State& state) {
         table.TaskletExit = &table_tasklet_exit;
     }
     PyRef capsule = PyRef::steal(PyCapsule_New(&table, "scheduler._C_API", nullptr));
-    return capsule &&
-           PyCapsule_SetContext(capsule.get(), reinterpret_cast<void*>(sizeof table)) == 0 &&
+    void* const size = reinterpret_cast<void*>(sizeof table);  // NOLINT(performance-no-int-to-ptr)
+    return capsule && PyCapsule_SetContext(capsule.get(), size) == 0 &&
            PyModule_AddObjectRef(module, "_C_API", capsule.get()) == 0;
 }
 

@@ -15,7 +15,7 @@ namespace scheduler::binding {
 // What a tasklet's stack needs at least with this CPython.
 extern const std::size_t kLeastStackBytes;
 
-// A member that takes part only if `kTakesPart`: one that does not costs no instruction.
+// A member that takes part only if `TakesPart`: one that does not costs no instruction.
 struct Absent {
     template <typename T>
     Absent& operator=(const T&) {
@@ -26,8 +26,8 @@ struct Absent {
         return T{};
     }
 };
-template <bool kTakesPart, typename T>
-using OnlyIf = std::conditional_t<kTakesPart, T, Absent>;
+template <bool TakesPart, typename T>
+using OnlyIf = std::conditional_t<TakesPart, T, Absent>;
 
 inline constexpr bool kHasStackBounds = PY_VERSION_HEX >= 0x030E0000;
 
