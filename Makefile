@@ -3,11 +3,12 @@
 #   PYTHON_VERSIONS="3.12 3.15d"      only these interpreters (default: 3.11 to 3.15, 3.13t)
 #   REQUIRE_PYTHONS="3.11 3.12 3.13"  fail when one of these is not found (default: any one will do)
 #   FULL_TESTS_ON="3.12 3.15"         the heavy tests on these, too (default: none)
+#   FUZZ_SECONDS=1800                 how long `make fuzz` takes, for all interpreters together
 #   PYTEST_ARGS="-k channel -x"       arguments for pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test newer-pythons free-threaded test-core test-debug test-jit \
-	compile-free-threaded asan tsan counts \
+	compile-free-threaded asan tsan fuzz counts \
 	package wheel types docs lint format bench clean clean-cache
 
 help:          # this list
@@ -22,6 +23,7 @@ free-threaded: ; @tools/bootstrap.sh free-threaded   # build the free-threaded C
 test-core:     ; @tools/bootstrap.sh core core       # the core's suite, without Python
 asan:          ; @tools/bootstrap.sh core core-asan  # the same with AddressSanitizer and UBSan
 tsan:          ; @tools/bootstrap.sh core core-tsan  # the same with ThreadSanitizer
+fuzz:          ; @tools/bootstrap.sh fuzz            # random programs and events, for FUZZ_SECONDS (180)
 test-debug:    ; @tools/bootstrap.sh debug           # the Python suites on debug builds of CPython
 compile-free-threaded: ; @tools/bootstrap.sh compile-free-threaded  # for 3.14t and 3.15t, which are not run
 test-jit:      ; @tools/bootstrap.sh jit             # the tests of switching with CPython's JIT

@@ -3,6 +3,7 @@
     demo                installs the module and runs examples/threads.py
     test                every suite on every supported interpreter that is found
     debug               the Python suites on debug builds of CPython
+    fuzz                random programs and events for FUZZ_SECONDS
     jit                 the tests of switching, with the JIT of CPython 3.14 and 3.15
     compile-free-threaded  compiles, no more, for the free-threaded CPython 3.14 and 3.15
     core PRESET...      the core's suite as these presets of CMakePresets.json build it
@@ -103,6 +104,12 @@ def debug(options: argparse.Namespace) -> None:
 def jit(options: argparse.Namespace) -> None:
     results, built = only_python(newer_pythons.VERSIONS)
     suites.run_with_jit(results, built)
+    results.report()
+
+
+def fuzz(options: argparse.Namespace) -> None:
+    results, built = only_python(suites.FUZZED)
+    suites.run_fuzz(results, built, float(os.environ.get("FUZZ_SECONDS", "180")))
     results.report()
 
 
@@ -255,6 +262,7 @@ JOBS = {
     "demo": demo,
     "test": test,
     "debug": debug,
+    "fuzz": fuzz,
     "jit": jit,
     "compile-free-threaded": compile_free_threaded,
     "core": core,

@@ -27,6 +27,8 @@ WITH_JIT = (
     "run_and_switch", "run_loops", "scenarios", "storm", "switching_anywhere", "threads", "throw",
     "tracing", "unwinding",
 )  # fmt: skip
+# Where random programs are played, unless other interpreters are asked for.
+FUZZED = ("3.12", "3.13t", "3.15")
 WITHOUT_HEAVY = ("-m", "not heavy")
 COUNTED_ON = "3.12"
 # CMake options of the builds that are tested.
@@ -35,12 +37,14 @@ CLOSING_LINE = {
     "pytest": re.compile(r"\d+ \w+.* in [\d.]+s\b|no tests ran"),
     "ctest": re.compile(r"\d+% tests passed"),
     "counts": re.compile(r"counts: "),
+    "fuzz": re.compile(r"fuzz: "),
 }
 # How each kind names one thing that failed.
 FAILED_LINE = {
     "pytest": re.compile(r"(FAILED|ERROR) \S+"),
     "ctest": re.compile(r"\s*\d+ - \S+ \("),
     "counts": re.compile(r"RISE "),
+    "fuzz": re.compile(r"repeat: "),
 }
 LINES_SHOWN = 10
 LONGEST_SHOWN = 500
@@ -187,6 +191,27 @@ def run_with_jit(results: Results, environments: list[ModuleEnvironment]) -> Non
             environment.run(environment.python, "-c", check, env=environment.env | env)
             command = partial(_run_pytest, environment, suite, files, (), env)
             results.run(suite, "pytest", command)
+
+
+def run_fuzz(
+    results: Results, environments: list[ModuleEnvironment], seconds: float
+) -> None:
+    """Random programs while random things happen; the interpreters share the time."""
+    each = seconds / len(environments)
+    for environment in environments:
+        suite = f"{environment.interpreter.version} fuzz"
+        if results.build(suite, partial(_build_module, environment)):
+            results.run(suite, "fuzz", partial(_run_fuzz, environment, each))
+
+
+def _run_fuzz(
+    environment: ModuleEnvironment, seconds: float, variables: dict[str, str] | None = None
+) -> tuple[int, list[str]]:
+    env = environment.env | {"PYTHONPATH": str(PYTHON_TESTS)} | (variables or {})
+    if environment.interpreter.is_free_threaded:
+        env = env | {"PYTHON_GIL": "0"}
+    command = (environment.python, "-m", "fuzz", "--seconds", str(seconds))
+    return environment.run_and_keep(*command, env=env)
 
 
 def _build_module(environment: ModuleEnvironment) -> None:

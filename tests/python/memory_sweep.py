@@ -12,12 +12,25 @@ from __future__ import annotations
 import _thread
 import ctypes
 import gc
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import scheduler
+from compilers import cxx_compiler
 
 KINDS = ("new", "mmap", "madvise", "mprotect")
+
+
+def build_library(directory):
+    """The library to preload."""
+    source = Path(__file__).parent / "failing_memory" / "failing_memory.cpp"
+    library = directory / "failing_memory.so"
+    options = ("-std=c++17", "-O1", "-shared", "-fPIC")
+    command = [*cxx_compiler(), *options, str(source), "-o", str(library), "-ldl"]
+    subprocess.run(command, check=True, timeout=120)
+    return library
 
 
 class Objects:

@@ -6,26 +6,19 @@ See memory_sweep.py, which runs in an interpreter of its own.
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from compilers import cxx_compiler
+import memory_sweep
 from memory_sweep import KINDS, SCENARIOS
 
 HERE = Path(__file__).parent
-SOURCE = HERE / "failing_memory" / "failing_memory.cpp"
 
 
 @pytest.fixture(scope="session")
 def failing_memory(tmp_path_factory):
-    library = tmp_path_factory.mktemp("failing_memory") / "failing_memory.so"
-    command = [*cxx_compiler(), "-std=c++17", "-O1", "-shared", "-fPIC"]
-    command += [str(SOURCE), "-o", str(library), "-ldl"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return library
+    return memory_sweep.build_library(tmp_path_factory.mktemp("failing_memory"))
 
 
 @pytest.mark.spec("DEC-4")

@@ -13,10 +13,13 @@ from .scheduler_model import Model
 CONTEXT = 20  # lines shown before the first difference
 
 
-def compare(program: Program, module: Any) -> str | None:
-    """Plays `program` with the model and with `module`; returns a report if the traces differ."""
+def compare(program: Program, module: Any, make_player: Any = None) -> str | None:
+    """Plays `program` with the model and with `module`; returns a report if the traces differ.
+
+    `make_player` makes the player of the module, if it is not a plain one.
+    """
     expected = play(program, Model())
-    found, error = _play_guarded(program, module)
+    found, error = _play_guarded(program, module, make_player)
     for number, line in enumerate(expected):
         if number >= len(found) or not _same(line, found[number]):
             return _report(program, expected, found, number, error)
@@ -25,10 +28,12 @@ def compare(program: Program, module: Any) -> str | None:
     return None
 
 
-def _play_guarded(program: Program, module: Any) -> tuple[Trace, Exception | None]:
+def _play_guarded(
+    program: Program, module: Any, make_player: Any
+) -> tuple[Trace, Exception | None]:
     trace: Trace = []
     try:
-        play(program, module, trace)
+        play(program, module, trace, make_player)
     except Exception as error:
         return trace, error
     return trace, None

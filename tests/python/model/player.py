@@ -91,14 +91,17 @@ class NotCleanedUp(Exception):
     """Some tasklet could not be ended; the trace says why."""
 
 
-def play(program: Program, api: Any, trace: Trace | None = None) -> Trace:
+def play(
+    program: Program, api: Any, trace: Trace | None = None, make_player: Any = None
+) -> Trace:
     """Plays `program` with `api` (a `Model` or the module) and returns the trace.
 
     A `trace` given by the caller also keeps the lines written before an unexpected error.
     Afterwards no tasklet of the program is alive and every setting of `api` is as it was.
+    `make_player` makes a `Player` of another class.
     """
     trace = [] if trace is None else trace
-    player = Player(program, api, trace)
+    player = (make_player or Player)(program, api, trace)
     try:
         player.play()
     finally:

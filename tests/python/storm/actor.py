@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import scheduler
 
-from .book import Carrier, Life, Outcome, Token
+from .book import Life, Token
 
 if TYPE_CHECKING:
     from .crew import Crew
@@ -98,27 +98,8 @@ class Actor:
     # ---- transfers
 
     def hand_over(self, number: int, send: Callable[[Token], Any]) -> None:
-        """Calls `send` with a new token for that channel and writes down what came of it."""
-        token = self.ledger.issue(number)
-        entry = token.entry
-        try:
-            send(token)
-        except scheduler.TaskletExit:
-            entry.outcome = Outcome.INTERRUPTED
-            raise
-        except BaseException:
-            entry.outcome = Outcome.REFUSED
-            raise
-        entry.outcome = Outcome.SENT
+        self.ledger.hand_over(number, send)
 
     def take(self, number: int, receive: Callable[[], Any]) -> None:
-        """Calls `receive` and writes down what came of it."""
-        try:
-            token = receive()
-        except Carrier as carrier:
-            token = carrier.args[0]
-        except scheduler.TaskletExit:
-            self.ledger.interrupted.append(number)
-            raise
-        problem = self.ledger.receive(token, number)
+        problem = self.ledger.take(number, receive)
         self.check(problem is None, str(problem))

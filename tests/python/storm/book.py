@@ -20,8 +20,10 @@ from __future__ import annotations
 import enum
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+import scheduler
 
 
 class Outcome(enum.Enum):
@@ -97,12 +99,47 @@ class Ledger:
 
     def receive(self, token: object, channel: int) -> str | None:
         """Notes that `token` came out of a channel; returns what is wrong with that."""
-        if type(token) is not Token:
-            return f"{token!r} came out of channel {channel}"
-        token.entry.receipts.append(self.thread)
-        if token.entry.channel != channel:
-            return f"{token.entry}: it came out of channel {channel}"
-        return None
+        if type(token) is Token:
+            token.entry.receipts.append(self.thread)
+        return _misplaced(token, channel)
+
+    # In these two nothing is called between a transfer and its entry: what a signal handler raises
+    # late, which comes when something is called, finds the entry written.
+
+    def hand_over(self, channel: int, send: Callable[[Token], Any]) -> None:
+        """Calls `send` with a new token for that channel and writes down what came of it."""
+        token = self.issue(channel)
+        entry = token.entry
+        try:
+            send(token)
+        except scheduler.TaskletExit:
+            entry.outcome = Outcome.INTERRUPTED
+            raise
+        except BaseException:
+            entry.outcome = Outcome.REFUSED
+            raise
+        entry.outcome = Outcome.SENT
+
+    def take(self, channel: int, receive: Callable[[], Any]) -> str | None:
+        """Calls `receive` and writes down what came of it; returns what is wrong with that."""
+        try:
+            token = receive()
+        except Carrier as carrier:
+            token = carrier.args[0]
+        except scheduler.TaskletExit:
+            self.interrupted.append(channel)
+            raise
+        if token.__class__ is Token:
+            token.entry.receipts.append(self.thread)
+        return _misplaced(token, channel)
+
+
+def _misplaced(token: object, channel: int) -> str | None:
+    if type(token) is not Token:
+        return f"{token!r} came out of channel {channel}"
+    if token.entry.channel != channel:
+        return f"{token.entry}: it came out of channel {channel}"
+    return None
 
 
 def queued_tokens(items: Iterable[tuple[bool, Any]]) -> set[int]:
