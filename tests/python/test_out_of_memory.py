@@ -40,5 +40,4 @@ def test_each_allocation_of_the_interpreter_may_fail(run_script, name):
 def test_each_call_of_the_module_may_fail(run_script, failing_memory, kind, name):
     env = {"LD_PRELOAD": str(failing_memory)}
     done = run_script(HERE / "memory_sweep.py", kind, name, timeout=500, env=env)
-    # With MADV_GUARD_INSTALL nothing is protected.
-    assert int(done.stdout) > 0 or kind in ("madvise", "mprotect")
+    assert int(done.stdout) > 0 or kind == "madvise"  # which an older kernel may not be asked for

@@ -16,6 +16,10 @@ enum Kind { kNew, kMmap, kMadvise, kMprotect, kKinds };
 constexpr long kNever = -1;
 std::atomic<long> calls_before[kKinds] = {kNever, kNever, kNever, kNever};
 
+// Since Linux 6.13 guards of stacks need no mprotect(), unless this is refused.
+constexpr int kMadvGuardInstall = 102;
+std::atomic<bool> has_guard_advice = true;
+
 // Is this the call that fails?
 bool fails(Kind kind) {
     long left = calls_before[kind];
@@ -32,8 +36,12 @@ Function* next(const char* name) {
 
 }  // namespace
 
-// After `calls` more calls one fails.
-extern "C" void fail_after(int kind, long calls) { calls_before[kind] = calls; }
+// After `calls` more calls one fails. Where it is one of mprotect(), the system is an older one from now on.
+extern "C" void fail_after(int kind, long calls) {
+    if (kind == kMprotect) has_guard_advice = false;
+    calls_before[kind] = calls;
+}
+
 // Ends that. Has one failed?
 extern "C" int has_failed(int kind) { return calls_before[kind].exchange(kNever) == kNever; }
 
@@ -60,6 +68,10 @@ extern "C" void* mmap(void* at, std::size_t bytes, int access, int flags, int fi
 
 extern "C" int madvise(void* at, std::size_t bytes, int advice) {
     static auto* const real = next<int(void*, std::size_t, int)>("madvise");
+    if (advice == kMadvGuardInstall && !has_guard_advice) {
+        errno = EINVAL;
+        return -1;
+    }
     if (fails(kMadvise)) {
         errno = ENOMEM;
         return -1;
