@@ -132,7 +132,8 @@ void end_manager(ManagerBody& manager) {
     manager.drop_reference();
 }
 
-// Another thread drops the guard: after fork(), or when the interpreter ends below a daemon thread.
+// Another thread drops the guard: after fork(), when the interpreter ends below a daemon thread, or when
+// somebody held the dictionary of a thread that has ended, as gc.get_objects() does.
 // The tasklets' stacks cannot be run here. Their objects stay behind as they are.
 void abandon_manager(ManagerBody& manager) {
     unlist_manager(manager);
@@ -141,7 +142,7 @@ void abandon_manager(ManagerBody& manager) {
     while (core::Tasklet* tasklet = manager.any_live_tasklet()) {  // the reference is never dropped
         TaskletBody& body = body_of(*tasklet);
         body.ended = true;
-        if (body.suspended != nullptr) body.suspended->cut_off();
+        if (body.suspended != nullptr) body.suspended->cut_off(manager.thread_state);
         leave_line_for_ever(body);
         body.set_state(core::State::kDead);
         body.driving = 0;

@@ -502,3 +502,35 @@ def test_an_error_raised_while_being_unwound_reaches_nobody(unraisable):
     task.bind(None)
     assert task.alive is False
     assert all(entry.exc_type is LookupError for entry in unraisable)
+
+
+# A thread's end clears its dictionary. Who holds that for longer keeps the end of its tasklets away until
+# nothing of the thread is left.
+HOLDS_DICTIONARY = """
+    import gc, threading
+    import scheduler
+
+    held, tasks = [], []
+
+    def wait():
+        scheduler.schedule_remove()
+
+    def work():
+        tasks.append(scheduler.tasklet(wait)())
+        scheduler.run()
+        held.append(gc.get_objects())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    del thread
+    held.clear()
+    gc.collect()
+    print([task.alive for task in tasks], scheduler.getruncount())
+"""
+
+
+@pytest.mark.spec("H-05")
+def test_a_thread_whose_dictionary_is_held_ends_without_it(run_script):
+    done = run_script(HOLDS_DICTIONARY, env={"PYTHONMALLOC": "debug"})
+    assert done.stdout == "[False] 1\n"

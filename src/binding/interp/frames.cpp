@@ -127,15 +127,16 @@ int visit_c_stack_references(void*, visitproc, void*) { return 0; }
 #endif
 
 #if PY_VERSION_HEX >= 0x030F0000
-void* cut_off_frames(void* frames) {
+void* cut_off_frames(void* frames, PyThreadState* thread) {
+    const auto* const last = &reinterpret_cast<_PyThreadStateImpl*>(thread)->base_frame;
     auto* frame = static_cast<_PyInterpreterFrame*>(frames);
-    if (frame == nullptr || frame->previous == nullptr) return nullptr;
-    while (frame->previous->previous != nullptr) frame = frame->previous;
+    if (frame == nullptr || frame == last) return nullptr;
+    while (frame->previous != nullptr && frame->previous != last) frame = frame->previous;
     frame->previous = nullptr;
     return frames;
 }
 #else
-void* cut_off_frames(void* frames) { return frames; }
+void* cut_off_frames(void* frames, PyThreadState*) { return frames; }
 #endif
 
 }  // namespace scheduler::binding

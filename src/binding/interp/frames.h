@@ -27,7 +27,7 @@ bool spare_generators(_PyInterpreterFrame* innermost, bool spare);
 int visit_c_stack_references(void* references, visitproc visit, void* arg);
 
 // Returns what stands for `frames` (as get_frames() gives them) when the thread's state is gone, where the
-// chain leads from 3.15 on.
-void* cut_off_frames(void* frames);
+// chain leads from 3.15 on. `thread` may be gone already: it is not looked into.
+void* cut_off_frames(void* frames, PyThreadState* thread);
 
 }  // namespace scheduler::binding

@@ -169,6 +169,6 @@ void InterpState::trade_context(PyThreadState* thread) {
     ++thread->context_ver;
 }
 
-void InterpState::cut_off() { frames_ = cut_off_frames(frames_); }
+void InterpState::cut_off(PyThreadState* thread) { frames_ = cut_off_frames(frames_, thread); }
 
 }  // namespace scheduler::binding

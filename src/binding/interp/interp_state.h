@@ -58,8 +58,8 @@ class InterpState {
     // Lets the running code use the context variables of the stopped stack; again: lets go of them. Nobody
     // may switch between these.
     void trade_context(PyThreadState* thread);
-    // The stack will never go on, and the state of its thread is going away.
-    void cut_off();
+    // The stack will never go on, and the state of its thread is going away, or has gone.
+    void cut_off(PyThreadState* thread);
 
   private:
     int recursion_remaining_of(int new_limit, PyThreadState* thread) const;
