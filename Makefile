@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test newer-pythons free-threaded test-core test-debug test-jit \
-	compile-free-threaded asan tsan fuzz counts \
+	compile-free-threaded asan tsan asan-module fuzz counts \
 	package wheel types docs lint format bench clean clean-cache
 
 help:          # this list
@@ -23,6 +23,7 @@ free-threaded: ; @tools/bootstrap.sh free-threaded   # build the free-threaded C
 test-core:     ; @tools/bootstrap.sh core core       # the core's suite, without Python
 asan:          ; @tools/bootstrap.sh core core-asan  # the same with AddressSanitizer and UBSan
 tsan:          ; @tools/bootstrap.sh core core-tsan  # the same with ThreadSanitizer
+asan-module:   ; @tools/bootstrap.sh asan-module     # the module with ASan and UBSan: main suites, fuzz
 fuzz:          ; @tools/bootstrap.sh fuzz            # random programs and events, for FUZZ_SECONDS (180)
 test-debug:    ; @tools/bootstrap.sh debug           # the Python suites on debug builds of CPython
 compile-free-threaded: ; @tools/bootstrap.sh compile-free-threaded  # for 3.14t and 3.15t, which are not run

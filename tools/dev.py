@@ -4,6 +4,7 @@
     test                every suite on every supported interpreter that is found
     debug               the Python suites on debug builds of CPython
     fuzz                random programs and events for FUZZ_SECONDS
+    asan-module         the module, its main suites and the fuzz, with ASan and UBSan
     jit                 the tests of switching, with the JIT of CPython 3.14 and 3.15
     compile-free-threaded  compiles, no more, for the free-threaded CPython 3.14 and 3.15
     core PRESET...      the core's suite as these presets of CMakePresets.json build it
@@ -113,10 +114,16 @@ def fuzz(options: argparse.Namespace) -> None:
     results.report()
 
 
+def asan_module(options: argparse.Namespace) -> None:
+    results, built = only_python((suites.SANITIZED_ON,))
+    suites.run_sanitized(results, built)
+    results.report()
+
+
 def compile_free_threaded(options: argparse.Namespace) -> None:
     _, built = only_python(newer_pythons.VERSIONS)
     for environment in built:
-        environment.compile_module("free-threaded", "-DPy_GIL_DISABLED=1")
+        environment.compile_module("free-threaded", "-DCMAKE_CXX_FLAGS=-DPy_GIL_DISABLED=1")
 
 
 def only_python(versions: Sequence[str]) -> tuple[suites.Results, list[ModuleEnvironment]]:
@@ -263,6 +270,7 @@ JOBS = {
     "test": test,
     "debug": debug,
     "fuzz": fuzz,
+    "asan-module": asan_module,
     "jit": jit,
     "compile-free-threaded": compile_free_threaded,
     "core": core,

@@ -130,14 +130,14 @@ class ModuleEnvironment:
     def install_bench_requirements(self) -> None:
         _install_requirements(self.interpreter, self.venv, "bench")
 
-    def compile_module(self, name: str, *flags: str) -> None:
-        """Compiles the module with further flags, into a directory of its own: it is not used."""
+    def compile_module(self, name: str, *cmake_options: str) -> Path:
+        """Compiles the module, without optimisation, into a directory of its own, which it returns."""
         directory = self.directory / name
-        options = ("-GNinja", "-DCMAKE_BUILD_TYPE=Debug", "-DSCHEDULER_WERROR=ON")
+        options = ("-GNinja", "-DCMAKE_BUILD_TYPE=Debug", "-DSCHEDULER_WERROR=ON", *cmake_options)
         python = f"-DPython_EXECUTABLE={self.python}"
-        flags_option = f"-DCMAKE_CXX_FLAGS={' '.join(flags)}"
-        self.run(self.cmake, "-S", ROOT, "-B", directory, *options, python, flags_option)
+        self.run(self.cmake, "-S", ROOT, "-B", directory, *options, python)
         self.run(self.cmake, "--build", directory, "--target", "_scheduler", "--parallel")
+        return directory
 
     def build_capi_tests(self, *cmake_options: str) -> None:
         """Builds tests/capi, and the module if it is not yet built so."""

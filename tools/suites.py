@@ -29,6 +29,16 @@ WITH_JIT = (
 )  # fmt: skip
 # Where random programs are played, unless other interpreters are asked for.
 FUZZED = ("3.12", "3.13t", "3.15")
+# The part of the suites that meets most of the module's C++, for interpreters that take long.
+MAIN_PART = (
+    "attributes", "callbacks", "channels", "channel_closing", "collecting", "cxx_exceptions",
+    "exceptions", "frames", "join", "kill", "leaks", "lifecycle", "monitoring", "python_state",
+    "queue_channel", "references", "run_loops", "stack_size", "switching_anywhere", "thread_end",
+    "threads", "throw", "tracing", "unwinding",
+)  # fmt: skip
+SANITIZED_ON = "3.12"
+SANITIZED = "asan"  # the directory
+SANITIZED_FUZZ_SECONDS = 20
 WITHOUT_HEAVY = ("-m", "not heavy")
 COUNTED_ON = "3.12"
 # CMake options of the builds that are tested.
@@ -207,11 +217,51 @@ def run_fuzz(
 def _run_fuzz(
     environment: ModuleEnvironment, seconds: float, variables: dict[str, str] | None = None
 ) -> tuple[int, list[str]]:
-    env = environment.env | {"PYTHONPATH": str(PYTHON_TESTS)} | (variables or {})
+    env = environment.env | (variables or {})
+    path = [str(PYTHON_TESTS), *filter(None, [env.get("PYTHONPATH")])]
+    env["PYTHONPATH"] = os.pathsep.join(path)
     if environment.interpreter.is_free_threaded:
-        env = env | {"PYTHON_GIL": "0"}
+        env["PYTHON_GIL"] = "0"
     command = (environment.python, "-m", "fuzz", "--seconds", str(seconds))
     return environment.run_and_keep(*command, env=env)
+
+
+def run_sanitized(results: Results, environments: list[ModuleEnvironment]) -> None:
+    """MAIN_PART and the fuzz with a module that has ASan and UBSan in it; the interpreter has not."""
+    files = [PYTHON_TESTS / f"test_{name}.py" for name in MAIN_PART]
+    for environment in environments:
+        suite = f"{environment.interpreter.version} asan"
+        if not results.build(suite, partial(_build_sanitized, environment)):
+            continue
+        env = _sanitized(environment.directory / SANITIZED)
+        selection = (*WITHOUT_HEAVY, "--timeout=600")  # some take ten times as long
+        pytest = partial(_run_pytest, environment, suite, files, selection, env)
+        results.run(suite, "pytest", pytest)
+        fuzz = partial(_run_fuzz, environment, SANITIZED_FUZZ_SECONDS, env)
+        results.run(f"{suite} fuzz", "fuzz", fuzz)
+
+
+def _build_sanitized(environment: ModuleEnvironment) -> None:
+    environment.install_test_requirements()
+    options = ("-DSCHEDULER_SANITIZE=address", "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g")
+    environment.compile_module(SANITIZED, *options)
+
+
+def _sanitized(directory: Path) -> dict[str, str]:
+    """Variables to use the module in there. The libraries must be there before the interpreter's own.
+
+    Not leaks: an interpreter leaves much at its end. With PYTHONMALLOC ASan sees each object.
+    """
+    module = next(directory.glob("_scheduler.*.so"))
+    linked = subprocess.check_output(["ldd", module], text=True)
+    libraries = re.findall(r"lib(?:asan|stdc\+\+)\S* => (\S+)", linked)
+    return {
+        "LD_PRELOAD": " ".join(sorted(libraries)),
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "PYTHONMALLOC": "malloc",
+        "PYTHONPATH": os.pathsep.join([str(directory), str(ROOT / "python")]),
+    }
 
 
 def _build_module(environment: ModuleEnvironment) -> None:
