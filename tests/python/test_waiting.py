@@ -361,7 +361,7 @@ def test_a_wakeup_fd_of_the_program_is_left_alone(handle, when):
             assert reader.recv(8) == bytes([signal.SIGUSR1])  # what it would have got
 
 
-@pytest.mark.spec("DEC-3", "N-06")
+@pytest.mark.spec("DEC-3", "H-05")
 def test_a_child_of_another_thread_does_not_write_to_the_pipe(run_script):
     program = """
         import os, scheduler, signal, sys, threading, time, warnings
