@@ -25,7 +25,7 @@ asan:          ; @tools/bootstrap.sh core core-asan  # the same with AddressSani
 tsan:          ; @tools/bootstrap.sh core core-tsan  # the same with ThreadSanitizer
 asan-module:   ; @tools/bootstrap.sh asan-module     # the module with ASan and UBSan: main suites, fuzz
 fuzz:          ; @tools/bootstrap.sh fuzz            # random programs and events, for FUZZ_SECONDS (180)
-test-debug:    ; @tools/bootstrap.sh debug           # the Python suites on debug builds of CPython
+test-debug:    ; @tools/bootstrap.sh debug           # the main suites on debug builds of CPython
 compile-free-threaded: ; @tools/bootstrap.sh compile-free-threaded  # for 3.14t and 3.15t, which are not run
 test-jit:      ; @tools/bootstrap.sh jit             # the tests of switching with CPython's JIT
 counts:        ; @tools/bootstrap.sh counts          # instructions and allocations, against the baseline

@@ -2,7 +2,7 @@
 
     demo                installs the module and runs examples/threads.py
     test                every suite on every supported interpreter that is found
-    debug               the Python suites on debug builds of CPython
+    debug               the main Python suites on debug builds of CPython
     fuzz                random programs and events for FUZZ_SECONDS
     asan-module         the module, its main suites and the fuzz, with ASan and UBSan
     jit                 the tests of switching, with the JIT of CPython 3.14 and 3.15
@@ -97,6 +97,8 @@ def test(options: argparse.Namespace) -> None:
 
 
 def debug(options: argparse.Namespace) -> None:
+    # All of them take a debug interpreter three times as long: PYTEST_ARGS=tests/python.
+    os.environ.setdefault("PYTEST_ARGS", shlex.join(map(str, suites.MAIN_PART)))
     results, built = only_python(interpreters.DEBUG_BUILDS)
     suites.run_python(results, built, suites.required_versions(), full_on=())
     results.report()

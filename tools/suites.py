@@ -30,12 +30,15 @@ WITH_JIT = (
 # Where random programs are played, unless other interpreters are asked for.
 FUZZED = ("3.12", "3.13t", "3.15")
 # The part of the suites that meets most of the module's C++, for interpreters that take long.
-MAIN_PART = (
-    "attributes", "callbacks", "channels", "channel_closing", "collecting", "cxx_exceptions",
-    "exceptions", "frames", "join", "kill", "leaks", "lifecycle", "monitoring", "python_state",
-    "queue_channel", "references", "run_loops", "stack_size", "switching_anywhere", "thread_end",
-    "threads", "throw", "tracing", "unwinding",
-)  # fmt: skip
+MAIN_PART = [
+    PYTHON_TESTS / f"test_{name}.py"
+    for name in (
+        "attributes", "callbacks", "channels", "channel_closing", "collecting", "cxx_exceptions",
+        "exceptions", "frames", "join", "kill", "leaks", "lifecycle", "monitoring", "python_state",
+        "queue_channel", "references", "run_loops", "stack_size", "switching_anywhere", "thread_end",
+        "threads", "throw", "tracing", "unwinding",
+    )
+]  # fmt: skip
 SANITIZED_ON = "3.12"
 SANITIZED = "asan"  # the directory
 SANITIZED_FUZZ_SECONDS = 20
@@ -228,7 +231,6 @@ def _run_fuzz(
 
 def run_sanitized(results: Results, environments: list[ModuleEnvironment]) -> None:
     """MAIN_PART and the fuzz with a module that has ASan and UBSan in it; the interpreter has not."""
-    files = [PYTHON_TESTS / f"test_{name}.py" for name in MAIN_PART]
     for environment in environments:
         suite = f"{environment.interpreter.version} asan"
         if not results.build(suite, partial(_build_sanitized, environment)):
@@ -237,7 +239,7 @@ def run_sanitized(results: Results, environments: list[ModuleEnvironment]) -> No
         # Some take ten times as long; one limits the address space, of which ASan needs all.
         unfit = PYTHON_TESTS / "test_stack_size.py::test_no_memory_for_a_stack_is_a_memory_error"
         selection = (*WITHOUT_HEAVY, "--timeout=600", f"--deselect={unfit.relative_to(ROOT)}")
-        pytest = partial(_run_pytest, environment, suite, files, selection, env)
+        pytest = partial(_run_pytest, environment, suite, MAIN_PART, selection, env)
         results.run(suite, "pytest", pytest)
         fuzz = partial(_run_fuzz, environment, SANITIZED_FUZZ_SECONDS, env)
         results.run(f"{suite} fuzz", "fuzz", fuzz)
