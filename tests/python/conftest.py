@@ -5,7 +5,8 @@
   left over, run count 1, nested mode, switch trap level 0, nothing sent to `sys.unraisablehook`.
 * Fixtures: `mode` (nested and flat), `drain` (`scheduler.run` and repeated `run_n_tasklets(1)`),
   `unraisable` (the test expects unraisable errors), `deadlock_timeout` (sets it), `patient` (main
-  tasklets wait for other threads as long as tests do), `run_script` (a fresh interpreter).
+  tasklets wait for other threads as long as tests do), `handle` (SIGUSR1), `run_script` (a fresh
+  interpreter).
 * `--leaks N` repeats every test function and fails when it leaves objects behind each time.
 """
 
@@ -249,6 +250,14 @@ def patient(deadlock_timeout: Callable[[float | None], None]) -> None:
     """For main tasklets that wait for other threads: on a busy machine those may need more than the
     second after which it is a deadlock."""
     deadlock_timeout(TIMEOUT)
+
+
+@pytest.fixture
+def handle() -> Iterator[Callable[[Any], Any]]:
+    """`handle(function)`: makes it the handler of SIGUSR1 for this test."""
+    before = signal.getsignal(signal.SIGUSR1)
+    yield lambda function: signal.signal(signal.SIGUSR1, function)
+    signal.signal(signal.SIGUSR1, before)
 
 
 class Finished(NamedTuple):

@@ -29,14 +29,6 @@ def raise_alarm(*_):
     raise Alarm
 
 
-@pytest.fixture
-def handle():
-    """`handle(function)`: makes it the handler of SIGUSR1 for this test."""
-    before = signal.getsignal(signal.SIGUSR1)
-    yield lambda function: signal.signal(signal.SIGUSR1, function)
-    signal.signal(signal.SIGUSR1, before)
-
-
 def send(number=signal.SIGUSR1):
     """Sends this process a signal; the handler has run when this returns."""
     os.kill(PID, number)

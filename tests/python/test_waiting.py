@@ -52,14 +52,6 @@ def alarm():
     signal.signal(signal.SIGUSR1, before)
 
 
-@pytest.fixture
-def handle():
-    """`handle(function)`: makes it the handler of SIGUSR1 for this test."""
-    before = signal.getsignal(signal.SIGUSR1)
-    yield lambda function: signal.signal(signal.SIGUSR1, function)
-    signal.signal(signal.SIGUSR1, before)
-
-
 class Interrupt(Exception):
     """Raised by a signal handler."""
 
@@ -273,8 +265,8 @@ def open_files():
     return os.listdir("/proc/self/fd")
 
 
-def during_a_long_wait(act, *, then=None):
-    """Main waits; another thread calls `act()` after a while, and then serves it. What `act` gives."""
+def act_in_a_long_wait(act):
+    """When main has waited for a while on the channel, another thread calls `act()` and serves it."""
     ch, main = channel(), scheduler.getmain()
 
     def other():
@@ -286,12 +278,14 @@ def during_a_long_wait(act, *, then=None):
         finally:
             ch.send("over")
 
-    worker = Worker(other)
-    try:
-        assert ch.receive() == "over"
-    finally:
-        acted = worker.join() if then is None else then(ch, worker)
-    return acted
+    return ch, Worker(other)
+
+
+def during_a_long_wait(act):
+    """What `act()` gives that another thread calls while main waits."""
+    ch, worker = act_in_a_long_wait(act)
+    assert ch.receive() == "over"
+    return worker.join()
 
 
 @pytest.mark.spec("DEC-3")
@@ -307,21 +301,23 @@ def test_main_sleeps_through_a_long_wait(deadlock_timeout, bystander):
 def test_a_signal_that_another_thread_takes_ends_a_long_wait(handle):
     """The kernel interrupts that thread then; CPython runs the handler in the main thread."""
     handle(interrupt)
+    raised = threading.Event()
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 
     def act():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
         os.kill(os.getpid(), signal.SIGUSR1)
+        wait(raised)  # a wait that is served first succeeds, and the exception comes later
 
-    def receive_what_was_not_served(ch, worker):
-        assert ch.receive() == "over"
-        worker.join()
-
+    ch, worker = act_in_a_long_wait(act)
     try:
         with pytest.raises(Interrupt):
-            during_a_long_wait(act, then=receive_what_was_not_served)
+            ch.receive()
     finally:
+        raised.set()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+    assert ch.receive() == "over"  # nothing was transferred when the handler raised
+    worker.join()
 
 
 @pytest.mark.spec("DEC-3")
