@@ -117,6 +117,14 @@ TEST(ParkingModel, IsWokenBySignalsAndForNoReason) {
         100'000);
 }
 
+TEST(ParkingModel, IsWokenBySignalsInEveryOrder) {
+    expect_passed(explore<Waiting>({.signals = 1}, 1, 2, kSomeTime), 10'000);
+}
+
+TEST(ParkingModel, IsWokenForNoReasonInEveryOrder) {
+    expect_passed(explore<Waiting>({.spurious_wakeups = 1}, 1, 2, kSomeTime), 10'000);
+}
+
 TEST(ParkingModel, ElsewhereOneNotifier) {
     expect_passed(explore<Waiting>({}, 1, 2, kNever, Where::kInPlace), 1'000);
 }
