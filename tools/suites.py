@@ -220,11 +220,9 @@ def run_fuzz(
 def _run_fuzz(
     environment: ModuleEnvironment, seconds: float, variables: dict[str, str] | None = None
 ) -> tuple[int, list[str]]:
-    env = environment.env | (variables or {})
+    env = _test_env(environment, variables)
     path = [str(PYTHON_TESTS), *filter(None, [env.get("PYTHONPATH")])]
     env["PYTHONPATH"] = os.pathsep.join(path)
-    if environment.interpreter.is_free_threaded:
-        env["PYTHON_GIL"] = "0"
     command = (environment.python, "-m", "fuzz", "--seconds", str(seconds))
     return environment.run_and_keep(*command, env=env)
 
@@ -288,6 +286,15 @@ def _parts(version: str, alone: bool) -> list[tuple[str, list[Path]]]:
     return [(f"{suite} {part + 1}/2", files[part::2]) for part in range(2)]
 
 
+def _test_env(
+    environment: ModuleEnvironment, variables: dict[str, str] | None
+) -> dict[str, str]:
+    env = environment.env | (variables or {})
+    if environment.interpreter.is_free_threaded:
+        env["PYTHON_GIL"] = "0"  # so that no imported extension brings the GIL back
+    return env
+
+
 def _pytest_arguments() -> list[str]:
     return shlex.split(os.environ.get("PYTEST_ARGS", ""))
 
@@ -301,9 +308,7 @@ def _run_pytest(
 ) -> tuple[int, list[str]]:
     cache = f"cache_dir={environment.directory / 'pytest_cache'}"
     arguments = ("-o", cache, *selection, *_pytest_arguments(), *files)
-    env = environment.env | (variables or {})
-    if environment.interpreter.is_free_threaded:
-        env = env | {"PYTHON_GIL": "0"}  # so that no imported extension brings the GIL back
+    env = _test_env(environment, variables)
     pytest = (environment.python, "-m", "pytest")
     return environment.run_and_keep(*pytest, *arguments, env=env, prefix=f"{suite} | ")
 

@@ -651,10 +651,10 @@ inline constexpr char set_schedule_callback[] = R"doc(set_schedule_callback($mod
 Install a callable that is told of every switch from one tasklet to another.
 
 It is called as callback(previous, next) just before the switch: getcurrent() is
-still `previous`, and so are the context variables that it sees. It runs in the middle of
-a switch, so switching tasklets inside it raises RuntimeError. What it returns is ignored. What it raises goes to
-sys.unraisablehook, and scheduling goes on. It is not called while a tasklet is being
-destroyed or unbound.
+still `previous`, and the context variables that it sees are those of `previous`. It
+runs in the middle of a switch, so switching tasklets inside it raises RuntimeError.
+What it returns is ignored. What it raises goes to sys.unraisablehook, and scheduling
+goes on. It is not called while a tasklet is being destroyed or unbound.
 
 Parameters:
     callback: a callable, or None to remove the present one.

@@ -102,12 +102,11 @@ void SignalPipe::pass_signals_on() {
 }
 
 core::Wakeup SignalPipe::sleep(std::int64_t deadline) {
-    constexpr std::int64_t kSecond = 1'000'000'000;
     timespec left{};
     if (deadline != core::kNever) {
         const std::int64_t time =
             std::max<std::int64_t>(deadline - core::ScheduleManager::now(), 0);
-        left = {time / kSecond, time % kSecond};
+        left = {time / core::kSecond, time % core::kSecond};
     }
     pollfd readable{read_end_, POLLIN, 0};
     const int count = ::ppoll(&readable, 1, deadline == core::kNever ? nullptr : &left, nullptr);

@@ -16,9 +16,9 @@ namespace scheduler::binding {
 namespace {
 
 using core::kNever;
+using core::kSecond;
 using core::Wakeup;
 
-constexpr std::int64_t kSecond = 1'000'000'000;
 // How long hand_over() lets a thread that is on its way take to get the GIL.
 constexpr std::int64_t kHandOverTime = 1'000'000;
 // How often a thread that waits for work looks whether anybody is left who could bring some.

@@ -17,6 +17,7 @@ inline constexpr std::size_t kCacheLine = 64;
 
 // A point in time that never comes. Times are nanoseconds of the monotonic clock.
 inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+inline constexpr std::int64_t kSecond = 1'000'000'000;
 
 enum class Wakeup : std::uint8_t {
     kNotified,  // or no reason at all: whoever waits looks again

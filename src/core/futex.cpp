@@ -24,7 +24,6 @@ long futex(const Atomic<std::uint32_t>& word, int operation, std::uint32_t value
 
 Wakeup wait_on_word(const Atomic<std::uint32_t>& word, std::uint32_t expected,
                     std::int64_t deadline) {
-    constexpr std::int64_t kSecond = 1'000'000'000;
     const timespec until{deadline / kSecond, deadline % kSecond};
     const timespec* const limit = deadline == kNever ? nullptr : &until;
     // With a bit set the time is a point in time, of the monotonic clock.

@@ -126,7 +126,6 @@ void ScheduleManager::cancel_timer(Tasklet& tasklet) {
 
 // Of the clock that the kernel sets at each tick: to read it costs a quarter of what now() does.
 bool ScheduleManager::is_far(std::int64_t deadline) {
-    constexpr std::int64_t kSecond = 1'000'000'000;
     constexpr std::int64_t kTicks = kSecond / 50;  // two of the longest ones
     timespec coarse{};
     clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse);

@@ -1,25 +1,10 @@
-// What a new interpreter starts from, and what its end leaves behind. Each test runs in a process
-// of its own (GoogleTest's "threadsafe" death tests), so that no other test has touched the state.
-#include "capi_test.h"
-
-#include <cstdio>
-#include <cstdlib>
+// What a new interpreter starts from, and what its end leaves behind.
+#include "death_test.h"
 
 namespace capi_test {
 namespace {
 
-class FreshInterpreterDeathTest : public ::testing::Test {
-  protected:
-    void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
-};
-
-// In the child process: ends it with 1 unless `holds`.
-void require(bool holds, const char* what) {
-    if (holds) return;
-    std::fprintf(stderr, "does not hold: %s\n", what);
-    std::_Exit(1);
-}
-#define REQUIRE(condition) require(condition, #condition)
+class FreshInterpreterDeathTest : public DeathTest {};
 
 [[noreturn]] void check_start() {
     SchedulerCAPI& t = table();

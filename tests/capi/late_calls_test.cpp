@@ -1,24 +1,11 @@
 // Calls at times when there is no interpreter, or not much of it: none crashes, each that fails has an
 // error if there can be one. Each test runs in a process of its own.
-#include "capi_test.h"
-
-#include <cstdio>
-#include <cstdlib>
+#include "death_test.h"
 
 namespace capi_test {
 namespace {
 
-class LateCallsDeathTest : public ::testing::Test {
-  protected:
-    void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
-};
-
-void require(bool holds, const char* what) {
-    if (holds) return;
-    std::fprintf(stderr, "does not hold: %s\n", what);
-    std::_Exit(1);
-}
-#define REQUIRE(condition) require(condition, #condition)
+class LateCallsDeathTest : public DeathTest {};
 
 enum class Expected {
     kSilence,  // nothing works, and no error can be set

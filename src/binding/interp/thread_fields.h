@@ -13,13 +13,11 @@
 #endif
 
 #define Py_BUILD_CORE 1
-#if PY_VERSION_HEX >= 0x030E0000
 #include <internal/pycore_frame.h>
+#if PY_VERSION_HEX >= 0x030E0000
 #include <internal/pycore_interpframe.h>
 #include <internal/pycore_pythonrun.h>
 #include <internal/pycore_tstate.h>
-#else
-#include <internal/pycore_frame.h>
 #endif
 #ifdef Py_GIL_DISABLED
 #include <internal/pycore_critical_section.h>

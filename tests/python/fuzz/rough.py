@@ -115,9 +115,10 @@ class RoughPlayer(Player):
             return None
         if self._rng.random() < 0.3:
             self._may_fail(self._disturb)()
-        if self._failures is None or op.name in ("send", "receive", "receive_next"):
-            return super()._execute(op)
-        return self._failures.during(super()._execute)(op)
+        execute = super()._execute
+        if op.name not in ("send", "receive", "receive_next"):  # these are called so by themselves
+            execute = self._may_fail(execute)
+        return execute(op)
 
     def _may_fail(self, call: Any) -> Any:
         if self._failures is None:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import scheduler
@@ -27,6 +27,16 @@ from .quiet import QuietPlayer
 from .rough import RAISED, REFUSALS, RoughPlayer
 
 PATIENCE = 120.0  # seconds until what should happen soon never will
+
+
+def _comes_true(condition: Callable[[], bool]) -> bool:
+    """Waits for it; False: it does not come true."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.001)
+    return True
 
 
 class Session:
@@ -96,13 +106,10 @@ class Session:
 
     def _leftovers(self) -> list[str]:
         """What a thread held goes some time after its end."""
-        end = time.monotonic() + PATIENCE
-        while (now := counters()) != self._counters:
-            if time.monotonic() > end:
-                before, self._counters = self._counters, now
-                return [f"left over: {now} instead of {before}"]
-            time.sleep(0.001)
-        return []
+        if _comes_true(lambda: counters() == self._counters):
+            return []
+        before, self._counters = self._counters, counters()
+        return [f"left over: {self._counters} instead of {before}"]
 
     def _note_unraisable(self, args: Any) -> None:
         """Not what a program raised or let out while it was unwound."""
@@ -178,10 +185,6 @@ class _RoughPlay:
     def _survivors(self) -> list[str]:
         """Those of an abandoned thread end with it, which is some time after its function."""
         main = scheduler.getmain()
-        end = time.monotonic() + PATIENCE
-        alive = [task for player in self._players for task in player.tasklets if task is not main]
-        while alive := [task for task in alive if task.alive]:
-            if time.monotonic() > end:
-                return [f"alive: {task!r}" for task in alive]
-            time.sleep(0.001)
-        return []
+        tasks = [task for player in self._players for task in player.tasklets if task is not main]
+        _comes_true(lambda: not any(task.alive for task in tasks))
+        return [f"alive: {task!r}" for task in tasks if task.alive]
