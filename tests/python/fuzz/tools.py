@@ -8,7 +8,13 @@ import threading
 from types import FrameType
 from typing import Any
 
+from helpers import HAS_GIL
+
 TOOL = 3  # a number of sys.monitoring that nobody has reserved
+
+# A free-threaded 3.13 walks the threads' states without a lock that keeps them: setting functions for
+# all threads crashes it, without tasklets too, when another thread ends or does the same.
+CAN_SET_FOR_ALL = sys.version_info >= (3, 12) and HAS_GIL
 
 
 def toggle(rng: random.Random) -> None:
@@ -20,11 +26,12 @@ def stop() -> None:
     """Turns everything off."""
     sys.settrace(None)
     sys.setprofile(None)
-    if sys.version_info >= (3, 12):
+    if CAN_SET_FOR_ALL:
         threading.settrace_all_threads(None)
         threading.setprofile_all_threads(None)
         threading.settrace(None)
         threading.setprofile(None)
+    if sys.version_info >= (3, 12):
         _stop_monitoring()
 
 
@@ -95,4 +102,6 @@ if sys.version_info >= (3, 12):
     def _profile_all(rng: random.Random) -> None:
         threading.setprofile_all_threads(rng.choice((_profile, None)))
 
-    TOGGLES += [_monitor, _monitor, _trace_all, _profile_all]
+    TOGGLES += [_monitor, _monitor]
+    if CAN_SET_FOR_ALL:
+        TOGGLES += [_trace_all, _profile_all]
