@@ -9,7 +9,7 @@ using scheduler::core::Channel;
 using scheduler::core::bench::BenchTasklet;
 using scheduler::core::bench::BenchThread;
 
-struct Meeting {
+struct RendezvousResult {
     BenchThread& thread;
     benchmark::State& state;
     Channel channel;
@@ -19,17 +19,17 @@ struct Meeting {
 // The argument is the channel's preference.
 void send_receive(benchmark::State& state) {
     BenchThread thread;
-    Meeting meeting{thread, state, {}};
+    RendezvousResult result{thread, state, {}};
     meeting.channel.set_preference(static_cast<int>(state.range(0)));
     BenchTasklet sender;
     BenchTasklet receiver;
     const auto sending = [](void* argument) {
-        auto& mine = *static_cast<Meeting*>(argument);
+        auto& mine = *static_cast<RendezvousResult*>(argument);
         for (auto _ : mine.state) mine.thread.send(mine.channel, &mine.item);
         mine.thread.send(mine.channel, nullptr);
     };
     const auto receiving = [](void* argument) {
-        auto& mine = *static_cast<Meeting*>(argument);
+        auto& mine = *static_cast<RendezvousResult*>(argument);
         while (mine.thread.receive(mine.channel) != nullptr) {
         }
     };

@@ -38,8 +38,8 @@ class BenchThread {
         tasklet.manager = manager_;
         tasklet.body = body;
         tasklet.argument = argument;
-        tasklet.set_state(State::kNew);
-        manager().join_roster(tasklet);
+        tasklet.set_state(TaskletState::kNew);
+        manager().join_live_list(tasklet);
         manager().insert(tasklet);
     }
 
@@ -51,7 +51,7 @@ class BenchThread {
         Tasklet& first = choose_next(false);
         if (&first != &main_) Context::switch_to(main_.context, first.context);
         manager().close_loop(loop);
-        settle();
+        run_deferred();
     }
 
     // Tasklets only.
@@ -65,11 +65,11 @@ class BenchThread {
         return manager().current().parcel.take_payload();
     }
 
-    // Does what other threads have asked of the queue; returns how many letters there were.
+    // Does what other threads have asked of the queue; returns how many messages there were.
     int read_mail() {
-        int letters = 0;
-        while (manager().has_mail() && manager().take_mail().tasklet != nullptr) ++letters;
-        return letters;
+        int messages = 0;
+        while (manager().has_mail() && manager().take_mail().tasklet != nullptr) ++messages;
+        return messages;
     }
 
   private:
@@ -103,23 +103,24 @@ class BenchThread {
         Tasklet& self = manager().current();
         Tasklet& next = end_turn(how);
         if (&next != &self) Context::switch_to(self.context, next.context);
-        settle();
+        run_deferred();
     }
     void transfer(Channel& channel, Direction direction) {
-        const Match match = channel.meet(direction, manager().current(), true);
-        if (match.meeting == Meeting::kJoined) {
+        const Rendezvous match = channel.rendezvous(direction, manager().current(), true);
+        if (match.result == RendezvousResult::kEnqueued) {
             suspend(Ending::kBlock);
             return;
         }
-        SCHED_CHECK(match.meeting == Meeting::kMet, "a channel of one thread, never closed");
+        SCHED_CHECK(match.result == RendezvousResult::kMatched,
+                    "a channel of one thread, never closed");
         const bool yields = channel.caller_yields(direction);
-        manager().welcome(*match.partner, yields);
+        manager().make_runnable(*match.partner, yields);
         if (yields) yield();
     }
     // Recycles the stack of a tasklet that has ended; whoever has control next does it.
-    void settle() {
-        if (Tasklet* tasklet = std::exchange(retired_, nullptr)) {
-            tasklet->context.retire();
+    void run_deferred() {
+        if (Tasklet* tasklet = std::exchange(stack_to_release_, nullptr)) {
+            tasklet->context.release_stack_later();
             manager().stacks().release(std::exchange(tasklet->stack, nullptr));
         }
     }
@@ -130,13 +131,13 @@ class BenchThread {
         auto* tasklet = static_cast<BenchTasklet*>(first);
         Stack* const stack = tasklet->stack;
         for (;;) {
-            thread.settle();
+            thread.run_deferred();
             tasklet->body(tasklet->argument);
-            thread.manager().leave_roster(*tasklet);
+            thread.manager().leave_live_list(*tasklet);
             tasklet->stack = nullptr;
             Tasklet& next = thread.end_turn(Ending::kReturn);
             if (next.stack != nullptr || next.is_main) {
-                thread.retired_ = tasklet;
+                thread.stack_to_release_ = tasklet;
                 tasklet->stack = stack;
                 Context::finish(tasklet->context, next.context);
             }
@@ -147,7 +148,7 @@ class BenchThread {
     }
 
     BenchTasklet main_;
-    Tasklet* retired_ = nullptr;
+    Tasklet* stack_to_release_ = nullptr;
     ScheduleManager* manager_;
 };
 

@@ -9,7 +9,7 @@ using scheduler::core::bench::BenchTasklet;
 using scheduler::core::bench::BenchThread;
 namespace mail = scheduler::core::mail;
 
-// One letter after another, by the thread that reads it: no other core is waited for.
+// One message after another, by the thread that reads it: no other core is waited for.
 void post_and_read(benchmark::State& state) {
     BenchThread thread;
     BenchTasklet tasklet;

@@ -27,7 +27,7 @@ void jump(benchmark::State& state) {
     pair.there.prepare(*stack, jump_back, &pair);
     for (auto _ : state) Context::switch_to(pair.here, pair.there);
     state.SetItemsProcessed(2 * state.iterations());
-    pair.there.retire();
+    pair.there.release_stack_later();
     pool.release(stack);
 }
 BENCHMARK(jump);

@@ -7,7 +7,7 @@ namespace scheduler::binding {
 
 void call_schedule_callbacks(ManagerBody& manager, TaskletBody& from, TaskletBody& to) {
     ErrorStash stash;
-    MidSwitch mid_switch(manager);
+    NoSwitchScope mid_switch(manager);
     // The callback may replace itself, and drop the tasklets.
     PyRef callback = manager.state.schedule_callback.get();
     PyRef from_object = PyRef::share(from.object);
@@ -22,12 +22,12 @@ void call_schedule_callbacks(ManagerBody& manager, TaskletBody& from, TaskletBod
              reinterpret_cast<PyTaskletObject*>(to_object.get()));
         if (PyErr_Occurred() != nullptr) report_unraisable(nullptr);
     }
-    manager.discard(std::move(callback));
-    manager.discard(std::move(from_object));
-    manager.discard(std::move(to_object));
+    manager.defer_decref(std::move(callback));
+    manager.defer_decref(std::move(from_object));
+    manager.defer_decref(std::move(to_object));
 }
 
-void call_channel_callback(State& state, PyObject* channel, PyObject* tasklet, bool sending,
+void call_channel_callback(ModuleState& state, PyObject* channel, PyObject* tasklet, bool sending,
                            bool will_block) {
     PyRef callback = state.channel_callback.get();
     if (!callback) return;  // another thread has taken it out

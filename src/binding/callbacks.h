@@ -15,7 +15,7 @@ inline void notify_switch(ManagerBody& manager, TaskletBody& from, TaskletBody& 
 }
 
 // A send or receive is about to begin. May run Python, and may switch: trust nothing read before.
-void call_channel_callback(State& state, PyObject* channel, PyObject* tasklet, bool sending,
+void call_channel_callback(ModuleState& state, PyObject* channel, PyObject* tasklet, bool sending,
                            bool will_block);
 
 }  // namespace scheduler::binding

@@ -9,8 +9,8 @@
 #include "errors.h"
 #include "interp/interpreter.h"
 #include "manager_body.h"
-#include "operations.h"
 #include "tasklet_object.h"
+#include "tasklet_operations.h"
 
 namespace scheduler::binding {
 
@@ -20,11 +20,11 @@ namespace {
 
 // The table serves the main interpreter, to which PyGILState attaches threads, and the module that it
 // imported first; until then, the first module of any interpreter. Written with the GIL held.
-State* table_state = nullptr;
+ModuleState* table_state = nullptr;
 PyObject* table_tasklet_exit = nullptr;
 
 // A module may outlive its interpreter, kept by what a daemon thread has left behind.
-bool takes_over_table(const State& state) {
+bool takes_over_table(const ModuleState& state) {
     if (table_state == nullptr || table_state->at_exit) return true;
     return state.of_main_interpreter && !table_state->of_main_interpreter;
 }
@@ -115,7 +115,7 @@ bool check_type_argument(PyTypeObject* type, PyTypeObject* base) {
     return false;
 }
 
-int is_instance(PyObject* object, PyTypeObject* State::* type) {
+int is_instance(PyObject* object, PyTypeObject* ModuleState::* type) {
     if (object == nullptr) return 0;
     return attached(0, [&] { return PyObject_TypeCheck(object, table_state->*type) ? 1 : 0; });
 }
@@ -169,7 +169,7 @@ int tasklet_is_main(PyTaskletObject* tasklet) {
     return with_tasklet(tasklet, -1, [](TaskletBody& body) { return body.is_main ? 1 : 0; });
 }
 
-int tasklet_check(PyObject* object) { return is_instance(object, &State::tasklet_type); }
+int tasklet_check(PyObject* object) { return is_instance(object, &ModuleState::tasklet_type); }
 
 int tasklet_alive(PyTaskletObject* tasklet) {
     return with_tasklet(tasklet, -1, [](TaskletBody& body) { return body.alive() ? 1 : 0; });
@@ -258,7 +258,7 @@ int channel_get_balance(PyChannelObject* channel) {
                         [](PyObject* object) { return channel_of(object).channel.balance(); });
 }
 
-int channel_check(PyObject* object) { return is_instance(object, &State::channel_type); }
+int channel_check(PyObject* object) { return is_instance(object, &ModuleState::channel_type); }
 
 // ---- the calling thread's manager --------------------------------------------------------------
 
@@ -297,7 +297,7 @@ PyObject* run_n_tasklets(int number) {
 
 // ---- callbacks ---------------------------------------------------------------------------------
 
-int set_callback(SharedRef State::* slot, PyObject* callable) {
+int set_callback(SharedRef ModuleState::* slot, PyObject* callable) {
     return attached(-1, [&] {
         if (callable != nullptr && (callable == Py_None || PyCallable_Check(callable) == 0)) {
             PyErr_SetString(PyExc_TypeError, "the callback must be callable, or NULL for none");
@@ -309,10 +309,10 @@ int set_callback(SharedRef State::* slot, PyObject* callable) {
 }
 
 int set_channel_callback(PyObject* callable) {
-    return set_callback(&State::channel_callback, callable);
+    return set_callback(&ModuleState::channel_callback, callable);
 }
 int set_schedule_callback(PyObject* callable) {
-    return set_callback(&State::schedule_callback, callable);
+    return set_callback(&ModuleState::schedule_callback, callable);
 }
 PyObject* get_channel_callback() {
     return attached(kNull, [] {
@@ -332,7 +332,7 @@ void set_fast_callback(schedule_hook_func func) {
 // Nothing exists where no interpreter has the module. Needs no GIL.
 template <auto Number>
 int counter() {
-    State* const state = std::atomic_ref(table_state).load();
+    ModuleState* const state = std::atomic_ref(table_state).load();
     return state != nullptr ? static_cast<int>(state->*Number) : 0;
 }
 
@@ -366,12 +366,12 @@ SchedulerCAPI table = {
     get_channel_callback,
     set_schedule_callback,
     set_fast_callback,
-    counter<&State::managers>,
-    counter<&State::channels>,
-    counter<&State::tasklets_ever>,
-    counter<&State::tasklets>,
-    counter<&State::last_run_completed>,
-    counter<&State::last_run_switched>,
+    counter<&ModuleState::managers>,
+    counter<&ModuleState::channels>,
+    counter<&ModuleState::tasklets_ever>,
+    counter<&ModuleState::tasklets>,
+    counter<&ModuleState::last_run_completed>,
+    counter<&ModuleState::last_run_switched>,
     nullptr,  // PyTaskletType, PyChannelType, TaskletExit: see publish_table()
     nullptr,
     nullptr,
@@ -381,7 +381,7 @@ SchedulerCAPI table = {
 
 }  // namespace
 
-bool publish_table(PyObject* module, State& state) {
+bool publish_table(PyObject* module, ModuleState& state) {
     if (takes_over_table(state)) {
         std::atomic_ref(table_state).store(&state);
         table_tasklet_exit = state.tasklet_exit;
@@ -395,7 +395,7 @@ bool publish_table(PyObject* module, State& state) {
            PyModule_AddObjectRef(module, "_C_API", capsule.get()) == 0;
 }
 
-void forget_state(State& state) {
+void forget_state(ModuleState& state) {
     if (table_state == &state) std::atomic_ref(table_state).store(nullptr);
 }
 

@@ -8,8 +8,8 @@
 namespace scheduler::binding {
 
 // Adds the capsule to the module. False with an error set.
-bool publish_table(PyObject* module, State& state);
+bool publish_table(PyObject* module, ModuleState& state);
 // The module is going: the table must not use its state any more.
-void forget_state(State& state);
+void forget_state(ModuleState& state);
 
 }  // namespace scheduler::binding

@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "errors.h"
-#include "operations.h"
 #include "switcher.h"
+#include "tasklet_operations.h"
 
 namespace scheduler::binding {
 
 namespace {
 
-// All who wait now, in line order, but for main tasklets, which cannot be killed.
+// All who wait now, in the order of the wait queue, but for main tasklets, which cannot be killed.
 std::vector<PyRef> who_can_be_killed(const core::Channel& channel) {
     std::vector<PyRef> waiting;
     waiting.reserve(static_cast<std::size_t>(std::abs(channel.balance())));
@@ -41,11 +41,11 @@ PyObject* first_waiting(PyObject* channel) {
     return first;
 }
 
-bool evict(TaskletBody& tasklet) {
+bool cancel_remote_wait(TaskletBody& tasklet) {
     // A channel is not destroyed under this lock, and one that a tasklet waits on is alive.
     core::LockGuard guard(tasklet.module_state.registry_lock);
     core::Channel* const channel = tasklet.channel.load(std::memory_order_acquire);
-    return channel != nullptr && channel->evict(tasklet);
+    return channel != nullptr && channel->cancel_remote_wait(tasklet);
 }
 
 bool clear_channel(PyObject* object) {
@@ -57,7 +57,7 @@ bool clear_channel(PyObject* object) {
     const bool ours = std::any_of(victims.begin(), victims.end(), [manager](const PyRef& victim) {
         return body_of(victim.get()).manager == manager;
     });
-    if (ours && !may_switch(*manager)) return false;
+    if (ours && !check_can_switch(*manager)) return false;
     for (const PyRef& victim : victims) {
         TaskletBody& tasklet = body_of(victim.get());
         // Those killed before have run, and may have served this one.
@@ -69,7 +69,7 @@ bool clear_channel(PyObject* object) {
     return true;
 }
 
-int clear_all_channels(State& state) {
+int clear_all_channels(ModuleState& state) {
     std::vector<PyRef> busy;
     busy.reserve(static_cast<std::size_t>(state.channels));
     {

@@ -39,10 +39,10 @@ struct ChannelObject {
     PyObject ob_base;
     PyObject* weak_references;
     core::Channel channel;  // its owner is this object
-    State* state;  // not to be asked of the type, which may be torn down first
+    ModuleState* state;  // not to be asked of the type, which may be torn down first
     bool initialised;
     QueueMutex queue_mutex;  // for a QueueChannel
-    // Links of State::registry, under its lock.
+    // Links of ModuleState::registry, under its lock.
     ChannelObject* next;
     ChannelObject* previous;
 };
@@ -79,7 +79,7 @@ inline PyObject* receive_next(PyObject* channel) {
                     AtClose::kStop);
 }
 
-// ---- for QueueChannel: a deque of items (ok, data) beside the line; `data` is the value, or with
+// ---- for QueueChannel: a deque of items (ok, data) beside the wait queue; `data` is the value, or with
 // `ok` false (type, exception, traceback). No other code comes between the look at one of the two
 // and the step that depends on it.
 
@@ -89,19 +89,20 @@ bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item);
 // None if something is in `deque`; else receives, and returns the value in a tuple.
 PyObject* receive_unless(PyObject* channel, PyObject* deque, AtClose at_close);
 
-// Takes a tasklet of another thread, for which an error has been posted, out of the line of whatever
-// channel it waits on, and sends it home. False: it does not wait.
-bool evict(TaskletBody& tasklet);
+// Takes a tasklet of another thread, for which an error has been posted, out of the wait queue of
+// whatever channel it waits on, and posts it to its own thread. False: it does not wait.
+bool cancel_remote_wait(TaskletBody& tasklet);
 
 // ---- closing
-// Kills all who wait, in line order; see Channel.clear().
+// Kills all who wait, in the order of the wait queue; see Channel.clear().
 bool clear_channel(PyObject* channel);
 // Clears every channel with somebody waiting: how many there were, or -1 with an error set.
-int clear_all_channels(State& state);
-// The first in line: a new reference, or nullptr (no error) if nobody waits.
+int clear_all_channels(ModuleState& state);
+// The first in the wait queue: a new reference, or nullptr (no error) if nobody waits.
 PyObject* first_waiting(PyObject* channel);
 
-// What a tasklet has sent or been given, and will not deliver or take any more, goes to the trash.
+// What a tasklet has sent or been given, and will not deliver or take any more, is dropped later
+// (defer_decref()).
 void drop_parcel(ManagerBody& manager, TaskletBody& tasklet);
 
 }  // namespace scheduler::binding

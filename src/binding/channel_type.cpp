@@ -7,16 +7,16 @@
 #include <new>
 
 #include "channel_docs.h"
-#include "describing.h"
 #include "errors.h"
 #include "interp/interpreter.h"
+#include "repr.h"
 #include "tasklet_object.h"
 
 namespace scheduler::binding {
 
 namespace {
 
-void register_channel(State& state, ChannelObject& channel) {
+void register_channel(ModuleState& state, ChannelObject& channel) {
     ++state.channels;
     core::LockGuard guard(state.registry_lock);
     channel.previous = nullptr;
@@ -25,7 +25,7 @@ void register_channel(State& state, ChannelObject& channel) {
     state.registry = &channel;
 }
 
-void unregister_channel(State& state, ChannelObject& channel) {
+void unregister_channel(ModuleState& state, ChannelObject& channel) {
     --state.channels;
     core::LockGuard guard(state.registry_lock);
     if (channel.previous != nullptr) {
@@ -37,7 +37,7 @@ void unregister_channel(State& state, ChannelObject& channel) {
 }
 
 PyObject* channel_new(PyTypeObject* type, PyObject*, PyObject*) {
-    State* state = state_of_type(type);
+    ModuleState* state = state_of_type(type);
     PyObject* self = state != nullptr ? type->tp_alloc(type, 0) : nullptr;
     if (self == nullptr) return nullptr;
     ChannelObject& channel = channel_of(self);
@@ -56,7 +56,7 @@ int channel_init(PyObject* self, PyObject*, PyObject*) {
 
 int channel_traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
-    return visit_line(channel_of(self).channel, visit, arg);
+    return visit_wait_queue(channel_of(self).channel, visit, arg);
 }
 
 // Whoever waits when the collector has found the channel leaves it in tasklet_finalize().

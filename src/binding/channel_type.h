@@ -2,7 +2,7 @@
 #pragma once
 
 #include "channel_object.h"
-#include "methods.h"
+#include "method_helpers.h"
 
 namespace scheduler::binding {
 

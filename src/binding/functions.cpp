@@ -4,51 +4,51 @@
 #include "errors.h"
 #include "function_docs.h"
 #include "manager_body.h"
-#include "methods.h"
+#include "method_helpers.h"
 #include "module.h"
-#include "operations.h"
+#include "park.h"
+#include "snapshot.h"
 #include "stack_functions.h"
-#include "survey.h"
-#include "waiting.h"
+#include "tasklet_operations.h"
 
 namespace scheduler::binding {
 
 namespace {
 
-// A function without parameters. `Function` is PyObject* (*)(State&).
-template <PyObject* (*Function)(State&), const char* Name>
+// A function without parameters. `Function` is PyObject* (*)(ModuleState&).
+template <PyObject* (*Function)(ModuleState&), const char* Name>
 PyObject* no_parameters(PyObject* module, PyObject* const*, Py_ssize_t count) {
     if (!check_count(Name, count, 0, 0)) return nullptr;
     return guard_memory([module] { return Function(state_of_module(module)); });
 }
 
-// A function with one parameter. `Function` is PyObject* (*)(State&, PyObject*).
-template <PyObject* (*Function)(State&, PyObject*)>
+// A function with one parameter. `Function` is PyObject* (*)(ModuleState&, PyObject*).
+template <PyObject* (*Function)(ModuleState&, PyObject*)>
 PyObject* one_parameter(PyObject* module, PyObject* argument) {
     return guard_memory([&] { return Function(state_of_module(module), argument); });
 }
 
 // A function that ignores what it is given.
-template <PyObject* (*Function)(State&)>
+template <PyObject* (*Function)(ModuleState&)>
 PyObject* any_parameters(PyObject* module, PyObject* const*, Py_ssize_t) {
     return Function(state_of_module(module));
 }
 
 // ---- tasklets and the queue --------------------------------------------------------------------
 
-PyObject* getcurrent(State& state) {
+PyObject* getcurrent(ModuleState& state) {
     ManagerBody* manager = manager_of_this_thread(state);
     return manager != nullptr ? Py_NewRef(manager->current_body().object) : nullptr;
 }
-PyObject* getmain(State& state) {
+PyObject* getmain(ModuleState& state) {
     ManagerBody* manager = manager_of_this_thread(state);
     return manager != nullptr ? Py_NewRef(manager->main_body().object) : nullptr;
 }
-PyObject* getruncount(State& state) {
+PyObject* getruncount(ModuleState& state) {
     ManagerBody* manager = enter(state);
     return manager != nullptr ? PyLong_FromSize_t(manager->run_count()) : nullptr;
 }
-PyObject* calculateruncount(State& state) {
+PyObject* calculateruncount(ModuleState& state) {
     ManagerBody* manager = enter(state);
     return manager != nullptr ? PyLong_FromSize_t(manager->count_runnables()) : nullptr;
 }
@@ -70,16 +70,16 @@ PyObject* run_function(PyObject* module, PyObject* args, PyObject* kwargs) {
     }
     if (!parse_timeout(seconds, "timeout", &timeout)) return nullptr;
     return guard_memory([&] {
-        State& state = state_of_module(module);
+        ModuleState& state = state_of_module(module);
         const bool blocks = threadblock == Py_True;
         const bool is_plain = !blocks && timeout == core::kNever;
         return none_if(is_plain ? run_all(state) : run_waiting(state, blocks, timeout));
     });
 }
-PyObject* schedule_function(State& state) { return none_if(schedule(state, false)); }
-PyObject* schedule_remove(State& state) { return none_if(schedule(state, true)); }
+PyObject* schedule_function(ModuleState& state) { return none_if(schedule(state, false)); }
+PyObject* schedule_remove(ModuleState& state) { return none_if(schedule(state, true)); }
 
-PyObject* run_n_tasklets(State& state, PyObject* argument) {
+PyObject* run_n_tasklets(ModuleState& state, PyObject* argument) {
     PyRef number = PyRef::steal(PyNumber_Index(argument));
     if (!number) return nullptr;
     int overflow = 0;
@@ -88,7 +88,7 @@ PyObject* run_n_tasklets(State& state, PyObject* argument) {
     return none_if(run_turns(state, turns));
 }
 
-PyObject* switch_trap(State& state, PyObject* argument) {
+PyObject* switch_trap(ModuleState& state, PyObject* argument) {
     const int delta = int_argument(argument);
     if (delta == -1 && PyErr_Occurred() != nullptr) return nullptr;
     ManagerBody* manager = manager_of_this_thread(state);
@@ -103,41 +103,41 @@ PyObject* switch_trap(State& state, PyObject* argument) {
     return PyLong_FromLong(level);
 }
 
-PyObject* get_thread_info(State& state) {
+PyObject* get_thread_info(ModuleState& state) {
     ManagerBody* manager = enter(state);
     if (manager == nullptr) return nullptr;
     return Py_BuildValue("(OOn)", manager->main_body().object, manager->current_body().object,
                          static_cast<Py_ssize_t>(manager->run_count()));
 }
 
-PyObject* get_schedule_manager(State& state) {
+PyObject* get_schedule_manager(ModuleState& state) {
     ManagerBody* manager = manager_of_this_thread(state);
     if (manager == nullptr) return nullptr;
     return manager->object != nullptr ? Py_NewRef(manager->object) : refuse(Refusal::kThreadEnding);
 }
 
-PyObject* unblock_all_channels(State& state) {
+PyObject* unblock_all_channels(ModuleState& state) {
     const int count = clear_all_channels(state);
     return count >= 0 ? PyLong_FromLong(count) : nullptr;
 }
 
 // ---- callbacks ---------------------------------------------------------------------------------
 
-using CallbackSlot = SharedRef State::*;
+using CallbackSlot = SharedRef ModuleState::*;
 
 template <CallbackSlot Slot>
-PyObject* get_callback(State& state) {
+PyObject* get_callback(ModuleState& state) {
     return new_or_none((state.*Slot).get());
 }
 
 // The functions of the schedule callback are about the calling thread as well: they make its manager.
-PyObject* get_schedule_callback(State& state) {
+PyObject* get_schedule_callback(ModuleState& state) {
     if (manager_of_this_thread(state) == nullptr) return nullptr;
-    return get_callback<&State::schedule_callback>(state);
+    return get_callback<&ModuleState::schedule_callback>(state);
 }
 
 template <CallbackSlot Slot>
-PyObject* set_callback(State& state, PyObject* callback) {
+PyObject* set_callback(ModuleState& state, PyObject* callback) {
     if (callback != Py_None && PyCallable_Check(callback) == 0) {
         PyErr_Format(PyExc_TypeError, "the callback must be callable or None, not %.200s",
                      Py_TYPE(callback)->tp_name);
@@ -147,14 +147,14 @@ PyObject* set_callback(State& state, PyObject* callback) {
     return new_or_none((state.*Slot).exchange(std::move(replacement)));
 }
 
-PyObject* set_schedule_callback(State& state, PyObject* callback) {
+PyObject* set_schedule_callback(ModuleState& state, PyObject* callback) {
     if (manager_of_this_thread(state) == nullptr) return nullptr;
-    return set_callback<&State::schedule_callback>(state, callback);
+    return set_callback<&ModuleState::schedule_callback>(state, callback);
 }
 
 // ---- mode and counters -------------------------------------------------------------------------
 
-PyObject* set_use_nested_tasklets(State& state, PyObject* argument) {
+PyObject* set_use_nested_tasklets(ModuleState& state, PyObject* argument) {
     const int flag = int_argument(argument);
     if (flag == -1 && PyErr_Occurred() != nullptr) return nullptr;
     if (flag < 0 || flag > 255) {
@@ -164,26 +164,28 @@ PyObject* set_use_nested_tasklets(State& state, PyObject* argument) {
     state.nested = flag != 0;
     Py_RETURN_NONE;
 }
-PyObject* get_use_nested_tasklets(State& state) { return PyBool_FromLong(state.nested.load()); }
+PyObject* get_use_nested_tasklets(ModuleState& state) {
+    return PyBool_FromLong(state.nested.load());
+}
 
-PyObject* set_deadlock_timeout(State& state, PyObject* seconds) {
+PyObject* set_deadlock_timeout(ModuleState& state, PyObject* seconds) {
     std::int64_t timeout = 0;
     if (!parse_timeout(seconds, "the deadlock timeout", &timeout)) return nullptr;
     state.deadlock_timeout = timeout;
     Py_RETURN_NONE;
 }
-PyObject* get_deadlock_timeout(State& state) {
+PyObject* get_deadlock_timeout(ModuleState& state) {
     const std::int64_t timeout = state.deadlock_timeout;
     if (timeout == core::kNever) Py_RETURN_NONE;
     return PyFloat_FromDouble(static_cast<double>(timeout) / 1e9);
 }
 
-template <Counter State::* Number>
-PyObject* counter(State& state) {
+template <Counter ModuleState::* Number>
+PyObject* counter(ModuleState& state) {
     return PyLong_FromLong(state.*Number);
 }
 
-PyObject* enable_softswitch(State&, PyObject* argument) {
+PyObject* enable_softswitch(ModuleState&, PyObject* argument) {
     if (argument == Py_None) Py_RETURN_FALSE;
     return refuse(Refusal::kSoftSwitch);
 }
@@ -234,14 +236,15 @@ PyMethodDef module_functions[] = {
     SCHED_PLAIN(stack_stats, stack_stats),
     SCHED_PLAIN(trim_stacks, trim_stacks),
     SCHED_PLAIN(unblock_all_channels, unblock_all_channels),
-    SCHED_PLAIN(get_number_of_active_schedule_managers, counter<&State::managers>),
-    SCHED_PLAIN(get_number_of_active_channels, counter<&State::channels>),
-    SCHED_PLAIN(get_all_time_tasklet_count, counter<&State::tasklets_ever>),
-    SCHED_PLAIN(get_active_tasklet_count, counter<&State::tasklets>),
+    SCHED_PLAIN(get_number_of_active_schedule_managers, counter<&ModuleState::managers>),
+    SCHED_PLAIN(get_number_of_active_channels, counter<&ModuleState::channels>),
+    SCHED_PLAIN(get_all_time_tasklet_count, counter<&ModuleState::tasklets_ever>),
+    SCHED_PLAIN(get_active_tasklet_count, counter<&ModuleState::tasklets>),
     {"_live_tasklets", as_method(no_parameters<list_tasklets, names::live_tasklets>), METH_FASTCALL,
      nullptr},
-    {"get_channel_callback", as_method(any_parameters<get_callback<&State::channel_callback>>),
-     METH_FASTCALL, docs::get_channel_callback},
+    {"get_channel_callback",
+     as_method(any_parameters<get_callback<&ModuleState::channel_callback>>), METH_FASTCALL,
+     docs::get_channel_callback},
     {"get_thread_info", as_method(any_parameters<get_thread_info>), METH_FASTCALL,
      docs::get_thread_info},
     {"run", as_method(run_function), METH_VARARGS | METH_KEYWORDS, docs::run},
@@ -249,7 +252,7 @@ PyMethodDef module_functions[] = {
      docs::set_deadlock_timeout},
     {"run_n_tasklets", one_parameter<run_n_tasklets>, METH_O, docs::run_n_tasklets},
     {"switch_trap", one_parameter<switch_trap>, METH_O, docs::switch_trap},
-    {"set_channel_callback", one_parameter<set_callback<&State::channel_callback>>, METH_O,
+    {"set_channel_callback", one_parameter<set_callback<&ModuleState::channel_callback>>, METH_O,
      docs::set_channel_callback},
     {"set_schedule_callback", one_parameter<set_schedule_callback>, METH_O,
      docs::set_schedule_callback},

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "errors.h"
+#include "park.h"
 #include "switcher.h"
-#include "waiting.h"
 
 namespace scheduler::binding {
 
@@ -25,7 +25,8 @@ CallInProgress call_in(const PyRef& frame) {
 // The calls that a main tasklet's operation has been reached by. Where one of them is still the
 // innermost, it has just returned, and its result is not stored yet.
 void note_calls(ManagerBody& manager) {
-    MidSwitch no_switch(manager);  // on 3.11 to make the objects of frames may start a collection
+    NoSwitchScope no_switch(
+        manager);  // on 3.11 to make the objects of frames may start a collection
     manager.calls.clear();
     PyRef frame = current_frame(manager);
     while (frame) {
@@ -38,11 +39,13 @@ void note_calls(ManagerBody& manager) {
 int raise_when_stored(void* of_module);
 
 // False: CPython has no room for the call.
-bool ask_interpreter(State& state) { return Py_AddPendingCall(raise_when_stored, &state) == 0; }
+bool ask_interpreter(ModuleState& state) {
+    return Py_AddPendingCall(raise_when_stored, &state) == 0;
+}
 
 // Called by the interpreter on its main thread, between two instructions.
 int raise_when_stored(void* of_module) {
-    State& state = *static_cast<State*>(of_module);
+    ModuleState& state = *static_cast<ModuleState*>(of_module);
     ManagerBody* const manager = existing_manager_of_this_thread(state);
     const bool is_held = manager != nullptr && manager->holder == &manager->main_body();
     PyRef frame = is_held ? current_frame(*manager) : PyRef();
@@ -72,7 +75,7 @@ bool hold_error(ManagerBody& manager) {
     TaskletBody& self = manager.current_body();
     const bool is_exit = PyErr_ExceptionMatches(manager.state.tasklet_exit) != 0;
     if (manager.unwinding_current() || (is_exit && !self.is_main)) return false;
-    manager.discard(std::move(self.pending));
+    manager.defer_decref(std::move(self.pending));
     self.pending = PyRef::steal(take_error());
     manager.set_holder(&self);
     const bool is_interrupt =
@@ -85,7 +88,7 @@ bool hold_error(ManagerBody& manager) {
 bool nothing_held(ManagerBody& manager) {
     if (manager.holder != &manager.current_body()) return true;
     manager.set_holder(nullptr);
-    return nothing_pending(manager);
+    return check_nothing_pending(manager);
 }
 
 void report_held(ManagerBody& manager) {

@@ -6,13 +6,13 @@
 #include "core/channel.h"
 #include "errors.h"
 #include "held_error.h"
-#include "joining.h"
+#include "join.h"
 #include "manager_list.h"
-#include "methods.h"
-#include "operations.h"
+#include "method_helpers.h"
 #include "overflow_report.h"
 #include "switcher.h"
 #include "tasklet_object.h"
+#include "tasklet_operations.h"
 
 namespace scheduler::binding {
 
@@ -50,10 +50,10 @@ constexpr core::Host kHost{retain_tasklet, try_retain_tasklet, unretain_tasklet,
 
 // The Python thread that a manager has ended with, last on this OS thread, because its state is being
 // deleted. What is dropped after that must not make a manager that nobody would end.
-constinit thread_local ThreadName ended_thread;
+constinit thread_local ThreadKey ended_thread;
 
 bool is_thread_ending(PyThreadState* thread) {
-    return is_being_cleared(thread) || ended_thread == name_of(thread);
+    return is_being_cleared(thread) || ended_thread == key_of(thread);
 }
 
 // ---- the end of a thread -----------------------------------------------------------------------
@@ -81,41 +81,41 @@ void end_tasklets(ManagerBody& manager) {
         core::Tasklet* queued = manager.first_runnable();
         for (; queued != nullptr && manager.has_room(); queued = manager.first_runnable()) {
             manager.take_out(*queued);
-            manager.discard(object_of(*queued));
+            manager.defer_decref(object_of(*queued));
         }
-        manager.settle();
+        manager.run_deferred();
         if (queued != nullptr) continue;
         core::Tasklet* tasklet = manager.any_live_tasklet();
         if (tasklet == nullptr) {
             if (!manager.has_live_tasklets()) return;
-            // Other threads are about to destroy the last ones: those that have started come home by
-            // mail, new ones leave the roster.
+            // Other threads are about to destroy the last ones: those that have started come back by
+            // mail, new ones leave the live list.
             wait_for_others(
                 manager, [&manager] { return manager.has_mail() || !manager.has_live_tasklets(); });
             continue;
         }
         PyRef keep = PyRef::steal(object_of(*tasklet));
         body_of(*tasklet).ended = true;
-        discard_incarnation(manager, body_of(*tasklet));
-        manager.settle();
+        end_present_activation(manager, body_of(*tasklet));
+        manager.run_deferred();
     }
 }
 
-// Takes a tasklet whose thread is gone out of its line, where nobody could serve it any more.
-void leave_line_for_ever(TaskletBody& tasklet) {
-    if (core::Channel* channel = tasklet.channel.load()) channel->withdraw(tasklet);
+// Takes a tasklet whose thread is gone out of its wait queue, where nobody could serve it any more.
+void abandon_wait(TaskletBody& tasklet) {
+    if (core::Channel* channel = tasklet.channel.load()) channel->cancel_wait(tasklet);
 }
 
 void detach_main(ManagerBody& manager) {
     TaskletBody& main = manager.main_body();
-    main.set_state(core::State::kDead);
+    main.set_state(core::TaskletState::kDead);
     main.ended = true;
 }
 
 // The owner thread itself, with its main tasklet current.
 void end_manager(ManagerBody& manager) {
     manager.ending = true;
-    manager.update_seat();
+    manager.update_tls_slot();
     report_held(manager);
     end_tasklets(manager);
     manager.finish();
@@ -143,13 +143,13 @@ void abandon_manager(ManagerBody& manager) {
         TaskletBody& body = body_of(*tasklet);
         body.ended = true;
         if (body.suspended != nullptr) body.suspended->cut_off(manager.thread_state);
-        leave_line_for_ever(body);
-        body.set_state(core::State::kDead);
+        abandon_wait(body);
+        body.set_state(core::TaskletState::kDead);
         body.driving = 0;
-        manager.leave_roster(body);
+        manager.leave_live_list(body);
         release_joiners(manager, body, false);
     }
-    leave_line_for_ever(manager.main_body());
+    abandon_wait(manager.main_body());
     detach_main(manager);
     release_joiners(manager, manager.main_body(), false);
     if (manager.attaching) --manager.state.attaching;
@@ -162,11 +162,11 @@ void abandon_manager(ManagerBody& manager) {
 
 // The owner thread itself, with its main tasklet current. The guard may be dropped later.
 void end_at_home(ManagerBody& manager) {
-    State& state = manager.state;
+    ModuleState& state = manager.state;
     state.hold();
     manager.guard->body = nullptr;
-    manager.take_seat();
-    if (!has_dictionary(manager.thread_state)) ended_thread = manager.thread_name;
+    manager.take_tls_slot();
+    if (!has_dictionary(manager.thread_state)) ended_thread = manager.thread_key;
     end_manager(manager);
     state.release();
 }
@@ -254,16 +254,16 @@ PyType_Slot thread_guard_slots[] = {
     {0, nullptr},
 };
 
-PyRef make_main_tasklet(State& state) {
+PyRef make_main_tasklet(ModuleState& state) {
     return PyRef::steal(state.tasklet_type->tp_alloc(state.tasklet_type, 0));
 }
 
-PyObject* guard_in(PyObject* thread_dict, const State& state) {
+PyObject* guard_in(PyObject* thread_dict, const ModuleState& state) {
     return thread_dict != nullptr ? PyDict_GetItemWithError(thread_dict, state.guard_key) : nullptr;
 }
 
 // Makes the manager, its object and the guard that ends it with the thread.
-ManagerBody* make_manager(State& state, PyObject* thread_dict) {
+ManagerBody* make_manager(ModuleState& state, PyObject* thread_dict) {
     PyRef guard = PyRef::steal(
         reinterpret_cast<PyObject*>(PyObject_New(ThreadGuard, state.thread_guard_type)));
     if (!guard) return nullptr;
@@ -313,24 +313,24 @@ PyType_Spec thread_guard_type_spec = {
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
     thread_guard_slots};
 
-ManagerBody::ManagerBody(State& module_state, PyThreadState* thread, TaskletBody& main_tasklet,
-                         Room room)
+ManagerBody::ManagerBody(ModuleState& module_state, PyThreadState* thread,
+                         TaskletBody& main_tasklet, Room room)
     : core::ScheduleManager(kHost, main_tasklet, module_state.wanted_stack()),
       state(module_state),
       thread_state(thread),
-      thread_name(name_of(thread)),
+      thread_key(key_of(thread)),
       thread_id(PyThread_get_thread_ident()),
-      trash_(std::move(room.trash)),
+      decrefs_(std::move(room.decrefs)),
       orphans_(std::move(room.orphans)),
       cycles_(std::move(room.cycles)) {
     state.hold();
     add_reference();  // main's
-    take_seat();
+    take_tls_slot();
 }
 
-void ManagerBody::take_seat() {
-    seat = &last_manager;
-    update_seat();
+void ManagerBody::take_tls_slot() {
+    tls_slot = &last_manager;
+    update_tls_slot();
     cxx_globals = abi::__cxa_get_globals();
     last_manager = this;
     watch_for_overflow();
@@ -338,21 +338,21 @@ void ManagerBody::take_seat() {
 
 ManagerBody::~ManagerBody() { state.release(); }
 
-void ManagerBody::settle() {
+void ManagerBody::run_deferred() {
     if (switching) return;
-    unsettled_ = false;
+    has_deferred_ = false;
     // What the current tasklet has received and not looked at yet is not for the code run here.
     TaskletBody& self = current_body();
     core::Parcel received = std::move(self.parcel);
-    if (retired_ != nullptr) {
-        TaskletBody& tasklet = *std::exchange(retired_, nullptr);
+    if (stack_to_release_ != nullptr) {
+        TaskletBody& tasklet = *std::exchange(stack_to_release_, nullptr);
         tasklet.context.retire();
         stacks().release(std::exchange(tasklet.stack, nullptr));
     }
     do {
-        while (PyRef trash = take_last(trash_)) trash.reset();
+        while (PyRef object = take_last(decrefs_)) object.reset();
     } while (!switching && unwind_one());
-    if (!orphans_.empty() || !cycles_.empty()) unsettled_ = true;
+    if (!orphans_.empty() || !cycles_.empty()) has_deferred_ = true;
     self.parcel = std::move(received);
 }
 
@@ -362,10 +362,11 @@ bool ManagerBody::unwind_one() {
     if (!orphan) return false;
     TaskletBody& tasklet = body_of(orphan.get());
     if (in_cycle && kHasGil && tasklet.scheduled()) return true;  // it can go on after all
-    // One that is back with its users is left to the last of them. Without the GIL the count says little:
-    // whoever sent it home may still hold it for a moment. Then it is unwound whoever has it.
+    // One that is back with its users is left to the last of them. Without the GIL the count says
+    // little: whoever posted it to its own thread may still hold it for a moment. Then it is unwound
+    // whoever has it.
     if (in_cycle || !kHasGil || Py_REFCNT(orphan.get()) == 1) {
-        discard_incarnation(*this, tasklet);
+        end_present_activation(*this, tasklet);
     } else {
         allow_finalizing_again(orphan.get());
     }
@@ -373,12 +374,12 @@ bool ManagerBody::unwind_one() {
     return true;
 }
 
-ManagerBody* existing_manager_of_this_thread(State& state) {
+ManagerBody* existing_manager_of_this_thread(ModuleState& state) {
     if (ManagerBody* manager = last_manager_if_right(state)) return manager;
     PyThreadState* const thread = this_thread_state();
     if (thread == nullptr) return nullptr;
     ManagerBody* const last = last_manager;
-    if (last != nullptr && &last->state == &state && last->seat == &last_manager &&
+    if (last != nullptr && &last->state == &state && last->tls_slot == &last_manager &&
         last->thread_state == thread) {
         return last;
     }
@@ -390,11 +391,11 @@ ManagerBody* existing_manager_of_this_thread(State& state) {
     } else {
         PyErr_Clear();
     }
-    if (found != nullptr) found->take_seat();
+    if (found != nullptr) found->take_tls_slot();
     return found;
 }
 
-ManagerBody* find_or_make_manager(State& state) {
+ManagerBody* find_or_make_manager(ModuleState& state) {
     if (ManagerBody* manager = existing_manager_of_this_thread(state)) return manager;
     PyThreadState* const thread = this_thread_state();
     if (thread == nullptr) {
@@ -413,7 +414,7 @@ ManagerBody* find_or_make_manager(State& state) {
     return make_manager(state, thread_dict);
 }
 
-void finish_manager_of_this_thread(State& state) {
+void finish_manager_of_this_thread(ModuleState& state) {
     ManagerBody* manager = existing_manager_of_this_thread(state);
     if (manager == nullptr || !manager->current_is_main() || manager->loop() != nullptr) return;
     PyObject* thread_dict = PyThreadState_GetDict();
@@ -422,35 +423,36 @@ void finish_manager_of_this_thread(State& state) {
 
 void read_mail(ManagerBody& manager) {
     while (manager.has_mail()) {
-        core::Mail letter = manager.take_mail();
-        if (letter.tasklet == nullptr) return;
-        TaskletBody& tasklet = body_of(*letter.tasklet);
-        if ((letter.bits & core::mail::kError) != 0) {
+        core::Mail message = manager.take_mail();
+        if (message.tasklet == nullptr) return;
+        TaskletBody& tasklet = body_of(*message.tasklet);
+        if ((message.bits & core::mail::kError) != 0) {
             const core::PostedError::Content posted = tasklet.posted.take();
             PyRef error = error_in(posted);
             if (error) make_pending(manager, tasklet, std::move(error), posted.kills);
         }
-        if ((letter.bits & (core::mail::kUnwind | core::mail::kUnwindCycle)) != 0) {
-            const bool in_cycle = (letter.bits & core::mail::kUnwindCycle) != 0;
+        if ((message.bits & (core::mail::kUnwind | core::mail::kUnwindCycle)) != 0) {
+            const bool in_cycle = (message.bits & core::mail::kUnwindCycle) != 0;
             manager.unwind_later(Py_NewRef(tasklet.object), in_cycle);
         }
-        for (; letter.references > 0; --letter.references) manager.discard(tasklet.object);
+        for (; message.references > 0; --message.references) manager.defer_decref(tasklet.object);
     }
 }
 
-bool leave_line(ManagerBody& manager, TaskletBody& tasklet) {
+bool cancel_wait(ManagerBody& manager, TaskletBody& tasklet) {
     core::Channel* const channel = tasklet.channel.load();
-    if (channel != nullptr && channel->withdraw(tasklet)) return true;
-    come_home(manager, tasklet);
+    if (channel != nullptr && channel->cancel_wait(tasklet)) return true;
+    await_delivery(manager, tasklet);
     return false;
 }
 
-void come_home(ManagerBody& manager, TaskletBody& tasklet) {
+void await_delivery(ManagerBody& manager, TaskletBody& tasklet) {
     const auto is_away = [&tasklet] {
-        const core::State state = tasklet.get_state();
-        // Out of the line, and not yet marked as in transit.
-        const bool leaves = state == core::State::kBlocked && tasklet.channel.load() == nullptr;
-        return leaves || state == core::State::kInTransit;
+        const core::TaskletState state = tasklet.get_state();
+        // Out of the wait queue, and not yet marked as in transit.
+        const bool leaves =
+            state == core::TaskletState::kBlocked && tasklet.channel.load() == nullptr;
+        return leaves || state == core::TaskletState::kInTransit;
     };
     while (is_away()) {
         wait_for_others(manager, [&manager] { return manager.has_mail(); });

@@ -18,8 +18,8 @@ namespace scheduler::binding {
 struct ThreadGuard;
 
 // References that are put aside, with room for more than one switch needs.
-struct PutAside : std::vector<PyObject*> {
-    PutAside() { reserve(64); }
+struct DeferredReferences : std::vector<PyObject*> {
+    DeferredReferences() { reserve(64); }
 };
 
 // A Python frame, borrowed and only compared, and the offset of its instruction.
@@ -33,24 +33,25 @@ struct CallInProgress {
 struct ManagerBody : core::ScheduleManager {
     // The room is made before: what can fail comes before there is a manager.
     struct Room {
-        PutAside trash, orphans, cycles;
+        DeferredReferences decrefs, orphans, cycles;
     };
-    ManagerBody(State& module_state, PyThreadState* thread, TaskletBody& main_tasklet, Room room);
+    ManagerBody(ModuleState& module_state, PyThreadState* thread, TaskletBody& main_tasklet,
+                Room room);
     ~ManagerBody();
 
-    State& state;
+    ModuleState& state;
     PyThreadState* thread_state;  // of the owner thread; nullptr when that is gone
-    const ThreadName thread_name;
+    const ThreadKey thread_key;
     const unsigned long thread_id;  // threading.get_ident() of the owner thread
     // The OS thread that runs it now: where that has `last_manager`, and the C++ runtime's record of
     // exceptions in flight there. The thread state of a sub-interpreter may move.
-    ManagerBody** seat = nullptr;
+    ManagerBody** tls_slot = nullptr;
     // The same, or nullptr while must_look(): then no operation finds the manager by the short way, and
     // those that switch look first whether they may.
-    ManagerBody** open_seat = nullptr;
+    ManagerBody** open_tls_slot = nullptr;
     void* cxx_globals = nullptr;
-    void take_seat();
-    // The main tasklet's when this was made: each incarnation starts with them, whoever gave it its stack.
+    void take_tls_slot();
+    // The main tasklet's when this was made: each activation starts with them, whoever gave it its stack.
     const core::FloatControl float_control = core::FloatControl::current();
     PyObject* object = nullptr;  // the ScheduleManager object: borrowed, nullptr at the end
     ThreadGuard* guard = nullptr;  // what ends it with the thread
@@ -64,11 +65,12 @@ struct ManagerBody : core::ScheduleManager {
     PyRef failure;
     // In the middle of a switch: Python code that runs now must not switch.
     bool switching = false;
-    // The stack that is about to go on has frames that have to catch up with tools, see instrumentation.h.
+    // The stack that is about to go on has frames that have to catch up with tools, see
+    // instrumentation.h.
     bool tools_changed = false;
     // The thread is ending: nobody gets an ordinary turn any more.
     bool ending = false;
-    // The thread has been waiting and is about to take the GIL; it counts in State::attaching.
+    // The thread has been waiting and is about to take the GIL; it counts in ModuleState::attaching.
     bool attaching = false;
     // Tasklets that are being unwound, each in the middle of the next.
     int unwindings = 0;
@@ -85,14 +87,14 @@ struct ManagerBody : core::ScheduleManager {
         return switching || ending || unwindings != 0 || trap_level() != 0 || holder != nullptr;
     }
     // After each change of these.
-    void update_seat() { open_seat = must_look() ? nullptr : seat; }
+    void update_tls_slot() { open_tls_slot = must_look() ? nullptr : tls_slot; }
     void set_trap(int level) {
         set_trap_level(level);
-        update_seat();
+        update_tls_slot();
     }
     void set_holder(TaskletBody* tasklet) {
         holder = tasklet;
-        update_seat();
+        update_tls_slot();
     }
 
     TaskletBody& current_body() const { return body_of(current()); }
@@ -100,50 +102,50 @@ struct ManagerBody : core::ScheduleManager {
     // Is the current tasklet being unwound, so that it must not suspend?
     bool unwinding_current() const { return loop() != nullptr && loop()->unwinding == &current(); }
 
-    // Owns `stolen` until settle(), for dropping it runs Python.
-    void discard(PyObject* stolen) {
+    // Owns `stolen` until run_deferred(), for dropping it runs Python.
+    void defer_decref(PyObject* stolen) {
         if (stolen == nullptr) return;
-        put_aside(trash_, stolen);
+        defer(decrefs_, stolen);
     }
-    void discard(PyRef object_ref) { discard(object_ref.release()); }
+    void defer_decref(PyRef object_ref) { defer_decref(object_ref.release()); }
     // A tasklet (reference stolen) that must be unwound but cannot be right now. One that the collector
     // has found has references, from its cycle; another one may have been brought back to its users
     // meanwhile, by a weak reference, and is left to them.
     void unwind_later(PyObject* stolen, bool in_cycle) {
-        put_aside(in_cycle ? cycles_ : orphans_, stolen);
+        defer(in_cycle ? cycles_ : orphans_, stolen);
     }
     // The stack of `tasklet` has ended; whoever runs next recycles it.
-    void retire(TaskletBody& tasklet) {
-        retired_ = &tasklet;
-        unsettled_ = true;
+    void release_stack_later(TaskletBody& tasklet) {
+        stack_to_release_ = &tasklet;
+        has_deferred_ = true;
     }
-    bool unsettled() const { return unsettled_; }
+    bool has_deferred() const { return has_deferred_; }
     // Can one more reference be discarded without memory?
-    bool has_room() const { return trash_.size() < trash_.capacity(); }
+    bool has_room() const { return decrefs_.size() < decrefs_.capacity(); }
     // The first thing on a stack that has just got control: recycles the stack that ended, drops what
-    // was put aside. May run Python, and may switch; the current tasklet must not be in a line. In the
-    // middle of a switch it does nothing.
-    void settle();
+    // was put aside. May run Python, and may switch; the current tasklet must not be in a wait queue.
+    // In the middle of a switch it does nothing.
+    void run_deferred();
 
   private:
     bool unwind_one();  // false: there is none
-    // Where no memory is left for a list that has outgrown its room, the reference is lost: nothing may be
-    // thrown in the middle of a switch.
-    void put_aside(PutAside& list, PyObject* stolen) {
+    // Where no memory is left for a list that has outgrown its room, the reference is lost: nothing may
+    // be thrown in the middle of a switch.
+    void defer(DeferredReferences& list, PyObject* stolen) {
         bool kept = true;
         try {
             list.push_back(stolen);
         } catch (const std::bad_alloc&) {
             kept = false;
         }
-        unsettled_ = unsettled_ || kept;
+        has_deferred_ = has_deferred_ || kept;
     }
 
-    bool unsettled_ = false;
-    TaskletBody* retired_ = nullptr;
-    PutAside trash_;
-    PutAside orphans_;
-    PutAside cycles_;
+    bool has_deferred_ = false;
+    TaskletBody* stack_to_release_ = nullptr;
+    DeferredReferences decrefs_;
+    DeferredReferences orphans_;
+    DeferredReferences cycles_;
 };
 
 inline ManagerBody* TaskletBody::get_manager() const { return static_cast<ManagerBody*>(manager); }
@@ -153,26 +155,27 @@ inline ManagerBody* TaskletBody::get_manager() const { return static_cast<Manage
 extern constinit thread_local ManagerBody* last_manager [[gnu::tls_model("initial-exec")]];
 
 // The calling thread's manager if it is the one used last, and has nothing to look at; else nullptr.
-inline ManagerBody* last_manager_if_right(State& state) {
+inline ManagerBody* last_manager_if_right(ModuleState& state) {
     ManagerBody* manager = last_manager;
     const bool is_right = manager != nullptr && &manager->state == &state &&
-                          manager->open_seat == &last_manager && is_current(manager->thread_state);
+                          manager->open_tls_slot == &last_manager &&
+                          is_current(manager->thread_state);
     return is_right ? manager : nullptr;
 }
 
 // In the middle of a switch: what runs meanwhile (a callback, or finalizers, for on 3.11 to make an
 // error may start a collection) must not switch.
-class MidSwitch {
+class NoSwitchScope {
   public:
-    explicit MidSwitch(ManagerBody& manager)
+    explicit NoSwitchScope(ManagerBody& manager)
         : manager_(manager), before_(std::exchange(manager.switching, true)) {
-        manager.update_seat();
+        manager.update_tls_slot();
     }
-    MidSwitch(const MidSwitch&) = delete;
-    MidSwitch& operator=(const MidSwitch&) = delete;
-    ~MidSwitch() {
+    NoSwitchScope(const NoSwitchScope&) = delete;
+    NoSwitchScope& operator=(const NoSwitchScope&) = delete;
+    ~NoSwitchScope() {
         manager_.switching = before_;
-        manager_.update_seat();
+        manager_.update_tls_slot();
     }
 
   private:
@@ -181,27 +184,28 @@ class MidSwitch {
 };
 
 // The calling thread's manager, made on demand; nullptr with an error set.
-ManagerBody* find_or_make_manager(State& state);
-inline ManagerBody* manager_of_this_thread(State& state) {
+ManagerBody* find_or_make_manager(ModuleState& state);
+inline ManagerBody* manager_of_this_thread(ModuleState& state) {
     ManagerBody* manager = last_manager_if_right(state);
     return manager != nullptr ? manager : find_or_make_manager(state);
 }
 // The same without making one, and without an error.
-ManagerBody* existing_manager_of_this_thread(State& state);
+ManagerBody* existing_manager_of_this_thread(ModuleState& state);
 
 // Reads the mail of other threads and acts on it. Runs no Python.
 void read_mail(ManagerBody& manager);
 
-// Takes a tasklet of this thread out of the line of its channel. False: it was in none, or another
+// Takes a tasklet of this thread out of the wait queue of its channel. False: it was in none, or another
 // thread has served it; then its mail has been read.
-bool leave_line(ManagerBody& manager, TaskletBody& tasklet);
-// A tasklet of this thread that another one has just taken out of a line is sent home while that thread
-// holds the channel's lock: waits for this moment. Afterwards the tasklet is not in transit.
-void come_home(ManagerBody& manager, TaskletBody& tasklet);
+bool cancel_wait(ManagerBody& manager, TaskletBody& tasklet);
+// A tasklet of this thread that another one has just taken out of a wait queue is posted to its own
+// thread while that thread holds the channel's lock: waits for this moment. Afterwards the tasklet is
+// not in transit.
+void await_delivery(ManagerBody& manager, TaskletBody& tasklet);
 
 // Ends the calling thread's manager if its main tasklet is current: unwinds every live tasklet. May
 // run Python.
-void finish_manager_of_this_thread(State& state);
+void finish_manager_of_this_thread(ModuleState& state);
 
 // The types ScheduleManager (visible) and ThreadGuard (lives in the thread's dictionary).
 extern PyType_Spec manager_type_spec;

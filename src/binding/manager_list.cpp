@@ -16,10 +16,10 @@ constinit List list;
 
 template <typename Predicate>
 ManagerBody* find_here(Predicate predicate) {
-    const ThreadName here = name_of(this_thread_state());
+    const ThreadKey here = key_of(this_thread_state());
     core::LockGuard guard(list.lock);
     for (ManagerBody* m = list.first; m != nullptr; m = m->next_listed) {
-        if (m->thread_name == here && predicate(*m)) return m;
+        if (m->thread_key == here && predicate(*m)) return m;
     }
     return nullptr;
 }
@@ -45,7 +45,7 @@ void unlist_manager(ManagerBody& manager) {
     if (next != nullptr) next->previous_listed = manager.previous_listed;
 }
 
-std::vector<ListedManager> managers_of(const State& state) {
+std::vector<ListedManager> managers_of(const ModuleState& state) {
     std::vector<ListedManager> found;
     found.reserve(static_cast<std::size_t>(std::max(0L, long{state.managers})));
     {
@@ -61,7 +61,7 @@ std::vector<ListedManager> managers_of(const State& state) {
     return found;
 }
 
-ManagerBody* listed_manager_of_this_thread(const State& state) {
+ManagerBody* listed_manager_of_this_thread(const ModuleState& state) {
     return find_here([&state](const ManagerBody& manager) { return &manager.state == &state; });
 }
 

@@ -13,7 +13,7 @@ void unlist_manager(ManagerBody& manager);
 
 // The calling Python thread's manager in that module object, or nullptr. The thread's dictionary
 // tells so faster; this is for a thread that has none.
-ManagerBody* listed_manager_of_this_thread(const State& state);
+ManagerBody* listed_manager_of_this_thread(const ModuleState& state);
 // A manager of the calling thread, in whatever module object, with its main tasklet current; or
 // nullptr.
 ManagerBody* idle_manager_of_this_thread();
@@ -44,6 +44,6 @@ struct ListedManager {
 };
 
 // Those of a module object, oldest first. std::bad_alloc without memory.
-std::vector<ListedManager> managers_of(const State& state);
+std::vector<ListedManager> managers_of(const ModuleState& state);
 
 }  // namespace scheduler::binding

@@ -27,20 +27,20 @@ PyType_Spec callable_wrapper_spec = {
     callable_wrapper_slots};
 
 struct TypeEntry {
-    PyTypeObject* State::* slot;
+    PyTypeObject* ModuleState::* slot;
     PyType_Spec* spec;
     const char* name;  // nullptr: not visible
 };
 
 const TypeEntry kTypes[] = {
-    {&State::tasklet_type, &tasklet_type_spec, "tasklet"},
-    {&State::channel_type, &channel_type_spec, "channel"},
-    {&State::manager_type, &manager_type_spec, "schedule_manager"},
-    {&State::callable_wrapper_type, &callable_wrapper_spec, "callable_wrapper"},
-    {&State::thread_guard_type, &thread_guard_type_spec, nullptr},
+    {&ModuleState::tasklet_type, &tasklet_type_spec, "tasklet"},
+    {&ModuleState::channel_type, &channel_type_spec, "channel"},
+    {&ModuleState::manager_type, &manager_type_spec, "schedule_manager"},
+    {&ModuleState::callable_wrapper_type, &callable_wrapper_spec, "callable_wrapper"},
+    {&ModuleState::thread_guard_type, &thread_guard_type_spec, nullptr},
 };
 
-bool add_types(PyObject* module, State& state) {
+bool add_types(PyObject* module, ModuleState& state) {
     for (const TypeEntry& entry : kTypes) {
         PyObject* type = PyType_FromModuleAndSpec(module, entry.spec, nullptr);
         if (type == nullptr) return false;
@@ -74,13 +74,13 @@ PyThreadState* thread_of_last_manager() {
 
 int module_exec(PyObject* module) {
     if (!check_interpreter()) return -1;
-    auto* made = new (std::nothrow) State{};
+    auto* made = new (std::nothrow) ModuleState{};
     if (made == nullptr) {
         PyErr_NoMemory();
         return -1;
     }
-    *static_cast<State**>(PyModule_GetState(module)) = made;
-    State& state = *made;
+    *static_cast<ModuleState**>(PyModule_GetState(module)) = made;
+    ModuleState& state = *made;
     static std::atomic<unsigned long> last_serial{0};
     state.serial = ++last_serial;
     state.nested = true;
@@ -104,13 +104,13 @@ int module_exec(PyObject* module) {
 
 // False for a module whose initialisation has not begun.
 bool has_state(PyObject* module) {
-    auto** state = static_cast<State**>(PyModule_GetState(module));
+    auto** state = static_cast<ModuleState**>(PyModule_GetState(module));
     return state != nullptr && *state != nullptr;
 }
 
 int module_traverse(PyObject* module, visitproc visit, void* arg) {
     if (!has_state(module)) return 0;
-    const State& state = state_of_module(module);
+    const ModuleState& state = state_of_module(module);
     for (const TypeEntry& entry : kTypes) Py_VISIT(state.*entry.slot);
     Py_VISIT(state.tasklet_exit);
     Py_VISIT(state.schedule_callback.borrow());
@@ -121,7 +121,7 @@ int module_traverse(PyObject* module, visitproc visit, void* arg) {
 // TaskletExit and the key refer to nothing of the module, and are needed as long as tasklets live.
 int module_clear(PyObject* module) {
     if (!has_state(module)) return 0;
-    State& state = state_of_module(module);
+    ModuleState& state = state_of_module(module);
     state.schedule_callback.set({});
     state.channel_callback.set({});
     for (const TypeEntry& entry : kTypes) Py_CLEAR(state.*entry.slot);
@@ -148,11 +148,11 @@ PyModuleDef_Slot module_slots[] = {
 }  // namespace
 
 PyModuleDef module_definition = {
-    PyModuleDef_HEAD_INIT, "_scheduler",    docs::module_, sizeof(State*), module_functions,
+    PyModuleDef_HEAD_INIT, "_scheduler",    docs::module_, sizeof(ModuleState*), module_functions,
     module_slots,          module_traverse, module_clear,  module_free,
 };
 
-State* state_of_type(PyTypeObject* type) {
+ModuleState* state_of_type(PyTypeObject* type) {
     PyObject* module = PyType_GetModuleByDef(type, &module_definition);
     return module != nullptr ? &state_of_module(module) : nullptr;
 }

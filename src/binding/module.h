@@ -24,7 +24,7 @@ struct ChannelObject;
 // include/Scheduler.h's schedule_hook_func.
 using FastCallback = int (*)(PyTaskletObject* from, PyTaskletObject* to);
 
-struct State {
+struct ModuleState {
     // Constant once the module is initialised; owned. The types are nullptr once the module has been
     // torn down.
     PyTypeObject* tasklet_type;
@@ -55,10 +55,10 @@ struct State {
     std::size_t wanted_stack() const { return stack_bytes.load(std::memory_order_relaxed); }
 
     // Threads with a schedule manager that are about to take the GIL again; how many times one has
-    // got it; threads that wait for such a time. See hand_over().
+    // got it; threads that wait for such a time. See yield_gil().
     std::atomic<int> attaching;
     core::Atomic<std::uint32_t> attached;
-    std::atomic<int> handing_over;
+    std::atomic<int> yielding_gil;
 
     Instrumentation instrumentation;
 
@@ -96,11 +96,11 @@ struct State {
 
 extern PyModuleDef module_definition;
 
-inline State& state_of_module(PyObject* module) {
-    return **static_cast<State**>(PyModule_GetState(module));
+inline ModuleState& state_of_module(PyObject* module) {
+    return **static_cast<ModuleState**>(PyModule_GetState(module));
 }
 // The module state behind one of our types or a class derived from one; nullptr with TypeError set
 // for any other type.
-State* state_of_type(PyTypeObject* type);
+ModuleState* state_of_type(PyTypeObject* type);
 
 }  // namespace scheduler::binding

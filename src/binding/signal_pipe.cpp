@@ -59,7 +59,7 @@ bool watch_forks() {
 
 SignalPipe* SignalPipe::innermost_ = nullptr;
 
-bool SignalPipe::open(State& state) {
+bool SignalPipe::open(ModuleState& state) {
     state.closes_signal_pipes = state.closes_signal_pipes || watch_forks();
     int ends[2];
     if (!state.closes_signal_pipes || ::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return false;

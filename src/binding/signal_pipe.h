@@ -21,7 +21,7 @@ class SignalPipe final : public core::SleepingPlace {
     ~SignalPipe() { close(); }
 
     // False: there is none to be had, so signals have to be looked for.
-    bool open(State& state);
+    bool open(ModuleState& state);
     // The program's own wake-up file descriptor is set again, and gets what it would have got.
     void close();
     // In a process that another thread has forked: the sleeper is gone.

@@ -32,15 +32,15 @@ bool parse_size(PyObject* argument, std::size_t* bytes) {
 
 }  // namespace
 
-PyObject* set_stack_size(State& state, PyObject* argument) {
+PyObject* set_stack_size(ModuleState& state, PyObject* argument) {
     std::size_t bytes = 0;
     if (!parse_size(argument, &bytes)) return nullptr;
     return PyLong_FromSize_t(state.stack_bytes.exchange(bytes));
 }
 
-PyObject* get_stack_size(State& state) { return PyLong_FromSize_t(state.stack_bytes); }
+PyObject* get_stack_size(ModuleState& state) { return PyLong_FromSize_t(state.stack_bytes); }
 
-PyObject* trim_stacks(State& state) {
+PyObject* trim_stacks(ModuleState& state) {
     ManagerBody* manager = manager_of_this_thread(state);
     if (manager == nullptr) return nullptr;
     core::StackSupply& stacks = manager->stacks();
@@ -52,7 +52,7 @@ PyObject* trim_stacks(State& state) {
     return PyLong_FromSize_t(before - after);
 }
 
-PyObject* stack_stats(State& state) {
+PyObject* stack_stats(ModuleState& state) {
     ManagerBody* manager = manager_of_this_thread(state);
     if (manager == nullptr) return nullptr;
     const core::StackSupply& stacks = manager->stacks();

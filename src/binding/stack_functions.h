@@ -6,9 +6,9 @@
 namespace scheduler::binding {
 
 // As PyMethodDef's functions: a new reference, or nullptr with an error set.
-PyObject* set_stack_size(State& state, PyObject* bytes);
-PyObject* get_stack_size(State& state);
-PyObject* stack_stats(State& state);
-PyObject* trim_stacks(State& state);
+PyObject* set_stack_size(ModuleState& state, PyObject* bytes);
+PyObject* get_stack_size(ModuleState& state);
+PyObject* stack_stats(ModuleState& state);
+PyObject* trim_stacks(ModuleState& state);
 
 }  // namespace scheduler::binding

@@ -23,7 +23,7 @@ SCHED_ALWAYS_INLINE void switch_stacks(ManagerBody& manager, TaskletBody& from, 
     InterpState words;
     words.save(manager.thread_state);
     from.suspended = &words;
-    from.first_read = words.first_read();
+    from.prefetch_hint = words.prefetch_hint();
     restore_state(manager, to);  // nothing else may run from here to the jump
     core::Context::switch_to(from.context, to.context);
     if (manager.tools_changed) [[unlikely]] {

@@ -1,10 +1,10 @@
 #include "switcher.h"
 
+#include "activation.h"
 #include "callbacks.h"
 #include "errors.h"
-#include "incarnation.h"
+#include "park.h"
 #include "stack_switch.h"
-#include "waiting.h"
 
 namespace scheduler::binding {
 
@@ -13,7 +13,7 @@ namespace {
 using core::Ending;
 using core::EndOfTurn;
 using core::RunLoop;
-using core::State;
+using core::TaskletState;
 using core::Turn;
 
 // How often a tasklet that is being unwound may try to suspend before it is given up.
@@ -31,7 +31,7 @@ void fail_loop(ManagerBody& manager) {
 bool give_stack(ManagerBody& manager, TaskletBody& tasklet) {
     tasklet.stack = manager.stacks().acquire(manager.state.wanted_stack());
     if (tasklet.stack == nullptr) {
-        MidSwitch mid_switch(manager);
+        NoSwitchScope mid_switch(manager);
         PyErr_SetString(PyExc_MemoryError, "no memory for the stack of a tasklet");
         fail_loop(manager);
         return false;
@@ -41,27 +41,27 @@ bool give_stack(ManagerBody& manager, TaskletBody& tasklet) {
 }
 
 // The stack of a tasklet that has just ended, and when it did; empty: none has.
-struct Vacancy {
+struct ReusableStack {
     const core::Stack* stack = nullptr;
     std::int64_t since = 0;
 };
 
 // May the next tasklet have that stack? Not after set_stack_size().
-bool can_adopt(ManagerBody& manager, Vacancy vacated) {
+bool can_adopt(ManagerBody& manager, ReusableStack vacated) {
     return vacated.stack != nullptr &&
            manager.stacks().fits(*vacated.stack, manager.state.wanted_stack());
 }
 
 // The turn of a tasklet that never ran is due, but an exception waits for it. Returns whether the
 // loop goes on.
-bool let_die_unborn(ManagerBody& manager, TaskletBody& tasklet) {
+bool finish_unstarted(ManagerBody& manager, TaskletBody& tasklet) {
     PyRef error = std::move(tasklet.pending);
     const bool silently = PyErr_GivenExceptionMatches(error.get(), manager.state.tasklet_exit) != 0;
-    const EndOfTurn end = manager.die_unborn(tasklet, silently);
-    end_incarnation(tasklet, manager);
-    manager.discard(tasklet.object);  // the queue's reference
+    const EndOfTurn end = manager.finish_unstarted(tasklet, silently);
+    end_activation(tasklet, manager);
+    manager.defer_decref(tasklet.object);  // the queue's reference
     if (silently) {
-        manager.discard(std::move(error));
+        manager.defer_decref(std::move(error));
         return end.loop_goes_on && !manager.driver_is_served();
     }
     manager.loop()->failed = true;
@@ -81,28 +81,28 @@ void notify_as_driver(ManagerBody& manager, TaskletBody& driver, TaskletBody& ne
 // The schedule callback may have changed everything: is `tasklet` still the one to go next?
 bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
     const Turn turn = manager.next_turn();
-    const bool unborn = tasklet.get_state() == State::kNew && tasklet.pending;
-    return turn.kind == Turn::Kind::kGive && turn.tasklet == &tasklet && !unborn;
+    const bool ends_unstarted = tasklet.get_state() == TaskletState::kNew && tasklet.pending;
+    return turn.kind == Turn::Kind::kGive && turn.tasklet == &tasklet && !ends_unstarted;
 }
 
 // choose_next() with everything that may come between.
-[[gnu::noinline]] TaskletBody& choose_next_carefully(ManagerBody& manager, Vacancy vacated) {
+[[gnu::noinline]] TaskletBody& choose_next_carefully(ManagerBody& manager, ReusableStack vacated) {
     for (;;) {
         if (manager.has_mail()) read_mail(manager);
         if (manager.has_timers()) manager.fire_timers();
         TaskletBody& driver = body_of(*manager.loop()->driver);
         const Turn turn = manager.next_turn();
         if (turn.kind != Turn::Kind::kGive) {
-            MidSwitch mid_switch(manager);
+            NoSwitchScope mid_switch(manager);
             if (turn.kind == Turn::Kind::kIsAncestor) refuse(Refusal::kAncestorNested);
             if (turn.kind == Turn::Kind::kTrapped) refuse(Refusal::kSwitchTrap);
             if (turn.kind != Turn::Kind::kLoopEnds) fail_loop(manager);
             return driver;
         }
         TaskletBody& next = body_of(*turn.tasklet);
-        const bool is_new = next.get_state() == State::kNew;
+        const bool is_new = next.get_state() == TaskletState::kNew;
         if (is_new && next.pending) {
-            if (!let_die_unborn(manager, next)) return driver;
+            if (!finish_unstarted(manager, next)) return driver;
             continue;
         }
         if (manager.state.watches_switches()) {
@@ -118,12 +118,12 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
 // The driver of the innermost loop is current. Finds the next tasklet and begins its turn; returns
 // the driver itself when the loop is over. A new tasklet gets a stack, unless it can have the one that is
 // `vacated`: then its first turn begins at the time when that became free.
-SCHED_ALWAYS_INLINE TaskletBody& choose_next(ManagerBody& manager, Vacancy vacated) {
+SCHED_ALWAYS_INLINE TaskletBody& choose_next(ManagerBody& manager, ReusableStack vacated) {
     if (!manager.has_mail() && !manager.has_timers() && !manager.state.watches_switches()) {
         const Turn turn = manager.next_turn();
         if (turn.kind == Turn::Kind::kGive) {
             TaskletBody& next = body_of(*turn.tasklet);
-            const bool is_ready = next.get_state() == State::kReady;
+            const bool is_ready = next.get_state() == TaskletState::kReady;
             if (is_ready || (!next.pending && can_adopt(manager, vacated))) {
                 manager.prefetch_behind(next);
                 manager.begin_turn(next, vacated.since);
@@ -135,15 +135,16 @@ SCHED_ALWAYS_INLINE TaskletBody& choose_next(ManagerBody& manager, Vacancy vacat
 }
 
 // The current tasklet's turn is over: who has control next? `vacated` as for choose_next().
-SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how, Vacancy vacated = {}) {
+SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how,
+                                          ReusableStack vacated = {}) {
     TaskletBody& driver = body_of(*manager.loop()->driver);
     TaskletBody& self = manager.current_body();
     if (manager.state.watches_switches() && !manager.unwinding_current()) {
         notify_switch(manager, self, driver);
     }
     const EndOfTurn end = manager.end_turn(how);
-    if (how >= Ending::kReturn) end_incarnation(self, manager);
-    if (end.left != nullptr) manager.discard(object_of(*end.left));
+    if (how >= Ending::kReturn) end_activation(self, manager);
+    if (end.left != nullptr) manager.defer_decref(object_of(*end.left));
     // The end of a tasklet serves those who have joined it.
     if (how >= Ending::kReturn && manager.driver_is_served()) return driver;
     if (!end.loop_goes_on || manager.loop()->failed) return driver;
@@ -154,10 +155,10 @@ SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how, Vaca
 bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletBody& first) {
     if (&first != &driver) switch_to(manager, driver, first);
     manager.close_loop(loop);
-    if (driver.is_main) manager.limit().clear();  // it is not for what is run from settle()
+    if (driver.is_main) manager.limit().clear();  // it is not for what is run from run_deferred()
     PyRef failure = std::move(manager.failure);
-    // A main tasklet in a line settles when it is out of it: code run here may wait itself.
-    if (manager.unsettled() && !driver.blocked()) manager.settle();
+    // A main tasklet in a wait queue settles when it is out of it: code run here may wait itself.
+    if (manager.has_deferred() && !driver.blocked()) manager.run_deferred();
     if (!loop.failed) return true;
     raise_error(failure.release());
     return false;
@@ -179,7 +180,7 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
     --manager.state.tasklets;  // gone, as far as a program can tell
     static_cast<void>(end_turn(manager, Ending::kFail));
     victim.stack = nullptr;
-    MidSwitch mid_switch(manager);
+    NoSwitchScope mid_switch(manager);
     PyErr_SetString(
         PyExc_RuntimeError,
         "a tasklet that was being destroyed caught TaskletExit and suspended again, 100 "
@@ -187,8 +188,8 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
     fail_loop(manager);
     manager.switching = false;  // no destructor runs here
     --manager.unwindings;
-    manager.update_seat();
-    manager.discard(StackBase::abandon(manager.thread_state));
+    manager.update_tls_slot();
+    manager.defer_decref(StackBase::abandon(manager.thread_state));
     restore_state(manager, driver);
     core::Context::finish(victim.context, driver.context);
 }
@@ -204,8 +205,8 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
     for (;;) {
         manager.float_control.apply();
         base.enter(manager.thread_state, *stack, tasklet->context_object.take().release());
-        if (manager.unsettled()) manager.settle();
-        PyObject* const error = run_incarnation(manager, *tasklet);
+        if (manager.has_deferred()) manager.run_deferred();
+        PyObject* const error = run_activation(manager, *tasklet);
         tasklet->stack = nullptr;
         if (error != nullptr) {
             manager.loop()->failed = true;
@@ -213,11 +214,11 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
         }
         const Ending how = error != nullptr ? Ending::kFail : Ending::kReturn;
         TaskletBody& next = end_turn(manager, how, {stack, tasklet->end_time});
-        manager.discard(StackBase::leave(manager.thread_state, *stack));
+        manager.defer_decref(StackBase::leave(manager.thread_state, *stack));
         const bool next_needs_stack = next.stack == nullptr && !next.is_main;
         if (!next_needs_stack) {
             tasklet->stack = stack;
-            manager.retire(*tasklet);
+            manager.release_stack_later(*tasklet);
             restore_state(manager, next);
             core::Context::finish(tasklet->context, next.context);
         }
@@ -229,11 +230,11 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
 
 }  // namespace
 
-bool would_be_refused(const ManagerBody& manager) {
+bool cannot_switch(const ManagerBody& manager) {
     return manager.trap_level() != 0 || manager.switching || manager.unwinding_current();
 }
 
-bool may_switch(ManagerBody& manager) {
+bool check_can_switch(ManagerBody& manager) {
     if (manager.switching) {
         refuse(Refusal::kInCallback);
         return false;
@@ -250,7 +251,7 @@ bool may_switch(ManagerBody& manager) {
     return true;
 }
 
-bool drive(ManagerBody& manager, TaskletBody* first) {
+bool run_queue(ManagerBody& manager, TaskletBody* first) {
     if (manager.switching || manager.ending) {
         refuse(manager.switching ? Refusal::kInCallback : Refusal::kThreadEnding);
         return false;
@@ -261,43 +262,43 @@ bool drive(ManagerBody& manager, TaskletBody* first) {
     return run_loop(manager, loop, driver, choose_next(manager, {}));
 }
 
-bool nothing_pending(ManagerBody& manager) {
+bool check_nothing_pending(ManagerBody& manager) {
     return raise_pending(std::move(manager.current_body().pending), manager.current_body());
 }
 
 namespace {
 
-// The current tasklet has control again. To settle may run Python, which has no part in what was
+// The current tasklet has control again. run_deferred() may run Python, which has no part in what was
 // pending before.
-[[gnu::noinline]] bool settle_and_raise(ManagerBody& manager, TaskletBody& self) {
+[[gnu::noinline]] bool run_deferred_and_raise(ManagerBody& manager, TaskletBody& self) {
     PyRef pending = std::move(self.pending);
-    if (manager.unsettled()) manager.settle();
+    if (manager.has_deferred()) manager.run_deferred();
     return raise_pending(std::move(pending), self);
 }
 
 bool wait_as_main(ManagerBody& manager) {
     for (;;) {
-        if (!drive(manager, nullptr)) return false;
+        if (!run_queue(manager, nullptr)) return false;
         for (;;) {  // what the end of a loop drops, and late mail, may have queued somebody
             if (manager.has_mail()) read_mail(manager);
             if (manager.has_timers()) manager.fire_timers();
             // In transit without mail is a moment that the thread which serves it needs.
-            if (manager.main().get_state() == core::State::kRunning) {
-                if (manager.unsettled()) manager.settle();
+            if (manager.main().get_state() == core::TaskletState::kRunning) {
+                if (manager.has_deferred()) manager.run_deferred();
                 return true;
             }
             if (!manager.queue_empty()) break;
-            if (!wait_for_service(manager)) return false;
+            if (!park_main(manager)) return false;
         }
     }
 }
 
 bool suspend_main(ManagerBody& manager, Ending how) {
-    if (how != Ending::kBlock) return drive(manager, nullptr);
+    if (how != Ending::kBlock) return run_queue(manager, nullptr);
     if (wait_as_main(manager)) return true;
     TaskletBody& main = manager.main_body();
-    if (leave_line(manager, main)) {
-        main.set_state(core::State::kRunning);
+    if (cancel_wait(manager, main)) {
+        main.set_state(core::TaskletState::kRunning);
         manager.interrupted = false;
     }
     return false;
@@ -306,18 +307,18 @@ bool suspend_main(ManagerBody& manager, Ending how) {
 // Leaves `self` for `next`; control is back at the end.
 [[gnu::noinline]] bool suspend_for(ManagerBody& manager, TaskletBody& self, TaskletBody& next) {
     switch_to(manager, self, next);
-    return (!manager.unsettled() && !self.pending) || settle_and_raise(manager, self);
+    return (!manager.has_deferred() && !self.pending) || run_deferred_and_raise(manager, self);
 }
 
 // suspend() with everything that may come between.
 [[gnu::noinline]] bool suspend_carefully(ManagerBody& manager, Ending how) {
     if (manager.current_is_main()) return suspend_main(manager, how);
-    if (how == Ending::kLeave && !nothing_pending(manager)) return false;
-    if (would_be_refused(manager) && !may_switch(manager)) return false;
+    if (how == Ending::kLeave && !check_nothing_pending(manager)) return false;
+    if (cannot_switch(manager) && !check_can_switch(manager)) return false;
     TaskletBody& self = manager.current_body();
     TaskletBody& next = end_turn(manager, how);
     if (&next != &self) return suspend_for(manager, self, next);
-    return settle_and_raise(manager, self);
+    return run_deferred_and_raise(manager, self);
 }
 
 // Does nothing come between the end of one turn and the next one? The mail has been read just now, by
@@ -339,7 +340,7 @@ bool suspend(ManagerBody& manager, Ending how) {
     return suspend_carefully(manager, how);
 }
 
-bool may_go(ManagerBody& manager, const TaskletBody& target) {
+bool check_switch_target(ManagerBody& manager, const TaskletBody& target) {
     const bool nested = manager.state.nested.load(std::memory_order_relaxed);
     if (&target == &manager.current()) {
         if (!nested) refuse(Refusal::kCurrentFlat);
@@ -361,7 +362,7 @@ bool may_go(ManagerBody& manager, const TaskletBody& target) {
     return false;
 }
 
-bool go(ManagerBody& manager, TaskletBody& target) {
+bool switch_now(ManagerBody& manager, TaskletBody& target) {
     // A tasklet that is being unwound is in no queue: it cannot step back behind another one.
     if (manager.state.nested.load(std::memory_order_relaxed) || manager.unwinding_current()) {
         if (!target.queued()) {
@@ -369,7 +370,7 @@ bool go(ManagerBody& manager, TaskletBody& target) {
             if (manager.insert(target)) Py_INCREF(target.object);
             target.paused = was_paused;
         }
-        return drive(manager, &target);
+        return run_queue(manager, &target);
     }
     if (manager.insert_behind_current(target)) Py_INCREF(target.object);
     return suspend(manager, Ending::kRequeueBehindNext);
@@ -377,17 +378,17 @@ bool go(ManagerBody& manager, TaskletBody& target) {
 
 void unwind(ManagerBody& manager, TaskletBody& victim, PyRef exit) {
     PyRef keep = PyRef::share(victim.object);
-    manager.discard(std::move(victim.pending));
+    manager.defer_decref(std::move(victim.pending));
     victim.pending = std::move(exit);
     TaskletBody& driver = manager.current_body();
     RunLoop loop;
     manager.open_unwinding(loop, victim);
     manager.begin_turn(victim);
     ++manager.unwindings;
-    manager.update_seat();
+    manager.update_tls_slot();
     const bool ended = run_loop(manager, loop, driver, victim);
     --manager.unwindings;
-    manager.update_seat();
+    manager.update_tls_slot();
     if (!ended) report_unraisable(victim.object);
 }
 

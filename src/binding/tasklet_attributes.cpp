@@ -2,13 +2,13 @@
 
 #include <new>
 
-#include "describing.h"
 #include "errors.h"
 #include "interp/interpreter.h"
 #include "manager_body.h"
-#include "operations.h"
+#include "repr.h"
 #include "tasklet_docs.h"
 #include "tasklet_object.h"
+#include "tasklet_operations.h"
 
 namespace scheduler::binding {
 
@@ -90,7 +90,7 @@ PyObject* frame(TaskletBody& body) {
     if (!body.alive() || !may_look_into(*body.get_manager())) Py_RETURN_NONE;
     if (body.suspended != nullptr) {
         found = body.suspended->frame(this_thread_state());
-    } else if (body.started() && body.get_state() == core::State::kRunning) {
+    } else if (body.started() && body.get_state() == core::TaskletState::kRunning) {
         found =
             reinterpret_cast<PyObject*>(PyThreadState_GetFrame(body.get_manager()->thread_state));
     }

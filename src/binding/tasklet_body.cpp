@@ -4,7 +4,7 @@
 
 #include "core/channel.h"
 #include "errors.h"
-#include "joining.h"
+#include "join.h"
 #include "manager_body.h"
 
 namespace scheduler::binding {
@@ -71,63 +71,66 @@ TaskletNotes& TaskletBody::get_notes() {
     return notes.compare_exchange_strong(found, made.get()) ? *made.release() : *found;
 }
 
-bool remember_callable(TaskletBody& tasklet, PyObject* callable) {
+bool bind_callable(TaskletBody& tasklet, PyObject* callable) {
     if (!describe_callable(tasklet, callable)) return false;
     tasklet.contained = tasklet.dont_raise;
-    tasklet.remembered.set(PyRef::share(callable));
+    tasklet.bound_callable.set(PyRef::share(callable));
     return true;
 }
 
-void forget_callable(TaskletBody& tasklet) {
+void unbind_callable(TaskletBody& tasklet) {
     // All are out before the first is dropped: that may run code which binds the tasklet again.
-    PyRef dropped[] = {tasklet.remembered.take(), std::move(tasklet.target),
-                       std::move(tasklet.args),   std::move(tasklet.kwargs),
-                       tasklet.name.take(),       tasklet.module.take(),
+    PyRef dropped[] = {tasklet.bound_callable.take(),
+                       std::move(tasklet.target),
+                       std::move(tasklet.args),
+                       std::move(tasklet.kwargs),
+                       tasklet.name.take(),
+                       tasklet.module.take(),
                        tasklet.code.take()};
     for (PyRef& reference : dropped) reference.reset();
 }
 
 namespace {
 
-// The manager's trash takes what an incarnation holds before its first turn.
-void empty_incarnation(TaskletBody& tasklet, ManagerBody& manager) {
+// The manager's deferred references take what an activation holds before its first turn.
+void empty_activation(TaskletBody& tasklet, ManagerBody& manager) {
     tasklet.pending_kill = false;
-    manager.discard(std::move(tasklet.pending));
-    manager.discard(std::move(tasklet.target));
-    manager.discard(std::move(tasklet.args));
-    manager.discard(std::move(tasklet.kwargs));
+    manager.defer_decref(std::move(tasklet.pending));
+    manager.defer_decref(std::move(tasklet.target));
+    manager.defer_decref(std::move(tasklet.args));
+    manager.defer_decref(std::move(tasklet.kwargs));
 }
 
 }  // namespace
 
-void make_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs,
-                      PyRef context) {
+void make_activation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs,
+                     PyRef context) {
     if (!tasklet.context_is_set) {
-        manager.discard(tasklet.context_object.exchange(std::move(context)));
+        manager.defer_decref(tasklet.context_object.exchange(std::move(context)));
     }
-    empty_incarnation(tasklet, manager);
-    tasklet.target = tasklet.remembered.take();
+    empty_activation(tasklet, manager);
+    tasklet.target = tasklet.bound_callable.take();
     tasklet.args = std::move(args);
     tasklet.kwargs = std::move(kwargs);
     if (!tasklet.alive()) {
-        tasklet.set_state(core::State::kNew);
+        tasklet.set_state(core::TaskletState::kNew);
         allow_finalizing_again(tasklet.object);
-        manager.join_roster(tasklet);
+        manager.join_live_list(tasklet);
         if (core::Channel* joiners = tasklet.joiners.load()) joiners->open();
     }
     tasklet.paused = true;
 }
 
-void end_incarnation(TaskletBody& tasklet, ManagerBody& manager) {
+void end_activation(TaskletBody& tasklet, ManagerBody& manager) {
     // Without the GIL another thread may be about to join it: see join().
-    tasklet.state.store(core::State::kDead,
+    tasklet.state.store(core::TaskletState::kDead,
                         kHasGil ? std::memory_order_release : std::memory_order_seq_cst);
-    manager.leave_roster(tasklet);
+    manager.leave_live_list(tasklet);
     release_joiners(manager, tasklet);
     tasklet.insert_again = false;
     tasklet.context_is_set = false;
-    empty_incarnation(tasklet, manager);
-    manager.discard(tasklet.context_object.take());
+    empty_activation(tasklet, manager);
+    manager.defer_decref(tasklet.context_object.take());
 }
 
 PyObject* describe_flags(const TaskletBody& tasklet) {
@@ -143,10 +146,10 @@ const char* describe_state(const TaskletBody& tasklet) {
     if (tasklet.blocked()) return "blocked";
     if (tasklet.has_turn()) return "running";
     if (!tasklet.alive()) {
-        return tasklet.is_main || tasklet.remembered || tasklet.name ? "dead" : "unbound";
+        return tasklet.is_main || tasklet.bound_callable || tasklet.name ? "dead" : "unbound";
     }
     if (is_paused(tasklet)) return "paused";
-    return tasklet.get_state() == core::State::kNew ? "new" : "ready";
+    return tasklet.get_state() == core::TaskletState::kNew ? "new" : "ready";
 }
 
 bool is_paused(const TaskletBody& tasklet) {

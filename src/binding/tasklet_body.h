@@ -1,7 +1,7 @@
 // A tasklet as the binding knows it: the core's tasklet and the Python objects that go with it.
 //
-// Two callables must be told apart. The *remembered* one waits for the next setup(); the *target*
-// belongs to the incarnation that has its arguments and is alive. The body holds the target and its
+// Two callables must be told apart. The *bound* one waits for the next setup(); the *target*
+// belongs to the activation that has its arguments and is alive. The body holds the target and its
 // arguments until the end, although the tasklet's stack uses them: so the cycle collector sees them.
 #pragma once
 
@@ -20,15 +20,15 @@ namespace scheduler::binding {
 struct ManagerBody;
 
 // Attributes that few tasklets have. Any thread. They go with the tasklet, and not before: whoever has
-// found it in a roster may read them while the collector clears it.
+// found it in a live list may read them while the collector clears it.
 struct TaskletNotes {
     SharedRef own_name;  // str; empty: that of the callable
     SharedRef exception_handler;
     SharedRef context_manager_getter;
     SharedRef context_text;  // str
     SharedRef parent_callsite;  // str
-    core::Published<double> run_time = 0.0;
-    core::Published<bool> highlighted = false;
+    core::RelaxedAtomic<double> run_time = 0.0;
+    core::RelaxedAtomic<bool> highlighted = false;
 
     std::array<SharedRef*, 5> references() {
         return {&own_name, &exception_handler, &context_manager_getter, &context_text,
@@ -37,24 +37,24 @@ struct TaskletNotes {
 };
 
 struct TaskletBody : core::Tasklet {
-    TaskletBody(State& of_module, PyObject* self) : object(self), module_state(of_module) {}
+    TaskletBody(ModuleState& of_module, PyObject* self) : object(self), module_state(of_module) {}
 
     // Constant.
     PyObject* const object;  // whose body this is; borrowed
-    State& module_state;  // not to be asked of the type, which may be torn down first
+    ModuleState& module_state;  // not to be asked of the type, which may be torn down first
 
-    // Owner thread, and what is Published or shared: any thread may read it, and write what a program
+    // Owner thread, and what is RelaxedAtomic or shared: any thread may read it, and write what a program
     // can write.
     // Where the interpreter stopped on this tasklet's stack: set while another tasklet runs.
     InterpState* suspended = nullptr;
     PyRef pending;  // exception instance to raise at the next turn
-    core::Published<bool> pending_kill = false;  // kill(pending=True) has not been delivered
-    core::Published<bool> block_trap = false;
-    core::Published<bool> context_is_set = false;  // by set_context(), to be used as it is
-    core::Published<bool> dont_raise = false;
+    core::RelaxedAtomic<bool> pending_kill = false;  // kill(pending=True) has not been delivered
+    core::RelaxedAtomic<bool> block_trap = false;
+    core::RelaxedAtomic<bool> context_is_set = false;  // by set_context(), to be used as it is
+    core::RelaxedAtomic<bool> dont_raise = false;
     bool contained = false;  // dont_raise as it was when the callable was bound
-    core::Published<bool> ended = false;  // its thread has ended while it was alive
-    SharedRef remembered;
+    core::RelaxedAtomic<bool> ended = false;  // its thread has ended while it was alive
+    SharedRef bound_callable;
     PyRef target;
     PyRef args;
     PyRef kwargs;
@@ -65,7 +65,7 @@ struct TaskletBody : core::Tasklet {
     std::atomic<TaskletNotes*> notes{nullptr};  // owned
 
     // Where those wait who have joined it; owned, nullptr before the first one; its owner is the
-    // tasklet's object. See joining.h.
+    // tasklet's object. See join.h.
     std::atomic<core::Channel*> joiners{nullptr};
 
     // nullptr before __init__. Constant afterwards; outlives the thread.
@@ -100,22 +100,22 @@ inline PyRef error_in(const core::PostedError::Content& posted) {
 
 // Remembers `callable` (borrowed, callable) and describes it. May run Python; false with an error set if
 // that was interrupted.
-[[nodiscard]] bool remember_callable(TaskletBody& tasklet, PyObject* callable);
+[[nodiscard]] bool bind_callable(TaskletBody& tasklet, PyObject* callable);
 // Forgets callables, arguments and description. May run Python.
-void forget_callable(TaskletBody& tasklet);
+void unbind_callable(TaskletBody& tasklet);
 
 // Copies the calling code's context, so that a tasklet starts with its creator's values. None is copied
 // if the creator has none yet, which leaves the tasklet without one as well. False with an error set.
 bool copy_current_context(PyThreadState* thread, PyRef& copy);
 
-// Makes a fresh incarnation out of the remembered callable with these arguments (`kwargs` may be
-// empty): alive, paused, not queued unless it was. It runs in `context`, unless one was set. The
-// tasklet must be dead or new; what a new one had before goes to the manager's trash. Runs no Python.
-void make_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs,
-                      PyRef context);
-// The incarnation is over: dead, off the roster, pending exceptions forgotten. What must be dropped
-// afterwards goes to the manager's trash, for the caller may be in the middle of a switch.
-void end_incarnation(TaskletBody& tasklet, ManagerBody& manager);
+// Makes a fresh activation out of the bound callable with these arguments (`kwargs` may be empty):
+// alive, paused, not queued unless it was. It runs in `context`, unless one was set. The tasklet must
+// be dead or new; what a new one had before goes to the manager's deferred references. Runs no Python.
+void make_activation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs,
+                     PyRef context);
+// The activation is over: dead, off the live list, pending exceptions forgotten. What must be dropped
+// afterwards goes to the manager's deferred references, for the caller may be in the middle of a switch.
+void end_activation(TaskletBody& tasklet, ManagerBody& manager);
 
 // "<Tasklet alive=1 blocked=0 ...>" as exception handlers get it: new reference or nullptr.
 PyObject* describe_flags(const TaskletBody& tasklet);

@@ -77,7 +77,7 @@ What was passed counts, not only its value:
                             switch() or insert() starts it. args or kwargs alone
                             will do. A new tasklet that is queued keeps its place;
                             a suspended one is unwound first.
-    bind(None, args)        the same, with the callable remembered earlier.
+    bind(None, args)        the same, with the callable bound_callable earlier.
     bind(None)              unbinds: forgets callable and arguments. A suspended
                             tasklet is unwound: TaskletExit is raised inside it.
     bind()                  keeps everything.
@@ -115,7 +115,7 @@ inline constexpr char setup[] = R"doc(setup($self, /, *args, **kwargs)
 
 Give the tasklet its arguments and put it at the end of the runnables queue.
 
-Calling the tasklet does the same: t(*args, **kwargs). The callable remembered by
+Calling the tasklet does the same: t(*args, **kwargs). The callable bound_callable by
 the constructor or bind(callable) is used up; bind another before the next
 setup(). A new tasklet that is in the queue already keeps its place; a suspended
 one is unwound first: TaskletExit is raised inside it.
@@ -127,7 +127,7 @@ Returns:
     The tasklet itself.
 
 Raises:
-    RuntimeError: no callable is remembered; the tasklet is having its turn; it is
+    RuntimeError: no callable is bound_callable; the tasklet is having its turn; it is
         a main tasklet; it belongs to another thread, or to one that has ended.
 
 Threads:

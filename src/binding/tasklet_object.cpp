@@ -6,15 +6,15 @@
 
 #include <new>
 
-#include "describing.h"
 #include "errors.h"
 #include "interp/visibility.h"
-#include "joining.h"
+#include "join.h"
 #include "manager_body.h"
-#include "operations.h"
+#include "park.h"
+#include "repr.h"
 #include "switcher.h"
 #include "tasklet_docs.h"
-#include "waiting.h"
+#include "tasklet_operations.h"
 
 namespace scheduler::binding {
 
@@ -22,14 +22,14 @@ namespace {
 
 // ---- construction and destruction --------------------------------------------------------------
 
-PyObject* make(State& state, PyTypeObject* type) {
+PyObject* make(ModuleState& state, PyTypeObject* type) {
     PyObject* self = type->tp_alloc(type, 0);
     if (self != nullptr) construct_body(state, self);
     return self;
 }
 
 PyObject* tasklet_new(PyTypeObject* type, PyObject*, PyObject*) {
-    State* state = state_of_type(type);
+    ModuleState* state = state_of_type(type);
     return state != nullptr ? make(*state, type) : nullptr;
 }
 
@@ -83,10 +83,10 @@ bool has_to_die_at_home(const TaskletBody& body) {
 
 // A tasklet that never ran has nothing to unwind: it is just not alive any more.
 void die_if_new(TaskletBody& body) {
-    core::State expected = core::State::kNew;
+    core::TaskletState expected = core::TaskletState::kNew;
     if (body.get_state() != expected) return;
-    if (!body.state.compare_exchange_strong(expected, core::State::kDead)) return;
-    body.manager->leave_roster(body);
+    if (!body.state.compare_exchange_strong(expected, core::TaskletState::kDead)) return;
+    body.manager->leave_live_list(body);
     body.manager->wake();  // see end_tasklets()
 }
 
@@ -104,8 +104,8 @@ void tasklet_finalize(PyObject* self) {
     } else if (manager.switching) {
         manager.unwind_later(Py_NewRef(self), in_cycle);
     } else {
-        discard_incarnation(manager, body);
-        manager.settle();
+        end_present_activation(manager, body);
+        manager.run_deferred();
     }
 }
 
@@ -130,7 +130,7 @@ int tasklet_clear(PyObject* self) {
     // __del__ that forgets its base.
     if (needs_unwinding(body)) tasklet_finalize(self);
     if (body.started()) return 0;  // abandoned, or brought back to life: its stack needs all this
-    forget_callable(body);
+    unbind_callable(body);
     body.pending.reset();
     body.context_object.set({});
     if (TaskletNotes* const notes = body.notes.load()) {
@@ -142,19 +142,19 @@ int tasklet_clear(PyObject* self) {
 void destroy(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
     auto* object = reinterpret_cast<TaskletObject*>(self);
-    die_if_new(object->body);  // before code runs that might find it in the roster
+    die_if_new(object->body);  // before code runs that might find it in the live list
     if (object->weak_references != nullptr) PyObject_ClearWeakRefs(self);
     tasklet_clear(self);
     TaskletBody& body = object->body;
     if (!body.posted.empty()) error_in(body.posted.take()).reset();
     Py_XDECREF(static_cast<PyObject*>(body.parcel.take_payload()));
     if (ManagerBody* manager = body.get_manager()) {
-        manager->forget(body);
+        manager->detach_from_loops(body);
         manager->drop_reference();
     }
-    delete_joiners_line(body);
+    delete_join_queue(body);
     delete body.notes.load();
-    State& state = body.module_state;
+    ModuleState& state = body.module_state;
     --state.tasklets;
     body.~TaskletBody();
     state.release();
@@ -166,7 +166,7 @@ void tasklet_dealloc(PyObject* self) {
     if (finalize_in_dealloc(self)) return;
     PyObject_GC_UnTrack(self);
     const TaskletBody& body = body_of(self);
-    if (!body.remembered && !body.target && !body.args && !body.kwargs) {
+    if (!body.bound_callable && !body.target && !body.args && !body.kwargs) {
         destroy(self);
         return;
     }
@@ -175,15 +175,16 @@ void tasklet_dealloc(PyObject* self) {
     Py_TRASHCAN_END
 }
 
-// May the collector take it for garbage, if nobody refers to it but the line where it waits? Then it must
-// be sure that tasklet_finalize() is called before anything is cleared, and that nobody else wakes it.
-bool is_kept_by_line_only(const TaskletBody& waiting) {
+// May the collector take it for garbage, if nobody refers to it but the wait queue where it waits? Then
+// it must be sure that tasklet_finalize() is called before anything is cleared, and that nobody else
+// wakes it.
+bool is_kept_by_wait_queue_only(const TaskletBody& waiting) {
     return waiting.suspended != nullptr && !waiting.is_main && waiting.deadline == core::kNever &&
            Py_TYPE(waiting.object)->tp_finalize == tasklet_finalize &&
            PyObject_GC_IsFinalized(waiting.object) == 0;
 }
 
-// What it waits in is kept by the operation that waits: see wait_or_give_way() and join().
+// What it waits in is kept by the operation that waits: see block_or_yield() and join().
 int visit_place(const TaskletBody& body, visitproc visit, void* arg) {
     if constexpr (kSeesWholeFrames) {
         const core::Channel* const place = body.channel.load(std::memory_order_relaxed);
@@ -199,7 +200,7 @@ int tasklet_traverse(PyObject* self, visitproc visit, void* arg) {
         Py_VISIT(reference->get());
     }
     for (const SharedRef* reference :
-         {&body.remembered, &body.context_object, &body.name, &body.module, &body.code}) {
+         {&body.bound_callable, &body.context_object, &body.name, &body.module, &body.code}) {
         Py_VISIT(reference->borrow());
     }
     if (TaskletNotes* const notes = body.notes.load()) {
@@ -207,8 +208,8 @@ int tasklet_traverse(PyObject* self, visitproc visit, void* arg) {
     }
     Py_VISIT(static_cast<PyObject*>(body.posted.borrow()));
     Py_VISIT(static_cast<PyObject*>(body.parcel.payload()));
-    if (const core::Channel* const line = body.joiners.load()) {
-        const int result = visit_line(*line, visit, arg);
+    if (const core::Channel* const queue = body.joiners.load()) {
+        const int result = visit_wait_queue(*queue, visit, arg);
         if (result != 0) return result;
     }
     // The main tasklet's frames are the thread's: they are never garbage.
@@ -367,26 +368,26 @@ PyObject* tasklet_vectorcall(PyObject* type, PyObject* const* args, std::size_t 
     auto* exact_type = reinterpret_cast<PyTypeObject*>(type);
     ManagerBody* const manager = last_manager;
     const bool is_right = manager != nullptr && manager->state.tasklet_type == exact_type;
-    State* state = is_right ? &manager->state : state_of_type(exact_type);
+    ModuleState* state = is_right ? &manager->state : state_of_type(exact_type);
     PyObject* self = state != nullptr ? make(*state, exact_type) : nullptr;
     if (self == nullptr || init(self, count == 1 ? args[0] : Py_None) == 0) return self;
     Py_DECREF(self);
     return nullptr;
 }
 
-int visit_line(const core::Channel& line, visitproc visit, void* arg) {
+int visit_wait_queue(const core::Channel& channel, visitproc visit, void* arg) {
     int result = 0;
     if constexpr (kSeesWholeFrames) {
-        line.visit_waiting([&](const core::Tasklet& tasklet) {
+        channel.visit_waiting([&](const core::Tasklet& tasklet) {
             const auto& waiting = static_cast<const TaskletBody&>(tasklet);
-            if (is_kept_by_line_only(waiting)) result = visit(waiting.object, arg);
+            if (is_kept_by_wait_queue_only(waiting)) result = visit(waiting.object, arg);
             return result == 0;
         });
     }
     return result;
 }
 
-void construct_body(State& state, PyObject* tasklet) {
+void construct_body(ModuleState& state, PyObject* tasklet) {
     state.hold();
     new (&body_of(tasklet)) TaskletBody(state, tasklet);
     allow_try_incref(tasklet);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/channel.h"
-#include "methods.h"
+#include "method_helpers.h"
 #include "tasklet_body.h"
 
 namespace scheduler::binding {
@@ -15,12 +15,12 @@ extern PyGetSetDef tasklet_attributes[];
 PyObject* tasklet_vectorcall(PyObject* type, PyObject* const* args, std::size_t flags_and_count,
                              PyObject* names);
 
-// For tp_traverse of whatever a line belongs to: those who wait in it, each of which it owns a reference
-// to. Left out are those that somebody else may wake, or who could not be unwound in time.
-int visit_line(const core::Channel& line, visitproc visit, void* arg);
+// For tp_traverse of whatever a wait queue belongs to: those who wait in it, each of which it owns a
+// reference to. Left out are those that somebody else may wake, or who could not be unwound in time.
+int visit_wait_queue(const core::Channel& channel, visitproc visit, void* arg);
 
 // Constructs the body of an object that tp_alloc has just made, and counts it.
-void construct_body(State& state, PyObject* tasklet);
+void construct_body(ModuleState& state, PyObject* tasklet);
 
 template <>
 inline bool is_initialised<TaskletObject>(PyObject* self) {

@@ -1,4 +1,4 @@
-// Sending and receiving: what happens around core::Channel::meet().
+// Sending and receiving: what happens around core::Channel::rendezvous().
 
 #include <utility>
 
@@ -6,10 +6,10 @@
 #include "channel_object.h"
 #include "errors.h"
 #include "held_error.h"
-#include "operations.h"
-#include "survey.h"
+#include "park.h"
+#include "snapshot.h"
 #include "switcher.h"
-#include "waiting.h"
+#include "tasklet_operations.h"
 
 namespace scheduler::binding {
 
@@ -17,9 +17,9 @@ namespace {
 
 using core::Direction;
 using core::Ending;
-using core::Match;
-using core::Meeting;
 using core::Parcel;
+using core::Rendezvous;
+using core::RendezvousResult;
 
 // Why the current tasklet must not wait. It is asked once: other threads may change the answer.
 enum class Obstacle : unsigned char {
@@ -36,31 +36,32 @@ inline Obstacle find_obstacle(ManagerBody& manager, const TaskletBody& self) {
     if (self.block_trap) return Obstacle::kBlockTrap;
     if (self.is_main && !may_main_wait(manager)) return Obstacle::kDeadlock;
     if (manager.ending && !manager.unwinding_current()) return Obstacle::kThreadEnding;
-    return would_be_refused(manager) ? Obstacle::kNoSwitch : Obstacle::kNone;
+    return cannot_switch(manager) ? Obstacle::kNoSwitch : Obstacle::kNone;
 }
 
 // Nor give way to a partner that it has served, which goes on by itself then.
 bool may_not_give_way(const ManagerBody& manager) {
-    return would_be_refused(manager) || manager.ending;
+    return cannot_switch(manager) || manager.ending;
 }
 
 // kFailed: an error is set. kClosing: none is, and kChannelClosing is the one to raise.
 enum class Transfer : unsigned char { kDone, kFailed, kQueued, kClosing };
 
 // The current tasklet would have to wait, and cannot.
-Transfer refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obstacle, bool closing) {
+Transfer refuse_to_wait(ManagerBody& manager, const Rendezvous& match, Obstacle obstacle,
+                        bool closing) {
     if (obstacle == Obstacle::kPending) {
-        nothing_pending(manager);
+        check_nothing_pending(manager);
     } else if (obstacle == Obstacle::kBlockTrap) {
         refuse(Refusal::kBlockTrap);
-    } else if (closing || match.meeting == Meeting::kClosing) {
+    } else if (closing || match.result == RendezvousResult::kClosing) {
         return Transfer::kClosing;
     } else if (obstacle == Obstacle::kDeadlock) {
         refuse_deadlock(manager);
     } else if (obstacle == Obstacle::kThreadEnding) {
         refuse(Refusal::kThreadEnding);
     } else {
-        may_switch(manager);
+        check_can_switch(manager);
     }
     return Transfer::kFailed;
 }
@@ -69,25 +70,27 @@ Transfer refuse_to_wait(ManagerBody& manager, const Match& match, Obstacle obsta
 // received, is dropped.
 void give_up_transfer(ManagerBody& manager, ChannelObject& channel) {
     drop_parcel(manager, manager.current_body());
-    manager.discard(&channel.ob_base);
-    ErrorStash stash;  // not while it is in line: on 3.11 this may start a collection
-    manager.settle();
+    manager.defer_decref(&channel.ob_base);
+    ErrorStash stash;  // not while it is in the wait queue: on 3.11 this may start a collection
+    manager.run_deferred();
 }
 
-// The caller's suspension failed with the error that is set. Does its transfer succeed all the same, for
-// it is complete? Then a sender that was in line has nothing left, and a receiver has something.
+// The caller's suspension failed with the error that is set. Does its transfer succeed all the same,
+// for it is complete? Then a sender that was in the wait queue has nothing left, and a receiver has
+// something.
 bool succeeds_anyway(ManagerBody& manager, Direction direction, Ending how) {
     const bool is_empty = manager.current_body().parcel.empty();
     const bool is_complete = how != Ending::kBlock || is_empty == (direction == Direction::kSend);
     return is_complete && hold_error(manager);
 }
 
-// Gives control away: in line until the transfer is done, or because the partner, which has its parcel
-// already, goes first. What the caller receives, or has received, lies in the tasklet meanwhile, where
-// the collector sees it. Both cases make one and the same call of suspend(), see there.
-SCHED_ALWAYS_INLINE bool wait_or_give_way(ManagerBody& manager, ChannelObject& channel,
-                                          TaskletBody& self, Direction direction, Parcel& parcel,
-                                          Ending how) {
+// Gives control away: in the wait queue until the transfer is done, or because the partner, which has
+// its parcel already, goes first. What the caller receives, or has received, lies in the tasklet
+// meanwhile, where the collector sees it. Both cases make one and the same call of suspend(), see
+// there.
+SCHED_ALWAYS_INLINE bool block_or_yield(ManagerBody& manager, ChannelObject& channel,
+                                        TaskletBody& self, Direction direction, Parcel& parcel,
+                                        Ending how) {
     Py_INCREF(&channel.ob_base);
     if (how != Ending::kBlock) self.parcel = std::exchange(parcel, Parcel());
     if (!suspend(manager, how) && !succeeds_anyway(manager, direction, how)) {
@@ -99,14 +102,14 @@ SCHED_ALWAYS_INLINE bool wait_or_give_way(ManagerBody& manager, ChannelObject& c
     return true;
 }
 
-// The deque of a queue channel takes the place of its line of senders: a sender that finds nobody
+// The deque of a queue channel takes the place of its wait queue of senders: a sender that finds nobody
 // leaves `item` there, and a receiver that finds something there takes that.
 struct ItemQueue {
     PyObject* deque = nullptr;
     PyObject* item = nullptr;  // of a sender; a receiver has none
 };
 
-// Looks at the deque, and acts on it, with nothing else coming between that and meet(): the caller
+// Looks at the deque, and acts on it, with nothing else coming between that and rendezvous(): the caller
 // holds the channel's QueueGuard.
 Transfer use_queue(ManagerBody& manager, const core::Channel& channel, const ItemQueue& queue) {
     if (queue.item == nullptr) {
@@ -140,16 +143,17 @@ bool is_refused_to_give_way(ManagerBody& manager, const core::Channel& channel,
         is_alone = is_alone && partner.manager != &manager;
         return false;
     });
-    return !is_alone && !may_switch(manager);
+    return !is_alone && !check_can_switch(manager);
 }
 
 // Meets the partner, or waits for one. Carefully: something may forbid to give way.
 template <bool Carefully>
-SCHED_ALWAYS_INLINE Transfer meet(ManagerBody* manager, ChannelObject& channel, Direction direction,
-                                  Parcel& parcel, const ItemQueue& queue) {
+SCHED_ALWAYS_INLINE Transfer rendezvous(ManagerBody* manager, ChannelObject& channel,
+                                        Direction direction, Parcel& parcel,
+                                        const ItemQueue& queue) {
     TaskletBody& self = manager->current_body();
     Obstacle obstacle = Obstacle::kNone;
-    Match match{};
+    Rendezvous match{};
     Transfer queued = Transfer::kDone;
     {
         QueueGuard guard(queue.deque != nullptr ? &channel.queue_mutex : nullptr);
@@ -157,43 +161,43 @@ SCHED_ALWAYS_INLINE Transfer meet(ManagerBody* manager, ChannelObject& channel, 
             queued = use_queue(*manager, channel.channel, queue);
             if (queued != Transfer::kDone) return queued;
         }
-        match = channel.channel.meet_or_ask(direction, self, parcel, [&] {
+        match = channel.channel.rendezvous_or_ask(direction, self, parcel, [&] {
             obstacle = find_obstacle(*manager, self);
             return queue.item == nullptr && obstacle == Obstacle::kNone;
         });
-        if (queue.item != nullptr && match.meeting == Meeting::kMustWait) {
+        if (queue.item != nullptr && match.result == RendezvousResult::kWouldBlock) {
             queued = use_queue(*manager, channel.channel, queue);
         }
     }
     Ending how = Ending::kBlock;
-    switch (match.meeting) {
-        case Meeting::kMet:
-        case Meeting::kMetAbroad: {
+    switch (match.result) {
+        case RendezvousResult::kMatched:
+        case RendezvousResult::kMatchedRemote: {
             const bool yields = channel.channel.caller_yields(direction);
-            if (match.partner != nullptr) manager->welcome(*match.partner, yields);
+            if (match.partner != nullptr) manager->make_runnable(*match.partner, yields);
             if (!yields || (Carefully && may_not_give_way(*manager))) return Transfer::kDone;
             how = Ending::kRequeue;
             break;
         }
-        case Meeting::kJoined:
+        case RendezvousResult::kEnqueued:
             break;
-        case Meeting::kMustWait:
-        case Meeting::kClosing:
-            manager->discard(static_cast<PyObject*>(parcel.take_payload()));
+        case RendezvousResult::kWouldBlock:
+        case RendezvousResult::kClosing:
+            manager->defer_decref(static_cast<PyObject*>(parcel.take_payload()));
             ErrorStash stash;
-            manager->settle();
+            manager->run_deferred();
             if (queue.item != nullptr) return queued;
             return refuse_to_wait(*manager, match, obstacle, channel.channel.closing());
     }
-    return wait_or_give_way(*manager, channel, self, direction, parcel, how) ? Transfer::kDone
-                                                                             : Transfer::kFailed;
+    return block_or_yield(*manager, channel, self, direction, parcel, how) ? Transfer::kDone
+                                                                           : Transfer::kFailed;
 }
 
 // transfer() with everything that may come before it.
 [[gnu::noinline]] Transfer transfer_carefully(PyObject* object, Direction direction, Parcel& parcel,
                                               const ItemQueue& queue) {
     ChannelObject& channel = channel_of(object);
-    State& state = *channel.state;
+    ModuleState& state = *channel.state;
     ManagerBody* manager = enter_carefully(state);
     if (manager != nullptr && state.channel_callback) {
         call_channel_callback(state, object, manager->current_body().object,
@@ -205,19 +209,19 @@ SCHED_ALWAYS_INLINE Transfer meet(ManagerBody* manager, ChannelObject& channel, 
         Py_XDECREF(static_cast<PyObject*>(parcel.take_payload()));
         return Transfer::kFailed;
     }
-    return meet<true>(manager, channel, direction, parcel, queue);
+    return rendezvous<true>(manager, channel, direction, parcel, queue);
 }
 
 // One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
 SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
                                       const ItemQueue& queue) {
     ChannelObject& channel = channel_of(object);
-    State& state = *channel.state;
+    ModuleState& state = *channel.state;
     ManagerBody* const manager = last_manager_if_right(state);
     if (manager == nullptr || manager->has_mail() || state.channel_callback) {
         return transfer_carefully(object, direction, parcel, queue);
     }
-    return meet<false>(manager, channel, direction, parcel, queue);
+    return rendezvous<false>(manager, channel, direction, parcel, queue);
 }
 
 // What has been received: a new reference, or nullptr with the sent exception raised.
@@ -243,7 +247,7 @@ PyObject* fail(PyObject* channel, Transfer result, AtClose at_close) {
 }  // namespace
 
 void drop_parcel(ManagerBody& manager, TaskletBody& tasklet) {
-    manager.discard(static_cast<PyObject*>(tasklet.parcel.take_payload()));
+    manager.defer_decref(static_cast<PyObject*>(tasklet.parcel.take_payload()));
 }
 
 PyObject* exchange(PyObject* channel, Direction direction, Parcel::Kind kind, PyObject* payload,
@@ -258,13 +262,13 @@ bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {
     PyObject *ok = nullptr, *data = nullptr;
     if (!PyArg_ParseTuple(item, "OO", &ok, &data)) return false;
     const ItemQueue queue{deque, item};
-    const core::Channel& line = channel_of(channel).channel;
+    const core::Channel& core_channel = channel_of(channel).channel;
     ManagerBody* manager = enter(*channel_of(channel).state);
     if (manager == nullptr) return false;
     {
         QueueGuard guard(&channel_of(channel).queue_mutex);
-        if (line.would_block(Direction::kSend) && !line.closing()) {
-            return use_queue(*manager, line, queue) != Transfer::kFailed;
+        if (core_channel.would_block(Direction::kSend) && !core_channel.closing()) {
+            return use_queue(*manager, core_channel, queue) != Transfer::kFailed;
         }
     }
     const bool is_value = ok == Py_True;

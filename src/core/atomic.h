@@ -71,22 +71,22 @@ inline void spin_once() {
 // A value that one thread at a time writes and that any thread may read at any moment. What is read
 // may be out of date, and says nothing about other values.
 template <typename T>
-class Published {
+class RelaxedAtomic {
   public:
-    Published(T value = T()) : value_(value) {}
-    Published(const Published&) = delete;
+    RelaxedAtomic(T value = T()) : value_(value) {}
+    RelaxedAtomic(const RelaxedAtomic&) = delete;
 
     operator T() const { return value_.load(std::memory_order_relaxed); }
-    Published& operator=(T value) {
+    RelaxedAtomic& operator=(T value) {
         value_.store(value, std::memory_order_relaxed);
         return *this;
     }
-    Published& operator=(const Published&) = delete;
-    [[gnu::always_inline]] Published& operator+=(T change) {
+    RelaxedAtomic& operator=(const RelaxedAtomic&) = delete;
+    [[gnu::always_inline]] RelaxedAtomic& operator+=(T change) {
         return *this = static_cast<T>(*this + change);
     }
-    [[gnu::always_inline]] Published& operator++() { return *this += 1; }
-    [[gnu::always_inline]] Published& operator--() { return *this += static_cast<T>(-1); }
+    [[gnu::always_inline]] RelaxedAtomic& operator++() { return *this += 1; }
+    [[gnu::always_inline]] RelaxedAtomic& operator--() { return *this += static_cast<T>(-1); }
 
   private:
     std::atomic<T> value_;

@@ -2,23 +2,23 @@
 
 namespace scheduler::core {
 
-bool Channel::withdraw(Tasklet& tasklet) {
+bool Channel::cancel_wait(Tasklet& tasklet) {
     {
         LockGuard guard(lock_);
         if (unlink_locked(tasklet)) {
-            tasklet.set_state(State::kReady);
+            tasklet.set_state(TaskletState::kReady);
             return true;
         }
     }
-    tasklet.manager->end_transit(tasklet);
+    tasklet.manager->complete_delivery(tasklet);
     return false;
 }
 
-bool Channel::evict(Tasklet& tasklet) {
+bool Channel::cancel_remote_wait(Tasklet& tasklet) {
     ScheduleManager* manager = nullptr;
     {
         LockGuard guard(lock_);
-        // Under the lock: whoever takes the error cannot take the tasklet out of the line as well.
+        // Under the lock: whoever takes the error cannot take the tasklet out of the wait queue as well.
         if (tasklet.posted.empty() || !unlink_locked(tasklet)) return false;
         manager = &post_locked(tasklet, mail::kError | mail::kWake);
     }
@@ -30,7 +30,7 @@ ScheduleManager& Channel::post_locked(Tasklet& tasklet, std::uint32_t bits) {
     ScheduleManager& manager = *tasklet.manager;
     // As soon as it is posted the tasklet may end, and its thread.
     manager.add_reference();
-    tasklet.set_state(State::kInTransit);
+    tasklet.set_state(TaskletState::kInTransit);
     manager.post_silently(tasklet, bits);
     return manager;
 }

@@ -4,7 +4,7 @@
 // transfer moves a parcel between two tasklets under the channel's lock; the channel never jumps,
 // waits or touches a runnables queue. A waiting tasklet of this thread comes back to the caller, who
 // queues it; one of another thread is posted to the inbox of its manager before the lock is
-// released, so that a thread which has withdrawn its tasklets and then drained its inbox has missed
+// released, so that a thread which has taken out its tasklets and then drained its inbox has missed
 // nothing. That thread is woken once the lock is released.
 //
 // The line owns one reference to each waiting tasklet; it goes along with a tasklet that leaves.
@@ -21,17 +21,17 @@ namespace scheduler::core {
 enum class Direction : std::int8_t { kReceive = -1, kSend = 1 };
 
 // What came of a send or receive.
-enum class Meeting : std::uint8_t {
-    kMet,  // transfer complete; the partner waits to be queued by the caller
-    kMetAbroad,  // transfer complete; the partner was posted to its own thread
-    kJoined,  // nobody there: the caller is in the line now and must suspend
-    kMustWait,  // nobody there, and the caller may not wait: nothing has happened
+enum class RendezvousResult : std::uint8_t {
+    kMatched,  // transfer complete; the partner waits to be queued by the caller
+    kMatchedRemote,  // transfer complete; the partner was posted to its own thread
+    kEnqueued,  // nobody there: the caller is in the wait queue now and must suspend
+    kWouldBlock,  // nobody there, and the caller may not wait: nothing has happened
     kClosing,  // nobody there and the channel is closing: nothing has happened
 };
 
-struct Match {
-    Meeting meeting;
-    Tasklet* partner;  // kMet only
+struct Rendezvous {
+    RendezvousResult result;
+    Tasklet* partner;  // kMatched only
 };
 
 class Channel {
@@ -48,34 +48,35 @@ class Channel {
 
     // Sends or receives for `self`, the calling thread's current tasklet. A sender's parcel goes
     // to its partner, or stays in `self.parcel` while it waits; a receiver's comes in `self.parcel`.
-    // With `may_join` false a caller that would have to wait is refused instead.
-    Match meet(Direction direction, Tasklet& self, bool may_join) {
-        return meet(direction, self, self.parcel, may_join);
+    // With `may_wait` false a caller that would have to wait is refused instead.
+    Rendezvous rendezvous(Direction direction, Tasklet& self, bool may_wait) {
+        return rendezvous(direction, self, self.parcel, may_wait);
     }
-    Match meet(Direction direction, Tasklet& self, Parcel& parcel, bool may_join) {
-        return meet_or_ask(direction, self, parcel, [may_join] { return may_join; });
+    Rendezvous rendezvous(Direction direction, Tasklet& self, Parcel& parcel, bool may_wait) {
+        return rendezvous_or_ask(direction, self, parcel, [may_wait] { return may_wait; });
     }
-    // The same with an envelope of the caller's. `self.parcel` is touched only if `self` joins the
-    // line, so that one who may not join may be in a line already: code that runs in a callback while
-    // its tasklet suspends. `may_join()` is asked if the answer matters, under the lock.
-    template <typename MayJoin>
-    SCHED_ALWAYS_INLINE Match meet_or_ask(Direction direction, Tasklet& self, Parcel& parcel,
-                                          MayJoin may_join) SCHED_EXCLUDES(lock_) {
-        ScheduleManager* abroad = nullptr;
-        const Match match = meet_and_post(direction, self, parcel, may_join, abroad);
-        if (match.meeting == Meeting::kMetAbroad) wake(*abroad);
+    // The same with an envelope of the caller's. `self.parcel` is touched only if `self` enters the
+    // wait queue, so that one who may not wait may be in one already: code that runs in a callback while
+    // its tasklet suspends. `may_wait()` is asked if the answer matters, under the lock.
+    template <typename MayWait>
+    SCHED_ALWAYS_INLINE Rendezvous rendezvous_or_ask(Direction direction, Tasklet& self,
+                                                     Parcel& parcel, MayWait may_wait)
+        SCHED_EXCLUDES(lock_) {
+        ScheduleManager* remote = nullptr;
+        const Rendezvous match = rendezvous_and_post(direction, self, parcel, may_wait, remote);
+        if (match.result == RendezvousResult::kMatchedRemote) wake(*remote);
         return match;
     }
 
-    // Takes a waiting tasklet out of the line; it becomes kReady. False: it is not (or no longer)
-    // waiting here; one that was served from abroad is queued by now, or, if it is main, running. The
-    // parcel stays with it.
-    bool withdraw(Tasklet& tasklet) SCHED_EXCLUDES(lock_);
+    // Takes a waiting tasklet out of the wait queue; it becomes kReady. False: it is not (or no longer)
+    // waiting here; one that was served by another thread is queued by now, or, if it is main, running.
+    // The parcel stays with it.
+    bool cancel_wait(Tasklet& tasklet) SCHED_EXCLUDES(lock_);
 
     // The same for a tasklet of another thread, for which an error has been posted: it is kInTransit,
     // and its thread is told to wake it. False also when its thread has taken the error meanwhile: by
     // now the tasklet may have raised it and wait anew.
-    bool evict(Tasklet& tasklet) SCHED_EXCLUDES(lock_);
+    bool cancel_remote_wait(Tasklet& tasklet) SCHED_EXCLUDES(lock_);
 
     void* owner() const { return owner_; }
 
@@ -85,8 +86,8 @@ class Channel {
     bool would_block(Direction direction) const {
         return balance() * static_cast<int>(direction) >= 0;
     }
-    // Calls `visit(Tasklet&)` for all who wait, in line order, until it returns false. It runs under
-    // the lock: it may count, compare and add references, and nothing else.
+    // Calls `visit(Tasklet&)` for all who wait, in the order of the wait queue, until it returns false.
+    // It runs under the lock: it may count, compare and add references, and nothing else.
     template <typename Visit>
     void visit_waiting(Visit visit) const SCHED_EXCLUDES(lock_) {
         LockGuard guard(lock_);
@@ -106,12 +107,13 @@ class Channel {
     bool closed() const SCHED_EXCLUDES(lock_);
 
   private:
-    // meet() up to the moment when the thread of a partner abroad has to be woken, which waits until
-    // the lock is released: else the thread that wakes runs into it.
-    template <typename MayJoin>
-    Match meet_and_post(Direction direction, Tasklet& self, Parcel& parcel, MayJoin may_join,
-                        ScheduleManager*& abroad) SCHED_EXCLUDES(lock_);
-    // Sends a tasklet that has left the line home to its own thread; wake() that afterwards.
+    // rendezvous() up to the moment when the thread of a partner on another thread has to be woken,
+    // which waits until the lock is released: else the thread that wakes runs into it.
+    template <typename MayWait>
+    Rendezvous rendezvous_and_post(Direction direction, Tasklet& self, Parcel& parcel,
+                                   MayWait may_wait, ScheduleManager*& remote)
+        SCHED_EXCLUDES(lock_);
+    // Posts a tasklet that has left the wait queue to its own thread; wake() that afterwards.
     static ScheduleManager& post_locked(Tasklet& tasklet, std::uint32_t bits);
     static void wake(ScheduleManager& manager);
     bool unlink_locked(Tasklet& tasklet) SCHED_REQUIRES(lock_) {
@@ -140,22 +142,23 @@ class Channel {
 
 // ---- the path of a transfer, inline ------------------------------------------------------------
 
-template <typename MayJoin>
-SCHED_ALWAYS_INLINE Match Channel::meet_and_post(Direction direction, Tasklet& self, Parcel& parcel,
-                                                 MayJoin may_join, ScheduleManager*& abroad) {
+template <typename MayWait>
+SCHED_ALWAYS_INLINE Rendezvous Channel::rendezvous_and_post(Direction direction, Tasklet& self,
+                                                            Parcel& parcel, MayWait may_wait,
+                                                            ScheduleManager*& remote) {
     LockGuard guard(lock_);
     const bool sending = direction == Direction::kSend;
     Tasklet* partner = waiting_.front();
     if (partner == nullptr || senders_ == sending) {
-        if (!may_join()) return {Meeting::kMustWait, nullptr};
-        if (closing_) return {Meeting::kClosing, nullptr};
+        if (!may_wait()) return {RendezvousResult::kWouldBlock, nullptr};
+        if (closing_) return {RendezvousResult::kClosing, nullptr};
         self.manager->leave_queue_to_wait(self);
         if (&parcel != &self.parcel) self.parcel = std::move(parcel);
         self.channel.store(this, std::memory_order_release);
-        self.set_state(State::kBlocked);
+        self.set_state(TaskletState::kBlocked);
         senders_ = sending;
         waiting_.push_back(self);
-        return {Meeting::kJoined, nullptr};
+        return {RendezvousResult::kEnqueued, nullptr};
     }
 
     unlink_locked(*partner);
@@ -165,11 +168,11 @@ SCHED_ALWAYS_INLINE Match Channel::meet_and_post(Direction direction, Tasklet& s
         parcel = std::move(partner->parcel);
     }
     if (partner->manager == self.manager) {
-        partner->set_state(State::kReady);
-        return {Meeting::kMet, partner};
+        partner->set_state(TaskletState::kReady);
+        return {RendezvousResult::kMatched, partner};
     }
-    abroad = &post_locked(*partner, caller_yields(direction) ? mail::kWakeFirst : mail::kWake);
-    return {Meeting::kMetAbroad, nullptr};
+    remote = &post_locked(*partner, caller_yields(direction) ? mail::kWakeFirst : mail::kWake);
+    return {RendezvousResult::kMatchedRemote, nullptr};
 }
 
 }  // namespace scheduler::core

@@ -6,14 +6,14 @@
 // x86-64 and aarch64 differ only in there.
 //
 // What goes along with a stack: the callee-saved registers, and the control words of floating-point
-// numbers (float_control.h). On x86-64 a new stack starts with those of who prepared it, on aarch64 with
-// those of who entered it: whoever wants others applies them there. What does not: signal mask, errno, thread_local variables, and
-// the C++ runtime's list of exceptions in flight (__cxa_get_globals), which whoever switches inside
-// a `catch` block must carry by himself.
+// numbers (float_control.h). On x86-64 a new stack starts with those of who prepared it, on aarch64
+// with those of who entered it: whoever wants others applies them there. What does not: signal mask,
+// errno, thread_local variables, and the C++ runtime's list of exceptions in flight
+// (__cxa_get_globals), which whoever switches inside a `catch` block must carry by himself.
 //
 // Backtraces and C++ unwinding end cleanly at a stack's first frame: make_fcontext() lays a return
-// address there whose unwind information says so. So pthread_exit() works on any stack: it unwinds
-// that stack and ends the thread. Nothing on that path may be noexcept.
+// address there whose unwind information says so. So pthread_exit() works on any stack: it unwinds that
+// stack and ends the thread. Nothing on that path may be noexcept.
 //
 // Threads: a Context belongs to one thread, from prepare() to retire().
 #pragma once

@@ -1,8 +1,8 @@
 // How the processor computes with floating-point numbers: rounding, flush-to-zero, which errors trap.
 //
-// These words belong to a stack, as registers do that a callee keeps: code that sets them for a while, and
-// switches meanwhile, sets them for itself alone. On x86-64 the jump carries them. On aarch64 it does not:
-// there a StoppedFloatControl beside the jump does.
+// These words belong to a stack, as registers do that a callee keeps: code that sets them for a while,
+// and switches meanwhile, sets them for itself alone. On x86-64 the jump carries them. On aarch64 it
+// does not: there a StoppedFloatControl beside the jump does.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,7 @@ ScheduleManager::ScheduleManager(const Host& host, Tasklet& main, std::size_t st
     : host_(host), main_(main), current_(&main), stacks_(new StackSupply(stack_bytes)) {
     main.is_main = true;
     main.manager = this;
-    main.set_state(State::kRunning);
+    main.set_state(TaskletState::kRunning);
 }
 
 std::int64_t ScheduleManager::now() {
@@ -43,70 +43,71 @@ Mail ScheduleManager::take_mail() {
     if (unread_ == nullptr) return {nullptr, 0, 0};
     Tasklet& tasklet = *unread_;
     unread_ = tasklet.mail_next;
-    Mail letter{&tasklet, tasklet.get_mail(), 1};
+    Mail message{&tasklet, tasklet.get_mail(), 1};
     bool wakes = false;
     bool too_early = false;
     do {
-        wakes = (letter.bits & mail::kWakes) != 0;
-        // Whoever took it out of the line is still about to post: what was asked before waits for
-        // that letter, so that the tasklet does not run, and end, behind the poster's back.
-        too_early = !wakes && tasklet.get_state() == State::kInTransit;
+        wakes = (message.bits & mail::kWakes) != 0;
+        // Whoever took it out of the wait queue is still about to post: what was asked before waits for
+        // that message, so that the tasklet does not run, and end, behind the poster's back.
+        too_early = !wakes && tasklet.get_state() == TaskletState::kInTransit;
     } while (!tasklet.mail.compare_exchange_weak(
-        letter.bits, too_early ? letter.bits & ~mail::kPosted : 0, std::memory_order_acq_rel));
+        message.bits, too_early ? message.bits & ~mail::kPosted : 0, std::memory_order_acq_rel));
     if (too_early) return {&tasklet, 0, 1};
 
-    if (wakes && tasklet.get_state() == State::kInTransit) {
-        welcome(tasklet, (letter.bits & mail::kWakeFirst) != 0);
+    if (wakes && tasklet.get_state() == TaskletState::kInTransit) {
+        make_runnable(tasklet, (message.bits & mail::kWakeFirst) != 0);
     }
-    if ((letter.bits & mail::kRemove) != 0 && !tasklet.has_turn() && take_out(tasklet)) {
+    if ((message.bits & mail::kRemove) != 0 && !tasklet.has_turn() && take_out(tasklet)) {
         tasklet.paused = true;
-        ++letter.references;
+        ++message.references;
     }
-    if ((letter.bits & mail::kInsert) != 0 && tasklet.alive() && !tasklet.blocked() &&
+    if ((message.bits & mail::kInsert) != 0 && tasklet.alive() && !tasklet.blocked() &&
         insert(tasklet)) {
         host_.retain(tasklet);
     }
-    return letter;
+    return message;
 }
 
-void ScheduleManager::end_transit(Tasklet& tasklet) {
-    if (tasklet.get_state() != State::kInTransit) return;
+void ScheduleManager::complete_delivery(Tasklet& tasklet) {
+    if (tasklet.get_state() != TaskletState::kInTransit) return;
     const std::uint32_t bits = tasklet.mail.fetch_and(~mail::kWakes, std::memory_order_acq_rel);
-    if ((bits & mail::kWakes) != 0) welcome(tasklet, (bits & mail::kWakeFirst) != 0);
+    if ((bits & mail::kWakes) != 0) make_runnable(tasklet, (bits & mail::kWakeFirst) != 0);
 }
 
-// ---- roster ------------------------------------------------------------------------------------
+// ---- live list ------------------------------------------------------------------------------------
 
-void ScheduleManager::join_roster(Tasklet& tasklet) {
-    LockGuard guard(roster_lock_);
-    tasklet.roster_prev = nullptr;
-    tasklet.roster_next = roster_;
-    if (roster_ != nullptr) roster_->roster_prev = &tasklet;
-    roster_ = &tasklet;
+void ScheduleManager::join_live_list(Tasklet& tasklet) {
+    LockGuard guard(live_list_lock_);
+    tasklet.live_list_prev = nullptr;
+    tasklet.live_list_next = live_list_;
+    if (live_list_ != nullptr) live_list_->live_list_prev = &tasklet;
+    live_list_ = &tasklet;
 }
 
-void ScheduleManager::leave_roster(Tasklet& tasklet) {
-    LockGuard guard(roster_lock_);
-    if (tasklet.roster_prev != nullptr) {
-        tasklet.roster_prev->roster_next = tasklet.roster_next;
+void ScheduleManager::leave_live_list(Tasklet& tasklet) {
+    LockGuard guard(live_list_lock_);
+    if (tasklet.live_list_prev != nullptr) {
+        tasklet.live_list_prev->live_list_next = tasklet.live_list_next;
     } else {
-        SCHED_CHECK(roster_ == &tasklet, "a tasklet leaves a roster that it is not in");
-        roster_ = tasklet.roster_next;
+        SCHED_CHECK(live_list_ == &tasklet, "a tasklet leaves a roster that it is not in");
+        live_list_ = tasklet.live_list_next;
     }
-    if (tasklet.roster_next != nullptr) tasklet.roster_next->roster_prev = tasklet.roster_prev;
-    tasklet.roster_prev = tasklet.roster_next = nullptr;
+    if (tasklet.live_list_next != nullptr)
+        tasklet.live_list_next->live_list_prev = tasklet.live_list_prev;
+    tasklet.live_list_prev = tasklet.live_list_next = nullptr;
 }
 
 Tasklet* ScheduleManager::any_live_tasklet() {
-    LockGuard guard(roster_lock_);
-    Tasklet* tasklet = roster_;
-    while (tasklet != nullptr && !host_.try_retain(*tasklet)) tasklet = tasklet->roster_next;
+    LockGuard guard(live_list_lock_);
+    Tasklet* tasklet = live_list_;
+    while (tasklet != nullptr && !host_.try_retain(*tasklet)) tasklet = tasklet->live_list_next;
     return tasklet;
 }
 
 bool ScheduleManager::has_live_tasklets() const {
-    LockGuard guard(roster_lock_);
-    return roster_ != nullptr;
+    LockGuard guard(live_list_lock_);
+    return live_list_ != nullptr;
 }
 
 // ---- timers ------------------------------------------------------------------------------------
@@ -139,10 +140,10 @@ void ScheduleManager::fire_timers() {
         Tasklet& tasklet = *timers_.begin()->second;
         cancel_timer(tasklet);
         Channel* const channel = tasklet.channel.load();
-        // Out of the line already: it has been served in time.
-        if (channel == nullptr || !channel->withdraw(tasklet)) continue;
+        // Out of the wait queue already: it has been served in time.
+        if (channel == nullptr || !channel->cancel_wait(tasklet)) continue;
         tasklet.timed_out = true;
-        welcome(tasklet, false);
+        make_runnable(tasklet, false);
     }
 }
 
@@ -170,7 +171,7 @@ bool ScheduleManager::insert(Tasklet& tasklet) {
         tasklet.insert_again = true;
         return false;
     }
-    if (tasklet.queued() || tasklet.get_state() == State::kInTransit) return false;
+    if (tasklet.queued() || tasklet.get_state() == TaskletState::kInTransit) return false;
     tasklet.paused = false;
     append(tasklet);
     return true;
@@ -208,7 +209,7 @@ void ScheduleManager::open_loop(RunLoop& loop, Tasklet* first) {
     loop.anchor = first != nullptr ? first->prev : node(*current_);
     loop.last = first != nullptr ? runnables_.back() : nullptr;
     // Another thread may have served main already.
-    loop.waking = current_ == &main_ && main_.get_state() != State::kRunning;
+    loop.waking = current_ == &main_ && main_.get_state() != TaskletState::kRunning;
     loop.outer = std::exchange(loop_, &loop);
     ++current_->driving;
     mark(loop.anchor, loop.last, 1);
@@ -228,16 +229,16 @@ void ScheduleManager::close_loop(RunLoop& loop) {
     loop_ = loop.outer;
 }
 
-EndOfTurn ScheduleManager::die_unborn(Tasklet& tasklet, bool silently) {
+EndOfTurn ScheduleManager::finish_unstarted(Tasklet& tasklet, bool silently) {
     unlink(tasklet);
-    tasklet.set_state(State::kDead);
+    tasklet.set_state(TaskletState::kDead);
     tasklet.insert_again = false;
     if (loop_->driver == &main_) limit_.charge_turn();
     if (silently) ++completed_;
     return {!ends_loop(tasklet), &tasklet};
 }
 
-void ScheduleManager::forget(Tasklet& tasklet) {
+void ScheduleManager::detach_from_loops(Tasklet& tasklet) {
     if (tasklet.loop_marks.load(std::memory_order_acquire) == 0) return;
     for (RunLoop* loop = loop_; loop != nullptr; loop = loop->outer) {
         if (loop->anchor == &tasklet) loop->anchor = nullptr;

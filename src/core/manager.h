@@ -10,7 +10,7 @@
 //     reference to it. Main is never linked: the queue's head stands for it.
 //  2. The current tasklet has its turn in the innermost run loop; the driver of that loop has its
 //     turn in the loop around it, and so on out to main, which is in no loop.
-//  3. A tasklet that is in no queue and no line is kept alive by its users alone.
+//  3. A tasklet that is in no queue and no wait queue is kept alive by its users alone.
 //
 // Threads: a manager belongs to the thread that made it. Other threads may call what is marked "any
 // thread"; everything else is for the owner thread.
@@ -32,8 +32,8 @@
 
 namespace scheduler::core {
 
-// What the core needs of whoever embeds it, and all that it calls there. None of these may call the core, but
-// for the destructor of the manager.
+// What the core needs of whoever embeds it, and all that it calls there. None of these may call the
+// core, but for the destructor of the manager.
 struct Host {
     // Adds a reference to a tasklet. Called with locks held: it must only count.
     void (*retain)(Tasklet& tasklet);
@@ -48,7 +48,7 @@ struct Host {
 // How a turn ended.
 enum class Ending : std::uint8_t {
     kRequeue,  // to the end of the queue
-    kBlock,  // in the line of a channel already
+    kBlock,  // in the wait queue of a channel already
     kRequeueBehindNext,  // behind the one that goes next (flat mode)
     kLeave,  // out of the queue, paused
     kReturn,  // dead, silently
@@ -104,19 +104,19 @@ class ScheduleManager {
     bool finished() const { return finished_.load(std::memory_order_acquire); }
     SCHED_ALWAYS_INLINE bool has_mail() const { return unread_ != nullptr || !inbox_.empty(); }
 
-    // The roster names every live tasklet, so that a thread which ends finds them all.
-    void join_roster(Tasklet& tasklet) SCHED_EXCLUDES(roster_lock_);
-    void leave_roster(Tasklet& tasklet) SCHED_EXCLUDES(roster_lock_);
+    // The live list names every live tasklet, so that a thread which ends finds them all.
+    void join_live_list(Tasklet& tasklet) SCHED_EXCLUDES(live_list_lock_);
+    void leave_live_list(Tasklet& tasklet) SCHED_EXCLUDES(live_list_lock_);
     // Any live tasklet other than main, with a reference added. nullptr: none is left, but for those
     // that other threads are about to destroy.
-    Tasklet* any_live_tasklet() SCHED_EXCLUDES(roster_lock_);
-    bool has_live_tasklets() const SCHED_EXCLUDES(roster_lock_);
+    Tasklet* any_live_tasklet() SCHED_EXCLUDES(live_list_lock_);
+    bool has_live_tasklets() const SCHED_EXCLUDES(live_list_lock_);
     // Calls `visit(Tasklet&)` for them, newest first, until it returns false. It runs under the lock:
     // it may count, compare and try to add references, and nothing else.
     template <typename Visit>
-    void visit_roster(Visit visit) const SCHED_EXCLUDES(roster_lock_) {
-        LockGuard guard(roster_lock_);
-        for (Tasklet* t = roster_; t != nullptr && visit(*t); t = t->roster_next) {
+    void visit_live_list(Visit visit) const SCHED_EXCLUDES(live_list_lock_) {
+        LockGuard guard(live_list_lock_);
+        for (Tasklet* t = live_list_; t != nullptr && visit(*t); t = t->live_list_next) {
         }
     }
 
@@ -146,35 +146,37 @@ class ScheduleManager {
     // ---- waiting; see parking.h
     Parking& parking() { return parking_; }
 
-    // ---- timers: until when a tasklet of this thread stays in the line of a channel
+    // ---- timers: until when a tasklet of this thread stays in the wait queue of a channel
     // A tasklet has one timer at most, and none for kNever. std::bad_alloc: none was set.
     void set_timer(Tasklet& tasklet, std::int64_t deadline);
     void cancel_timer(Tasklet& tasklet);
     bool has_timers() const { return next_deadline_ != kNever; }
     // kNever without one.
     std::int64_t next_deadline() const { return next_deadline_; }
-    // For each switch while there are any: costs little until one is about to be due. Those whose time is up leave their lines and are queued, with `timed_out` set.
+    // For each switch while there are any: costs little until one is about to be due. Those whose time
+    // is up leave their wait queues and are queued, with `timed_out` set.
     void fire_timers();
 
     // ---- mail from other threads
     // Reads one piece of mail and does what it asks of the queue.
     Mail take_mail();
-    // For Channel: a tasklet that somebody has taken out of its line, and posted, is welcomed at once.
-    // Its mail may be on the way still, by the hand of another thread that had asked something before.
-    void end_transit(Tasklet& tasklet);
+    // For Channel: a tasklet that somebody has taken out of its wait queue, and posted, is made
+    // runnable at once. Its mail may be on the way still, by the hand of another thread that had asked
+    // something before.
+    void complete_delivery(Tasklet& tasklet);
 
     // ---- the queue; a true result takes over one reference from the caller
     // At the end. Nothing happens to one in transit, which its mail will queue.
     bool insert(Tasklet& tasklet);
-    // Queues the partner of a transfer that has just been completed, with the line's reference.
-    void welcome(Tasklet& partner, bool first);
+    // Queues the partner of a transfer that has just been completed, with the wait queue's reference.
+    void make_runnable(Tasklet& partner, bool first);
     // Queues it behind `place`, or at the end if that has left the queue. The result as above.
     bool insert_behind(Tasklet& place, Tasklet& tasklet);
     // Flat mode: to the place behind the current tasklet, from wherever it is. The result as above.
     bool insert_behind_current(Tasklet& tasklet);
     // True: it was queued, and the caller owns the queue's reference now.
     bool take_out(Tasklet& tasklet);
-    // For Channel: the current tasklet goes from the queue to a line, reference and all.
+    // For Channel: the current tasklet goes from the queue to a wait queue, reference and all.
     void leave_queue_to_wait(Tasklet& tasklet) {
         if (!tasklet.is_main) unlink(tasklet);
     }
@@ -202,7 +204,7 @@ class ScheduleManager {
     // before. nullptr: it is not so, and nothing has happened. `how`: kRequeue or kBlock.
     Tasklet* pass_turn(Ending how);
     // A tasklet that never ran dies at the place where its turn was due. See end_turn.
-    EndOfTurn die_unborn(Tasklet& tasklet, bool silently);
+    EndOfTurn finish_unstarted(Tasklet& tasklet, bool silently);
 
     // The driver of the innermost loop is a main tasklet that waited and has been served: its loop
     // ends with the present turn.
@@ -211,7 +213,7 @@ class ScheduleManager {
     }
 
     // A tasklet is destroyed: no loop may name it any more.
-    void forget(Tasklet& tasklet);
+    void detach_from_loops(Tasklet& tasklet);
 
     // The thread ends: refuses mail from now on. What is left in the inbox is read by take_mail.
     void finish();
@@ -265,8 +267,8 @@ class ScheduleManager {
     Atomic<bool> finished_{false};
     Inbox inbox_;
     Parking parking_;
-    mutable Lock roster_lock_;
-    Tasklet* roster_ SCHED_GUARDED_BY(roster_lock_) = nullptr;
+    mutable Lock live_list_lock_;
+    Tasklet* live_list_ SCHED_GUARDED_BY(live_list_lock_) = nullptr;
 
     // Owner thread.
     TaskletList runnables_;

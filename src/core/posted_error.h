@@ -1,6 +1,6 @@
 // An exception that another thread wants to be raised in a tasklet, on its way there: put down first,
-// then announced by mail::kError. The owner takes what is there, which may be more than its letter
-// was about: the letter that follows finds nothing, and must not wake anybody for that.
+// then announced by mail::kError. The owner takes what is there, which may be more than its message
+// was about: the message that follows finds nothing, and must not wake anybody for that.
 #pragma once
 
 #include <cstddef>

@@ -19,28 +19,28 @@
 //  * The stacks' records, the free lists among them, lie at the head of a slab and not in the
 //    stacks: a free stack keeps no page alive, and a slab is one mapping.
 //
-// A stack that comes back goes to the first of three lists that has room, and is taken again from
-// the first that has one, last in, first out:
+// A stack that comes back goes to the first of three lists that has room, and is taken again from the
+// first that has one, last in, first out:
 //
 //     list    room     keeps the stack's memory
 //     hot     64       unless more than 64 KiB of C stack was used: then the shared page only
 //     warm    1,024 up unless more than 16 KiB of C stack was used: then the shared page only
 //     empty   any      never
 //
-// So a thread that starts and ends a few tasklets at a time finds warm memory whatever it did
-// before, and one that ran a crowd keeps little of it. If crowds come again and again, the room on the warm
+// So a thread that starts and ends a few tasklets at a time finds warm memory whatever it did before,
+// and one that ran a crowd keeps little of it. If crowds come again and again, the room on the warm
 // list follows: by one, up to 16,320, for each stack that is taken from the empty list, and back by
-// what has lain idle there for a second, up to 1,024 stacks at a time (which takes about a millisecond). A pool
-// looks after that when stacks come back. trim() keeps nothing.
+// what has lain idle there for a second, up to 1,024 stacks at a time (which takes about a
+// millisecond). A pool looks after that when stacks come back. trim() keeps nothing.
 //
 // How deep a stack was used is told by a few words of the page at that depth: they are zero unless
-// somebody wrote there, for what is given back is zero afterwards. Reading them maps the system's
-// zero page once, which takes no memory; from then on it is a matter of nanoseconds, where asking
-// the system (mincore) is a slow call each time. A frame that spans the page without writing to
-// those words goes unnoticed; the stack then keeps its memory until it is used deep again.
+// somebody wrote there, for what is given back is zero afterwards. Reading them maps the system's zero
+// page once, which takes no memory; from then on it is a matter of nanoseconds, where asking the system
+// (mincore) is a slow call each time. A frame that spans the page without writing to those words goes
+// unnoticed; the stack then keeps its memory until it is used deep again.
 //
-// Threads: one pool per thread; no function may be called by two threads at a time.
-// fork(): the memory is private and plain; the child's copy is as good as the parent's.
+// Threads: one pool per thread; no function may be called by two threads at a time. fork(): the memory
+// is private and plain; the child's copy is as good as the parent's.
 #pragma once
 
 #include <cstddef>

@@ -17,7 +17,7 @@
 // Threads: only the owner thread writes the state, with one exception: whoever holds the lock of the
 // channel where the tasklet waits makes it kReady or kInTransit. `mail` is written by any thread.
 // All other fields belong to the owner thread, or to the channel's lock where that is said; what is
-// Published may be read by any thread.
+// RelaxedAtomic may be read by any thread.
 #pragma once
 
 #include <cstdint>
@@ -34,13 +34,13 @@ namespace scheduler::core {
 class Channel;
 class ScheduleManager;
 
-enum class State : std::uint8_t {
-    kDead,  // no incarnation: never bound, ended, killed or unbound
+enum class TaskletState : std::uint8_t {
+    kDead,  // no activation: never bound, ended, killed or unbound
     kNew,  // knows its arguments, has no stack yet
     kReady,  // started and suspended, waiting for a turn or paused
     kRunning,  // has its turn: current, or the driver of a run loop
-    kBlocked,  // in the line of `channel`
-    kInTransit,  // left the line by the hand of another thread; its mail is on the way
+    kBlocked,  // in the wait queue of `channel`
+    kInTransit,  // left the wait queue by the hand of another thread; its mail is on the way
 };
 
 // What other threads ask of a tasklet, as bits of Tasklet::mail. A tasklet with any bit set is in
@@ -66,26 +66,26 @@ struct Tasklet : Links {
     // What a switch touches comes first, to lie in one or two lines of the cache.
 
     // Any thread may read these; see above for who writes them.
-    Atomic<State> state{State::kDead};
+    Atomic<TaskletState> state{TaskletState::kDead};
 
     // Constant once the tasklet has a manager, until its thread ends.
     bool is_main = false;
 
     // Owner thread.
-    Published<bool> paused = false;
+    RelaxedAtomic<bool> paused = false;
     bool insert_again =
         false;  // insert() came during its turn: requeue if it would leave the queue
-    // In the runnables queue. The links do not tell: they may be those of a channel's line, which
+    // In the runnables queue. The links do not tell: they may be those of a channel's wait queue, which
     // other threads change.
-    Published<bool> in_runnables = false;
-    bool timed_out = false;  // its timer has taken it out of the line
-    Published<std::uint32_t> driving = 0;  // run loops that it is the driver of
+    RelaxedAtomic<bool> in_runnables = false;
+    bool timed_out = false;  // its timer has taken it out of the wait queue
+    RelaxedAtomic<std::uint32_t> driving = 0;  // run loops that it is the driver of
     // Run loops that name it as anchor or as last. Read by the thread that destroys the tasklet.
     Atomic<std::uint32_t> loop_marks{0};
-    Published<std::uint64_t> times_switched_to = 0;
+    RelaxedAtomic<std::uint64_t> times_switched_to = 0;
     Context context;
     // What else it reads first when it goes on, beside its stack: fetched ahead of its turn.
-    const void* first_read = nullptr;
+    const void* prefetch_hint = nullptr;
 
     // Channel's lock while kBlocked, else owner thread.
     Parcel parcel;  // what a sender offers, and what a receiver has been given
@@ -105,22 +105,22 @@ struct Tasklet : Links {
     PostedError posted;
     Tasklet* mail_next = nullptr;  // owned by the inbox while mail::kPosted is set
 
-    // The manager's roster lock.
-    Tasklet* roster_prev = nullptr;
-    Tasklet* roster_next = nullptr;
+    // The manager's live list lock.
+    Tasklet* live_list_prev = nullptr;
+    Tasklet* live_list_next = nullptr;
 
     // Owner thread. Nanoseconds of the monotonic clock, 0 before.
-    Published<std::int64_t> start_time = 0;
-    Published<std::int64_t> end_time = 0;
+    RelaxedAtomic<std::int64_t> start_time = 0;
+    RelaxedAtomic<std::int64_t> end_time = 0;
 
-    State get_state() const { return state.load(std::memory_order_acquire); }
-    void set_state(State value) { state.store(value, std::memory_order_release); }
+    TaskletState get_state() const { return state.load(std::memory_order_acquire); }
+    void set_state(TaskletState value) { state.store(value, std::memory_order_release); }
     std::uint32_t get_mail() const { return mail.load(std::memory_order_acquire); }
 
-    bool alive() const { return get_state() != State::kDead; }
-    bool blocked() const { return get_state() == State::kBlocked; }
-    bool started() const { return alive() && get_state() != State::kNew; }
-    bool has_turn() const { return get_state() == State::kRunning || driving != 0; }
+    bool alive() const { return get_state() != TaskletState::kDead; }
+    bool blocked() const { return get_state() == TaskletState::kBlocked; }
+    bool started() const { return alive() && get_state() != TaskletState::kNew; }
+    bool has_turn() const { return get_state() == TaskletState::kRunning || driving != 0; }
     // In the runnables queue. Main is always in it, as its head.
     bool queued() const { return is_main || in_runnables; }
     // The same as any thread sees it, with mail that the owner has not read yet.

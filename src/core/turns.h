@@ -21,12 +21,12 @@ SCHED_ALWAYS_INLINE Turn ScheduleManager::next_turn() const {
     return {Turn::Kind::kGive, next};
 }
 
-inline void ScheduleManager::welcome(Tasklet& partner, bool first) {
+inline void ScheduleManager::make_runnable(Tasklet& partner, bool first) {
     if (partner.is_main) {
-        partner.set_state(State::kRunning);
+        partner.set_state(TaskletState::kRunning);
         return;
     }
-    partner.set_state(State::kReady);
+    partner.set_state(TaskletState::kReady);
     if (first) {
         link_behind(*place_of_current(), partner);
     } else {
@@ -40,7 +40,7 @@ SCHED_ALWAYS_INLINE void ScheduleManager::prefetch_behind(const Tasklet& next) c
     if (second == nullptr || second == runnables_.head()) return;
     const auto& behind = *static_cast<const Tasklet*>(second);
     behind.context.prefetch();
-    prefetch_lines(behind.first_read, 3);
+    prefetch_lines(behind.prefetch_hint, 3);
     prefetch_lines(second->next, 4);
 }
 
@@ -49,10 +49,10 @@ SCHED_ALWAYS_INLINE void ScheduleManager::begin_turn(Tasklet& tasklet, std::int6
         if (loop_->driver == &main_) limit_.charge_turn();
         ++tasklet.times_switched_to;
     }
-    if (tasklet.get_state() == State::kNew) tasklet.start_time = time != 0 ? time : now();
+    if (tasklet.get_state() == TaskletState::kNew) tasklet.start_time = time != 0 ? time : now();
     ++switched_;
     tasklet.paused = false;
-    tasklet.set_state(State::kRunning);
+    tasklet.set_state(TaskletState::kRunning);
     current_ = &tasklet;
 }
 
@@ -66,11 +66,11 @@ SCHED_ALWAYS_INLINE EndOfTurn ScheduleManager::end_turn(Ending how) {
     Tasklet* left = nullptr;
     switch (how) {
         case Ending::kRequeue:
-            tasklet.set_state(State::kReady);
+            tasklet.set_state(TaskletState::kReady);
             runnables_.move_to_back(tasklet);
             break;
         case Ending::kRequeueBehindNext: {
-            tasklet.set_state(State::kReady);
+            tasklet.set_state(TaskletState::kReady);
             // A driver that is being unwound has no place: then behind the one that stands behind.
             Links* place = driver.queued() ? node(driver) : tasklet.prev;
             unlink(tasklet);
@@ -79,7 +79,7 @@ SCHED_ALWAYS_INLINE EndOfTurn ScheduleManager::end_turn(Ending how) {
             break;
         }
         case Ending::kLeave:
-            tasklet.set_state(State::kReady);
+            tasklet.set_state(TaskletState::kReady);
             if (again) {
                 tasklet.paused = false;
                 runnables_.move_to_back(tasklet);
@@ -93,7 +93,7 @@ SCHED_ALWAYS_INLINE EndOfTurn ScheduleManager::end_turn(Ending how) {
             break;
         case Ending::kReturn:
         case Ending::kFail:
-            tasklet.set_state(State::kDead);
+            tasklet.set_state(TaskletState::kDead);
             if (tasklet.in_runnables) {  // not when it is unwound
                 unlink(tasklet);
                 left = &tasklet;
@@ -122,12 +122,12 @@ SCHED_ALWAYS_INLINE Tasklet* ScheduleManager::pass_turn(Ending how) {
         if (how == Ending::kBlock) return nullptr;  // served already
         next = runnables_.after(&self);
     }
-    if (next == nullptr || next->get_state() != State::kReady) return nullptr;
+    if (next == nullptr || next->get_state() != TaskletState::kReady) return nullptr;
     SCHED_DCHECK(next->driving == 0, "the driver of a run loop is not running");
 
     self.insert_again = false;
     if (how == Ending::kRequeue) {
-        self.set_state(State::kReady);
+        self.set_state(TaskletState::kReady);
         runnables_.move_to_back(self);
     }
     ++loop.driver->times_switched_to;
@@ -136,7 +136,7 @@ SCHED_ALWAYS_INLINE Tasklet* ScheduleManager::pass_turn(Ending how) {
     switched_ += 2;  // to the driver and on
     ++next->times_switched_to;
     next->paused = false;
-    next->set_state(State::kRunning);
+    next->set_state(TaskletState::kRunning);
     current_ = next;
     return next;
 }

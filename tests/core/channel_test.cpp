@@ -1,5 +1,5 @@
-// What a channel decides, without any switch: tasklets stand in line that never run. Managers of
-// "other threads" live on this one, which makes every order of events repeatable.
+// What a channel decides, without any switch: tasklets stand in the wait queue that never run. Managers
+// of "other threads" live on this one, which makes every order of events repeatable.
 
 #include "core/channel.h"
 
@@ -15,10 +15,10 @@ namespace {
 using scheduler::core::Channel;
 using scheduler::core::Direction;
 using scheduler::core::Mail;
-using scheduler::core::Match;
-using scheduler::core::Meeting;
-using scheduler::core::State;
+using scheduler::core::Rendezvous;
+using scheduler::core::RendezvousResult;
 using scheduler::core::Tasklet;
+using scheduler::core::TaskletState;
 using scheduler::core::testing::body_of;
 using scheduler::core::testing::drop_parcel;
 using scheduler::core::testing::make_parcel;
@@ -35,16 +35,17 @@ constexpr Direction opposite(Direction direction) {
 
 class ChannelTest : public testing::Test {
   protected:
-    Match meet(Direction direction, TestTasklet& tasklet, bool may_join = true) {
+    Rendezvous rendezvous(Direction direction, TestTasklet& tasklet, bool may_wait = true) {
         if (direction == Direction::kSend) tasklet.parcel = make_parcel(kValue);
-        const Match match = channel_.meet(direction, tasklet, may_join);
-        if (match.meeting == Meeting::kMet) here_.manager().welcome(*match.partner, false);
+        const Rendezvous match = channel_.rendezvous(direction, tasklet, may_wait);
+        if (match.result == RendezvousResult::kMatched)
+            here_.manager().make_runnable(*match.partner, false);
         return match;
     }
-    // A tasklet of `thread` that waits in line.
+    // A tasklet of `thread` that waits in the wait queue.
     TestTasklet& make_waiting(TestThread& thread, Direction direction) {
         TestTasklet& tasklet = thread.make("waiting");
-        EXPECT_EQ(meet(direction, tasklet).meeting, Meeting::kJoined);
+        EXPECT_EQ(rendezvous(direction, tasklet).result, RendezvousResult::kEnqueued);
         return tasklet;
     }
     std::vector<Tasklet*> line() {
@@ -72,11 +73,11 @@ class Directions : public ChannelTest, public testing::WithParamInterface<Direct
 TEST_P(Directions, FirstComerJoinsTheLine) {
     TestTasklet& self = here_.make("self");
     EXPECT_TRUE(channel_.would_block(GetParam()));
-    EXPECT_EQ(meet(GetParam(), self).meeting, Meeting::kJoined);
-    EXPECT_EQ(self.get_state(), State::kBlocked);
+    EXPECT_EQ(rendezvous(GetParam(), self).result, RendezvousResult::kEnqueued);
+    EXPECT_EQ(self.get_state(), TaskletState::kBlocked);
     EXPECT_EQ(self.channel, &channel_);
     EXPECT_FALSE(self.queued());
-    EXPECT_EQ(self.references, 2);  // the queue's has become the line's
+    EXPECT_EQ(self.references, 2);  // the queue's has become the wait queue's
     EXPECT_EQ(channel_.balance(), balance_of(1));
     EXPECT_TRUE(channel_.would_block(GetParam()));
     EXPECT_FALSE(channel_.would_block(opposite(GetParam())));
@@ -87,10 +88,10 @@ TEST_P(Directions, FirstComerJoinsTheLine) {
 TEST_P(Directions, SecondComerServesTheFirst) {
     TestTasklet& first = make_waiting(here_, GetParam());
     TestTasklet& second = here_.make("second");
-    const Match match = meet(opposite(GetParam()), second);
-    EXPECT_EQ(match.meeting, Meeting::kMet);
+    const Rendezvous match = rendezvous(opposite(GetParam()), second);
+    EXPECT_EQ(match.result, RendezvousResult::kMatched);
     EXPECT_EQ(match.partner, &first);
-    EXPECT_EQ(first.get_state(), State::kReady);
+    EXPECT_EQ(first.get_state(), TaskletState::kReady);
     EXPECT_EQ(first.channel, nullptr);
     EXPECT_TRUE(second.queued());
     EXPECT_EQ(channel_.balance(), 0);
@@ -110,7 +111,7 @@ TEST_P(Directions, FirstComeFirstServed) {
     EXPECT_EQ(line(), waiting);
     TestTasklet& server = here_.make("server");
     while (!waiting.empty()) {
-        meet(opposite(GetParam()), server);
+        rendezvous(opposite(GetParam()), server);
         drop_parcel(server.parcel);
         EXPECT_FALSE(waiting.front()->blocked());
         waiting.erase(waiting.begin());
@@ -122,15 +123,16 @@ TEST_P(Directions, FirstComeFirstServed) {
 // SPEC: C-12
 TEST_P(Directions, RefusalChangesNothing) {
     TestTasklet& self = here_.make("self");
-    EXPECT_EQ(meet(GetParam(), self, false).meeting, Meeting::kMustWait);
+    EXPECT_EQ(rendezvous(GetParam(), self, false).result, RendezvousResult::kWouldBlock);
     drop_parcel(self.parcel);
     channel_.close();
-    EXPECT_EQ(meet(GetParam(), self, false).meeting, Meeting::kMustWait) << "before closing";
+    EXPECT_EQ(rendezvous(GetParam(), self, false).result, RendezvousResult::kWouldBlock)
+        << "before closing";
     drop_parcel(self.parcel);
-    EXPECT_EQ(meet(GetParam(), self).meeting, Meeting::kClosing);
+    EXPECT_EQ(rendezvous(GetParam(), self).result, RendezvousResult::kClosing);
     drop_parcel(self.parcel);
     EXPECT_TRUE(self.queued());
-    EXPECT_EQ(self.get_state(), State::kNew);
+    EXPECT_EQ(self.get_state(), TaskletState::kNew);
     EXPECT_EQ(channel_.balance(), 0);
 }
 
@@ -138,7 +140,7 @@ TEST_P(Directions, RefusalChangesNothing) {
 TEST_P(Directions, PartnerIsServedEvenIfTheCallerMayNotWait) {
     TestTasklet& first = make_waiting(here_, GetParam());
     channel_.close();
-    EXPECT_EQ(meet(opposite(GetParam()), here_.make("second"), false).partner, &first);
+    EXPECT_EQ(rendezvous(opposite(GetParam()), here_.make("second"), false).partner, &first);
 }
 
 // SPEC: C-40, C-41
@@ -148,15 +150,15 @@ TEST_P(Directions, ClosesOnceNobodyWaits) {
     channel_.close();
     EXPECT_TRUE(channel_.closing());
     EXPECT_FALSE(channel_.closed());
-    meet(opposite(GetParam()), here_.make("server"));
+    rendezvous(opposite(GetParam()), here_.make("server"));
     EXPECT_FALSE(channel_.closed());
-    EXPECT_TRUE(channel_.withdraw(second));
-    here_.manager().welcome(second, false);
+    EXPECT_TRUE(channel_.cancel_wait(second));
+    here_.manager().make_runnable(second, false);
     EXPECT_TRUE(channel_.closed());
     channel_.open();
     EXPECT_FALSE(channel_.closing());
     EXPECT_FALSE(channel_.closed());
-    EXPECT_EQ(meet(GetParam(), here_.make("third")).meeting, Meeting::kJoined);
+    EXPECT_EQ(rendezvous(GetParam(), here_.make("third")).result, RendezvousResult::kEnqueued);
 }
 
 // SPEC: C-50
@@ -164,21 +166,21 @@ TEST_P(Directions, WithdrawTakesFromAnyPlace) {
     Tasklet* const first = &make_waiting(here_, GetParam());
     TestTasklet& second = make_waiting(here_, GetParam());
     Tasklet* const third = &make_waiting(here_, GetParam());
-    EXPECT_TRUE(channel_.withdraw(second));
-    EXPECT_EQ(second.get_state(), State::kReady);
+    EXPECT_TRUE(channel_.cancel_wait(second));
+    EXPECT_EQ(second.get_state(), TaskletState::kReady);
     EXPECT_EQ(second.parcel.empty(), GetParam() == Direction::kReceive);
     EXPECT_EQ(channel_.balance(), balance_of(2));
     EXPECT_EQ(line(), (std::vector<Tasklet*>{first, third}));
-    EXPECT_FALSE(channel_.withdraw(second)) << "is not there any more";
-    here_.manager().welcome(second, false);
+    EXPECT_FALSE(channel_.cancel_wait(second)) << "is not there any more";
+    here_.manager().make_runnable(second, false);
 }
 
 TEST_P(Directions, WithdrawLeavesOtherChannelsAlone) {
     TestTasklet& waiting = make_waiting(here_, GetParam());
     Channel other;
-    EXPECT_FALSE(other.withdraw(waiting));
+    EXPECT_FALSE(other.cancel_wait(waiting));
     waiting.posted.put({&waiting, false});
-    EXPECT_FALSE(other.evict(waiting));
+    EXPECT_FALSE(other.cancel_remote_wait(waiting));
     EXPECT_TRUE(waiting.blocked());
     EXPECT_EQ(waiting.get_mail(), 0U);
 }
@@ -187,18 +189,18 @@ TEST_P(Directions, WithdrawLeavesOtherChannelsAlone) {
 TEST_P(Directions, PartnerOfAnotherThreadIsPosted) {
     TestTasklet& first = make_waiting(there_, GetParam());
     TestTasklet& second = here_.make("second");
-    const Match match = meet(opposite(GetParam()), second);
-    EXPECT_EQ(match.meeting, Meeting::kMetAbroad);
+    const Rendezvous match = rendezvous(opposite(GetParam()), second);
+    EXPECT_EQ(match.result, RendezvousResult::kMatchedRemote);
     EXPECT_EQ(match.partner, nullptr);
-    EXPECT_EQ(first.get_state(), State::kInTransit);
+    EXPECT_EQ(first.get_state(), TaskletState::kInTransit);
     EXPECT_FALSE(first.queued());
     EXPECT_TRUE(first.scheduled()) << "as good as queued";
     ASSERT_TRUE(there_.manager().has_mail());
     EXPECT_FALSE(here_.manager().has_mail());
     there_.read_mail();
-    EXPECT_EQ(first.get_state(), State::kReady);
+    EXPECT_EQ(first.get_state(), TaskletState::kReady);
     EXPECT_TRUE(first.queued());
-    EXPECT_EQ(first.references, 2);  // the line's has become the queue's
+    EXPECT_EQ(first.references, 2);  // the wait queue's has become the queue's
     expect_value(GetParam() == Direction::kReceive ? first : second);
 }
 
@@ -209,7 +211,7 @@ TEST_P(Directions, FavouredPartnerOfAnotherThreadGoesFirst) {
         EXPECT_EQ(channel_.preference(), preference);
         TestTasklet& first = make_waiting(there_, GetParam());
         TestTasklet& queued = there_.make("queued");
-        meet(opposite(GetParam()), here_.main());
+        rendezvous(opposite(GetParam()), here_.main());
         there_.read_mail();
         const bool goes_first = preference == static_cast<int>(GetParam());
         EXPECT_EQ(there_.manager().next_in_queue(there_.main()), goes_first ? &first : &queued);
@@ -233,16 +235,16 @@ TEST_P(Directions, CallerYieldsToAFavouredPartner) {
 TEST_P(Directions, EvictTellsTheOwner) {
     TestTasklet& victim = make_waiting(there_, GetParam());
     victim.posted.put({&victim, true});
-    EXPECT_TRUE(channel_.evict(victim));
-    EXPECT_EQ(victim.get_state(), State::kInTransit);
+    EXPECT_TRUE(channel_.cancel_remote_wait(victim));
+    EXPECT_EQ(victim.get_state(), TaskletState::kInTransit);
     EXPECT_EQ(channel_.balance(), 0);
-    EXPECT_FALSE(channel_.evict(victim)) << "only once";
-    const Mail letter = there_.manager().take_mail();
-    EXPECT_EQ(letter.tasklet, &victim);
-    EXPECT_EQ(letter.bits & mail::kError, mail::kError);
-    EXPECT_EQ(victim.get_state(), State::kReady);
+    EXPECT_FALSE(channel_.cancel_remote_wait(victim)) << "only once";
+    const Mail message = there_.manager().take_mail();
+    EXPECT_EQ(message.tasklet, &victim);
+    EXPECT_EQ(message.bits & mail::kError, mail::kError);
+    EXPECT_EQ(victim.get_state(), TaskletState::kReady);
     EXPECT_TRUE(victim.queued());
-    --victim.references;  // the letter's
+    --victim.references;  // the message's
 }
 
 // Its thread may have taken the error by now, and delivered it.
@@ -251,7 +253,7 @@ TEST_P(Directions, EvictLeavesAloneWhoHasNoErrorPosted) {
     TestTasklet& waiting = make_waiting(there_, GetParam());
     waiting.posted.put({&waiting, true});
     EXPECT_EQ(waiting.posted.take().error, &waiting);
-    EXPECT_FALSE(channel_.evict(waiting));
+    EXPECT_FALSE(channel_.cancel_remote_wait(waiting));
     EXPECT_TRUE(waiting.blocked());
     EXPECT_EQ(channel_.balance(), balance_of(1));
     EXPECT_EQ(waiting.get_mail(), 0U);
@@ -259,13 +261,13 @@ TEST_P(Directions, EvictLeavesAloneWhoHasNoErrorPosted) {
 
 // SPEC: S-02, C-20
 TEST_P(Directions, MainIsUnblockedAtItsPlace) {
-    EXPECT_EQ(meet(GetParam(), there_.main()).meeting, Meeting::kJoined);
+    EXPECT_EQ(rendezvous(GetParam(), there_.main()).result, RendezvousResult::kEnqueued);
     EXPECT_TRUE(there_.main().blocked());
     EXPECT_TRUE(there_.main().queued());
-    meet(opposite(GetParam()), here_.main());
-    EXPECT_EQ(there_.main().get_state(), State::kInTransit);
+    rendezvous(opposite(GetParam()), here_.main());
+    EXPECT_EQ(there_.main().get_state(), TaskletState::kInTransit);
     there_.read_mail();
-    EXPECT_EQ(there_.main().get_state(), State::kRunning);
+    EXPECT_EQ(there_.main().get_state(), TaskletState::kRunning);
     EXPECT_EQ(there_.manager().run_count(), 1U);
     drop_parcel(here_.main().parcel);
     drop_parcel(there_.main().parcel);
@@ -296,27 +298,27 @@ TEST_F(ChannelTest, VisitStopsWhenTold) {
     EXPECT_EQ(visited, 2);
 }
 
-// A receiver that was served and one that is evicted: no value is lost, none comes twice.
+// A receiver that was served and one that is cancelled: no value is lost, none comes twice.
 TEST_F(ChannelTest, EvictAfterTheMatchIsTooLate) {
     TestTasklet& receiver = make_waiting(there_, Direction::kReceive);
-    meet(Direction::kSend, here_.main());
+    rendezvous(Direction::kSend, here_.main());
     receiver.posted.put({&receiver, true});
-    EXPECT_FALSE(channel_.evict(receiver));
-    EXPECT_FALSE(channel_.withdraw(receiver));
+    EXPECT_FALSE(channel_.cancel_remote_wait(receiver));
+    EXPECT_FALSE(channel_.cancel_wait(receiver));
     there_.read_mail();
     EXPECT_FALSE(receiver.pending);
     expect_value(receiver);
 }
 
-// Evicted, and waiting again before a second eviction: two letters in a row.
+// Cancelled, and waiting again before a second cancelling: two messages in a row.
 TEST_F(ChannelTest, EvictedTaskletMayWaitAgain) {
     TestTasklet& tasklet = make_waiting(there_, Direction::kReceive);
     for (int round = 0; round < 3; ++round) {
         tasklet.posted.put({&tasklet, false});
-        EXPECT_TRUE(channel_.evict(tasklet));
+        EXPECT_TRUE(channel_.cancel_remote_wait(tasklet));
         there_.read_mail();
         ASSERT_TRUE(tasklet.queued());
-        EXPECT_EQ(meet(Direction::kReceive, tasklet).meeting, Meeting::kJoined);
+        EXPECT_EQ(rendezvous(Direction::kReceive, tasklet).result, RendezvousResult::kEnqueued);
         EXPECT_EQ(tasklet.references, 2);
     }
 }

@@ -1,4 +1,4 @@
-// The books of a schedule manager: queue, counts, mail, roster, and what a yield costs.
+// The books of a schedule manager: queue, counts, mail, live list, and what a yield costs.
 
 #include "core/manager.h"
 
@@ -14,11 +14,11 @@ namespace {
 using scheduler::core::Channel;
 using scheduler::core::Direction;
 using scheduler::core::Mail;
-using scheduler::core::Meeting;
+using scheduler::core::RendezvousResult;
 using scheduler::core::RunLoop;
 using scheduler::core::ScheduleManager;
-using scheduler::core::State;
 using scheduler::core::Tasklet;
+using scheduler::core::TaskletState;
 using scheduler::core::testing::make_parcel;
 using scheduler::core::testing::open_parcel;
 using scheduler::core::testing::TestTasklet;
@@ -46,8 +46,8 @@ class Manager : public ThreadTest {
     // As the holder of a channel's lock leaves it, in the moment before he posts the wake-up.
     TestTasklet& make_in_transit(const char* name) {
         TestTasklet& tasklet = make_paused(name);
-        ++tasklet.references;  // the line's
-        tasklet.set_state(State::kInTransit);
+        ++tasklet.references;  // the wait queue's
+        tasklet.set_state(TaskletState::kInTransit);
         return tasklet;
     }
 };
@@ -108,12 +108,12 @@ TEST_F(Manager, WelcomeAppendsOrGoesBehindTheCurrent) {
     TestTasklet& last = make_paused("last");
     TestTasklet& first = make_paused("first");
     last.references = first.references = 2;
-    manager().welcome(last, false);
-    manager().welcome(first, true);
+    manager().make_runnable(last, false);
+    manager().make_runnable(first, true);
     EXPECT_EQ(queue(), "main first a last");
-    EXPECT_EQ(first.get_state(), State::kReady);
-    first.set_state(State::kNew);  // they have no stack: they shall start
-    last.set_state(State::kNew);
+    EXPECT_EQ(first.get_state(), TaskletState::kReady);
+    first.set_state(TaskletState::kNew);  // they have no stack: they shall start
+    last.set_state(TaskletState::kNew);
     thread_.run();
 }
 
@@ -122,9 +122,9 @@ TEST_F(Manager, WelcomeInsideATaskletGoesBehindThat) {
     thread_.make("a", [this] {
         TestTasklet& partner = make_paused("partner");
         partner.references = 2;
-        manager().welcome(partner, true);
+        manager().make_runnable(partner, true);
         EXPECT_EQ(queue(), "main a partner b");
-        partner.set_state(State::kNew);
+        partner.set_state(TaskletState::kNew);
     });
     thread_.make("b");
     thread_.run();
@@ -164,7 +164,7 @@ TEST_F(Manager, InsertBehindAPlaceOrAtTheEnd) {
 TEST_F(Manager, TaskletKeepsItsPlaceDuringItsTurn) {
     thread_.make("a", [this] {
         EXPECT_EQ(queue(), "main a b");
-        EXPECT_EQ(thread_.current().get_state(), State::kRunning);
+        EXPECT_EQ(thread_.current().get_state(), TaskletState::kRunning);
         EXPECT_TRUE(thread_.current().has_turn());
         EXPECT_TRUE(thread_.main().has_turn()) << "as the driver";
         EXPECT_FALSE(manager().current_is_main());
@@ -181,15 +181,15 @@ TEST_F(Manager, PausedFollowsTheSuspension) {
     leaves.paused = true;
     thread_.run_turns(2);
     EXPECT_FALSE(yields.paused);
-    EXPECT_EQ(yields.get_state(), State::kReady);
+    EXPECT_EQ(yields.get_state(), TaskletState::kReady);
     EXPECT_TRUE(leaves.paused);
-    EXPECT_EQ(leaves.get_state(), State::kReady);
+    EXPECT_EQ(leaves.get_state(), TaskletState::kReady);
     EXPECT_FALSE(leaves.queued());
     EXPECT_EQ(leaves.references, 1);
     thread_.insert(leaves);
     EXPECT_FALSE(leaves.paused);
     thread_.run();
-    EXPECT_EQ(leaves.get_state(), State::kDead);
+    EXPECT_EQ(leaves.get_state(), TaskletState::kDead);
     EXPECT_FALSE(leaves.paused);
 }
 
@@ -285,10 +285,10 @@ TEST_F(Manager, MailKeepsItsOrderAndItsBits) {
     manager().post(b, mail::kError);
     manager().post(a, mail::kUnwind);
     for (TestTasklet* tasklet : {&b, &a}) {
-        const Mail letter = manager().take_mail();
-        EXPECT_EQ(letter.tasklet, tasklet);
-        EXPECT_EQ(letter.bits, (tasklet == &b ? mail::kError : mail::kUnwind) | mail::kPosted);
-        EXPECT_EQ(letter.references, 1);
+        const Mail message = manager().take_mail();
+        EXPECT_EQ(message.tasklet, tasklet);
+        EXPECT_EQ(message.bits, (tasklet == &b ? mail::kError : mail::kUnwind) | mail::kPosted);
+        EXPECT_EQ(message.references, 1);
         --tasklet->references;
         EXPECT_EQ(tasklet->get_mail(), 0U);
     }
@@ -323,16 +323,16 @@ TEST_P(InTransit, RequestWaitsForTheWakeUp) {
     manager().post(a, GetParam());
     thread_.read_mail();
     EXPECT_EQ(queue(), "main x");
-    EXPECT_EQ(a.get_state(), State::kInTransit);
+    EXPECT_EQ(a.get_state(), TaskletState::kInTransit);
     EXPECT_EQ(a.references, 2);
     manager().post(a, mail::kWakeFirst);
     thread_.read_mail();
     EXPECT_EQ(a.get_mail(), 0U);
-    EXPECT_EQ(a.get_state(), State::kReady);
+    EXPECT_EQ(a.get_state(), TaskletState::kReady);
     EXPECT_EQ(queue(), GetParam() == mail::kRemove ? "main x" : "main a x");
     EXPECT_EQ(static_cast<bool>(a.pending), GetParam() == mail::kError);
     EXPECT_EQ(a.references, GetParam() == mail::kRemove ? 1 : 2);
-    a.set_state(State::kNew);
+    a.set_state(TaskletState::kNew);
 }
 
 INSTANTIATE_TEST_SUITE_P(Requests, InTransit,
@@ -345,10 +345,10 @@ TEST_F(Manager, InsertLeavesATaskletInTransitAlone) {
     manager().post(a, mail::kWake);
     thread_.read_mail();
     EXPECT_EQ(queue(), "main a");
-    a.set_state(State::kNew);
+    a.set_state(TaskletState::kNew);
 }
 
-// Another thread serves main between its joining the line and its loop: a loop that did not know
+// Another thread serves main between its joining the wait queue and its loop: a loop that did not know
 // would go on for as long as there is work.
 // SPEC: C-22
 TEST_F(Manager, LoopOfAServedMainEndsAfterOneTurn) {
@@ -359,19 +359,21 @@ TEST_F(Manager, LoopOfAServedMainEndsAfterOneTurn) {
             thread_.schedule();
         });
     }
-    ASSERT_EQ(channel.meet(Direction::kReceive, thread_.main(), true).meeting, Meeting::kJoined);
+    ASSERT_EQ(channel.rendezvous(Direction::kReceive, thread_.main(), true).result,
+              RendezvousResult::kEnqueued);
     std::thread([&] {
         TestThread other;
         other.main().parcel = make_parcel(5);
-        EXPECT_EQ(channel.meet(Direction::kSend, other.main(), false).meeting, Meeting::kMetAbroad);
+        EXPECT_EQ(channel.rendezvous(Direction::kSend, other.main(), false).result,
+                  RendezvousResult::kMatchedRemote);
     }).join();
     thread_.run();
     EXPECT_EQ(log(), "x");
-    EXPECT_EQ(thread_.main().get_state(), State::kRunning);
+    EXPECT_EQ(thread_.main().get_state(), TaskletState::kRunning);
     EXPECT_EQ(open_parcel(thread_.main().parcel), 5);
 }
 
-// ---- roster and end ----------------------------------------------------------------------------
+// ---- live list and end ----------------------------------------------------------------------------
 
 TEST_F(Manager, RosterNamesTheLiving) {
     EXPECT_EQ(manager().any_live_tasklet(), nullptr);

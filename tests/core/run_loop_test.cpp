@@ -133,7 +133,7 @@ TEST_F(RunLoops, NestedRunLeavesWhatStandsBeforeIt) {
         note("driver");
     });
     make_noting("behind");
-    thread_.go(driver);
+    thread_.switch_now(driver);
     EXPECT_EQ(log(), "behind driver");
     EXPECT_TRUE(before.queued());
 }
@@ -148,7 +148,7 @@ TEST_F(RunLoops, LoopFromATaskletEndsWithTheLastEntryOfItsStart) {
         note("1again");
     });
     make_noting("2");
-    thread_.go(first);
+    thread_.switch_now(first);
     EXPECT_EQ(log(), "1 2");
     EXPECT_EQ(run_count(), 4U);
     thread_.run();
@@ -164,7 +164,7 @@ TEST_F(RunLoops, LoopWhoseLastEntryHasGoneRunsToTheEnd) {
         make_noting("later");
     });
     last = &make_noting("2");
-    thread_.go(first);
+    thread_.switch_now(first);
     EXPECT_EQ(log(), "1 later");
     EXPECT_EQ(run_count(), 1U);
 }
@@ -181,7 +181,7 @@ TEST_F(RunLoops, LoopWhoseLastEntryIsDestroyedRunsToTheEnd) {
         make_noting("later");
     });
     last = &make_noting("2");
-    thread_.go(first);
+    thread_.switch_now(first);
     EXPECT_EQ(log(), "later");
     EXPECT_EQ(run_count(), 1U);
 }
@@ -194,7 +194,7 @@ TEST_F(RunLoops, LoopWhoseAnchorHasGoneEndsEarly) {
         note("b");
     });
     TestTasklet& c = make_noting("c");
-    thread_.go(b);
+    thread_.switch_now(b);
     EXPECT_EQ(log(), "b");
     EXPECT_TRUE(c.queued());
     EXPECT_EQ(a.loop_marks, 0U);
@@ -213,7 +213,7 @@ TEST_F(RunLoops, LoopWhoseAnchorIsDestroyedEndsEarly) {
         note("b");
     });
     TestTasklet& c = make_noting("c");
-    thread_.go(b);
+    thread_.switch_now(b);
     EXPECT_EQ(log(), "b");
     EXPECT_TRUE(c.queued());
 }
@@ -242,7 +242,7 @@ TEST_F(RunLoops, MarksAreGoneWhenLoopsHaveEnded) {
     TestTasklet& first = make_noting("1");
     TestTasklet& second = make_noting("2");
     TestTasklet& third = make_noting("3");
-    thread_.go(second);
+    thread_.switch_now(second);
     for (const TestTasklet* tasklet : {&first, &second, &third}) {
         EXPECT_EQ(tasklet->loop_marks, 0U);
         EXPECT_EQ(tasklet->driving, 0U);
@@ -257,13 +257,13 @@ TEST_F(RunLoops, ReachingAnAncestorFails) {
         TestTasklet& self = thread_.current();
         TestTasklet& b = thread_.make("b", [&] {
             EXPECT_TRUE(self.has_turn());
-            EXPECT_THROW(thread_.go(self), Refused);
+            EXPECT_THROW(thread_.switch_now(self), Refused);
             note("b");
         });
-        thread_.go(b);
+        thread_.switch_now(b);
         note("a");
     });
-    thread_.go(a);
+    thread_.switch_now(a);
     EXPECT_EQ(log(), "b a");
     EXPECT_EQ(run_count(), 1U);
 }
@@ -284,7 +284,7 @@ TEST_F(RunLoops, OnlyTurnsFromMainAreCounted) {
     thread_.make("driver", [this] {
         TestTasklet& first = make_noting("1");
         make_noting("2");
-        thread_.go(first);
+        thread_.switch_now(first);
         note("driver");
     });
     make_noting("3");
@@ -328,7 +328,7 @@ TEST_F(RunLoops, FailureEndsTheInnermostLoopOnly) {
     thread_.make("driver", [this] {
         TestTasklet& bad = thread_.make("bad", [] { throw Refused("on purpose"); });
         make_noting("skipped");
-        EXPECT_THROW(thread_.go(bad), Refused);
+        EXPECT_THROW(thread_.switch_now(bad), Refused);
         EXPECT_FALSE(thread_.manager().loop()->failed);
         note("driver");
     });
@@ -340,7 +340,7 @@ TEST_F(RunLoops, FailureEndsTheInnermostLoopOnly) {
 TEST_F(RunLoops, NestFiftyDeep) {
     std::function<void(int)> descend = [&](int depth) {
         if (depth == 0) return;
-        thread_.go(thread_.make("nested", [&, depth] { descend(depth - 1); }));
+        thread_.switch_now(thread_.make("nested", [&, depth] { descend(depth - 1); }));
         note(std::to_string(depth));
     };
     descend(50);
@@ -385,9 +385,9 @@ TEST_F(RunLoops, UnwoundTaskletMayRunAnotherOne) {
             try {
                 thread_.schedule_remove();
             } catch (...) {
-                thread_.go(thread_.make("t", [this] {
+                thread_.switch_now(thread_.make("t", [this] {
                     note("t");
-                    thread_.go(make_noting("u"));
+                    thread_.switch_now(make_noting("u"));
                     note("tagain");
                 }));
                 throw;

@@ -11,7 +11,7 @@
 namespace {
 
 using scheduler::core::Channel;
-using scheduler::core::State;
+using scheduler::core::TaskletState;
 using scheduler::core::testing::Killed;
 using scheduler::core::testing::Refused;
 using scheduler::core::testing::TestTasklet;
@@ -48,7 +48,7 @@ TEST_P(Programs, RunFromMainStartsAtTheTasklet) {
     TestTasklet& second = make_noting("2");
     make_noting("3");
     EXPECT_EQ(run_count(), 4U);
-    thread_.go(second);
+    thread_.switch_now(second);
     EXPECT_EQ(log(), expected("2 3", "2 1 3"));
     EXPECT_EQ(run_count(), GetParam().flat ? 1U : 2U);
     run_all();
@@ -63,7 +63,7 @@ TEST_P(Programs, RunInsideATasklet) {
         TestTasklet& second = make_noting("2");
         make_noting("3");
         make_noting("4");
-        thread_.go(second);
+        thread_.switch_now(second);
     });
     make_noting("5");
     run_all();
@@ -78,7 +78,7 @@ TEST_P(Programs, RunInsideATaskletWithOneThatYields) {
         TestTasklet& second = make_noting("2");
         make_yielding();
         make_noting("3");
-        thread_.go(second);
+        thread_.switch_now(second);
     });
     make_noting("4");
     run_all();
@@ -96,10 +96,10 @@ TEST_P(Programs, RunTwoLevelsDeep) {
             TestTasklet& third = make_noting("3");
             make_yielding();
             make_noting("4");
-            thread_.go(third);
+            thread_.switch_now(third);
         });
         make_noting("5");
-        thread_.go(second);
+        thread_.switch_now(second);
     });
     make_noting("6");
     run_all();
@@ -114,7 +114,7 @@ TEST_P(Programs, CallerGoesOnBehindTheOneItRan) {
         TestTasklet& first = make_noting("d");
         make_noting("c");
         make_noting("m");
-        thread_.go(first);
+        thread_.switch_now(first);
         note("end");
     });
     make_noting("k");
@@ -140,7 +140,7 @@ TEST_F(Scheduling, RemovedTaskletGoesOnWhenInserted) {
         EXPECT_EQ(run_count(), 2U);
         note("N");
     });
-    thread_.go(nested);
+    thread_.switch_now(nested);
     EXPECT_FALSE(nested.scheduled());
     EXPECT_TRUE(nested.paused);
     thread_.run();
@@ -220,7 +220,7 @@ TEST_F(Scheduling, BlockedMainGoesOnAfterTheTurnThatServedIt) {
     });
     make_noting("b");
     note(std::to_string(thread_.receive(channel)));
-    EXPECT_EQ(thread_.main().get_state(), State::kRunning);
+    EXPECT_EQ(thread_.main().get_state(), TaskletState::kRunning);
     thread_.run();
     EXPECT_EQ(log(), "a 3 b s");
 }
@@ -235,7 +235,7 @@ TEST_F(Scheduling, BlockedMainRunsTheQueueBeforeItGivesUp) {
     EXPECT_THROW(thread_.send(channel, 1), Refused);
     EXPECT_EQ(log(), "4");
     EXPECT_EQ(channel.balance(), 0);
-    EXPECT_EQ(thread_.main().get_state(), State::kRunning);
+    EXPECT_EQ(thread_.main().get_state(), TaskletState::kRunning);
 }
 
 // SPEC: P-12
@@ -341,7 +341,7 @@ TEST_F(Scheduling, ExceptionGoesToTheDriverOfTheLoop) {
     const auto body = [this] {
         TestTasklet& bad = thread_.make("bad", [] { throw std::runtime_error("oops"); });
         try {
-            thread_.go(bad);
+            thread_.switch_now(bad);
             note("returned");
         } catch (const std::runtime_error&) {
             note("caught");
@@ -393,7 +393,7 @@ TEST_F(Scheduling, PendingExceptionEndsASuspendedTasklet) {
     });
     thread_.run();
     victim.pending = std::make_exception_ptr(Killed{});
-    thread_.go(victim);
+    thread_.switch_now(victim);
     EXPECT_EQ(log(), "unwound");
     EXPECT_FALSE(victim.alive());
     EXPECT_EQ(run_count(), 1U);
@@ -405,7 +405,7 @@ TEST_F(Scheduling, NewTaskletWithAPendingKillDiesUnborn) {
     make_noting("2");
     make_noting("3");
     first.pending = std::make_exception_ptr(Killed{});
-    thread_.go(first);
+    thread_.switch_now(first);
     EXPECT_EQ(log(), "2 3");
     EXPECT_FALSE(first.alive());
     EXPECT_EQ(first.times_switched_to, 0U);

@@ -24,7 +24,7 @@
 
 namespace scheduler::core {
 
-inline std::ostream& operator<<(std::ostream& out, State state) {
+inline std::ostream& operator<<(std::ostream& out, TaskletState state) {
     static constexpr const char* kNames[] = {"dead",    "new",     "ready",
                                              "running", "blocked", "in transit"};
     return out << kNames[static_cast<int>(state)];
@@ -108,9 +108,9 @@ class TestThread {
         tasklet.manager = &manager();
         tasklet.name = std::move(name);
         tasklet.body = std::move(body);
-        tasklet.set_state(State::kNew);
+        tasklet.set_state(TaskletState::kNew);
         tasklet.paused = true;
-        manager().join_roster(tasklet);
+        manager().join_live_list(tasklet);
         return tasklet;
     }
     // The same, at the end of the queue.
@@ -122,8 +122,8 @@ class TestThread {
     // The maker's reference, the last one, is dropped.
     void destroy(TestTasklet& tasklet) {
         EXPECT_EQ(tasklet.references, 1);
-        manager().forget(tasklet);
-        if (tasklet.alive()) end_incarnation(tasklet);
+        manager().detach_from_loops(tasklet);
+        if (tasklet.alive()) end_activation(tasklet);
         std::erase_if(tasklets_, [&](const auto& owned) { return owned.get() == &tasklet; });
     }
 
@@ -136,18 +136,18 @@ class TestThread {
         release(tasklet);
     }
     // Gets it going at once, with an exception if one is pending.
-    void go(TestTasklet& tasklet) {
+    void switch_now(TestTasklet& tasklet) {
         if (flat && !unwinding_current()) {
             if (manager().insert_behind_current(tasklet)) retain(tasklet);
             suspend(Ending::kRequeueBehindNext);
             return;
         }
         if (!tasklet.queued()) insert(tasklet);
-        drive(&tasklet);
+        run_queue(&tasklet);
     }
 
     // Drives all that is queued behind the current tasklet.
-    void run() { drive(nullptr); }
+    void run() { run_queue(nullptr); }
     void run_turns(std::uint64_t turns) {
         manager().limit().set_turns(turns);
         run();
@@ -167,18 +167,18 @@ class TestThread {
 
     void read_mail() {
         while (manager().has_mail()) {
-            const Mail letter = manager().take_mail();
-            if (letter.tasklet == nullptr) return;
-            TestTasklet& tasklet = body_of(*letter.tasklet);
-            if ((letter.bits & mail::kError) != 0 && tasklet.alive()) {
+            const Mail message = manager().take_mail();
+            if (message.tasklet == nullptr) return;
+            TestTasklet& tasklet = body_of(*message.tasklet);
+            if ((message.bits & mail::kError) != 0 && tasklet.alive()) {
                 tasklet.pending = std::make_exception_ptr(Killed{});
                 if (!tasklet.has_turn() && !tasklet.blocked()) insert(tasklet);
             }
-            for (int i = 0; i < letter.references; ++i) release(tasklet);
+            for (int i = 0; i < message.references; ++i) release(tasklet);
         }
     }
 
-    void drive(TestTasklet* first) {
+    void run_queue(TestTasklet* first) {
         TestTasklet& driver = current();
         RunLoop loop;
         manager().open_loop(loop, first);
@@ -186,7 +186,7 @@ class TestThread {
     }
     void suspend(Ending how) {
         if (manager().current_is_main()) {
-            drive(nullptr);
+            run_queue(nullptr);
             return;
         }
         if (unwinding_current()) throw Killed{};
@@ -194,10 +194,10 @@ class TestThread {
         TestTasklet& self = current();
         TestTasklet& next = pass_or_end_turn(how);
         if (&next != &self) switch_to(self, next);
-        settle();
+        run_deferred();
         if (self.pending) std::rethrow_exception(std::exchange(self.pending, nullptr));
     }
-    // Raises Killed in a tasklet that is suspended, in no queue and no line, until it is dead.
+    // Raises Killed in a tasklet that is suspended, in no queue and no wait queue, until it is dead.
     void unwind(TestTasklet& victim) {
         victim.pending = std::make_exception_ptr(Killed{});
         TestTasklet& driver = current();
@@ -258,18 +258,18 @@ class TestThread {
         }
         return nullptr;
     }
-    void end_incarnation(TestTasklet& tasklet) {
-        tasklet.set_state(State::kDead);
+    void end_activation(TestTasklet& tasklet) {
+        tasklet.set_state(TaskletState::kDead);
         tasklet.pending = nullptr;
-        manager().leave_roster(tasklet);
+        manager().leave_live_list(tasklet);
     }
 
     // One that never ran dies where its turn was due. Does the loop go on?
-    bool let_die_unborn(TestTasklet& tasklet) {
+    bool finish_unstarted(TestTasklet& tasklet) {
         const auto error = std::exchange(tasklet.pending, nullptr);
         const auto rest = without_killed([&] { std::rethrow_exception(error); });
-        const EndOfTurn end = manager().die_unborn(tasklet, rest == nullptr);
-        end_incarnation(tasklet);
+        const EndOfTurn end = manager().finish_unstarted(tasklet, rest == nullptr);
+        end_activation(tasklet);
         release(tasklet);
         if (rest != nullptr) fail_loop(rest);
         return end.loop_goes_on && rest == nullptr;
@@ -288,7 +288,7 @@ class TestThread {
             }
             TestTasklet& next = body_of(*turn.tasklet);
             if (next.stack == nullptr && next.pending) {
-                if (!let_die_unborn(next)) return driver;
+                if (!finish_unstarted(next)) return driver;
                 continue;
             }
             note_switch(driver, next);
@@ -320,12 +320,12 @@ class TestThread {
     void run_loop(RunLoop& loop, TestTasklet& driver, TestTasklet& first) {
         if (&first != &driver) switch_to(driver, first);
         manager().close_loop(loop);
-        settle();
+        run_deferred();
         if (loop.failed) std::rethrow_exception(std::exchange(failure_, nullptr));
     }
     // Recycles the stack of a tasklet that has ended; whoever has control next does it.
-    void settle() {
-        if (TestTasklet* tasklet = std::exchange(retired_, nullptr)) {
+    void run_deferred() {
+        if (TestTasklet* tasklet = std::exchange(stack_to_release_, nullptr)) {
             tasklet->context.retire();
             manager().stacks().release(std::exchange(tasklet->stack, nullptr));
         }
@@ -336,18 +336,18 @@ class TestThread {
         auto* tasklet = static_cast<TestTasklet*>(first);
         Stack* const stack = tasklet->stack;
         for (;;) {
-            thread.settle();
+            thread.run_deferred();
             bool failed = false;
             if (std::exception_ptr error = without_killed(tasklet->body)) {
                 thread.fail_loop(std::move(error));
                 failed = true;
             }
             tasklet->body = nullptr;
-            thread.end_incarnation(*tasklet);
+            thread.end_activation(*tasklet);
             tasklet->stack = nullptr;
             TestTasklet& next = thread.end_turn(failed ? Ending::kFail : Ending::kReturn);
             if (next.stack != nullptr || next.is_main) {
-                thread.retired_ = tasklet;
+                thread.stack_to_release_ = tasklet;
                 tasklet->stack = stack;
                 Context::finish(tasklet->context, next.context);
             }
@@ -360,20 +360,22 @@ class TestThread {
     void transfer(Channel& channel, Direction direction) {
         TestTasklet& self = current();
         read_mail();
-        const bool may_join = manager().trap_level() == 0 && !unwinding_current() &&
+        const bool may_wait = manager().trap_level() == 0 && !unwinding_current() &&
                               !(self.is_main && manager().queue_empty());
-        const Match match = channel.meet(direction, self, may_join);
-        if (match.meeting == Meeting::kMustWait || match.meeting == Meeting::kClosing) {
+        const Rendezvous match = channel.rendezvous(direction, self, may_wait);
+        if (match.result == RendezvousResult::kWouldBlock ||
+            match.result == RendezvousResult::kClosing) {
             drop_parcel(self.parcel);
-            throw Refused(match.meeting == Meeting::kClosing ? "closing" : "must wait");
+            throw Refused(match.result == RendezvousResult::kClosing ? "closing" : "must wait");
         }
         try {
-            if (match.meeting == Meeting::kJoined) {
+            if (match.result == RendezvousResult::kEnqueued) {
                 wait_in_line(channel, self);
                 return;
             }
             const bool yields = channel.caller_yields(direction);
-            if (match.meeting == Meeting::kMet) manager().welcome(*match.partner, yields);
+            if (match.result == RendezvousResult::kMatched)
+                manager().make_runnable(*match.partner, yields);
             if (yields) schedule();
         } catch (...) {
             drop_parcel(self.parcel);
@@ -394,16 +396,16 @@ class TestThread {
         }
         std::exception_ptr error;
         try {
-            drive(nullptr);
+            run_queue(nullptr);
         } catch (...) {
             error = std::current_exception();
         }
         self.waits_on = nullptr;
-        if (channel.withdraw(self)) {
-            self.set_state(State::kRunning);
+        if (channel.cancel_wait(self)) {
+            self.set_state(TaskletState::kRunning);
             if (error == nullptr) error = std::make_exception_ptr(Refused("deadlock"));
         }
-        read_mail();  // withdraw() has waited for a partner that was about to post
+        read_mail();  // cancel_wait() has waited for a partner that was about to post
         if (error != nullptr) std::rethrow_exception(error);
     }
 
@@ -416,12 +418,12 @@ class TestThread {
             TestTasklet& tasklet = body_of(*live);
             Channel* channel =
                 tasklet.waits_on != nullptr ? tasklet.waits_on : tasklet.channel.load();
-            if (channel != nullptr && channel->withdraw(tasklet)) release(tasklet);
+            if (channel != nullptr && channel->cancel_wait(tasklet)) release(tasklet);
             read_mail();
             remove(tasklet);
             drop_parcel(tasklet.parcel);
             if (tasklet.stack == nullptr) {
-                end_incarnation(tasklet);
+                end_activation(tasklet);
             } else {
                 try {
                     unwind(tasklet);
@@ -435,7 +437,7 @@ class TestThread {
     TestTasklet main_;
     std::vector<std::unique_ptr<TestTasklet>> tasklets_;
     std::exception_ptr failure_;
-    TestTasklet* retired_ = nullptr;
+    TestTasklet* stack_to_release_ = nullptr;
     TestThread* outer_ = nullptr;
     ScheduleManager* manager_;
 };

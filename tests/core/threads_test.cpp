@@ -167,7 +167,7 @@ TEST(Threads, BlockedMainIsServedWhileItsTaskletsRun) {
     EXPECT_EQ(channel.balance(), 0);
 }
 
-// Each waiting receiver either gets a value or is evicted, never both and never neither.
+// Each waiting receiver either gets a value or is cancelled, never both and never neither.
 // SPEC: C-53, DEC-2
 TEST(Threads, EvictAgainstMatch) {
     constexpr int kReceivers = 8;
@@ -180,7 +180,7 @@ TEST(Threads, EvictAgainstMatch) {
         std::atomic<int> received{0};
         std::atomic<int> killed{0};
         int sent = 0;
-        int evicted = 0;
+        int cancelled = 0;
         const auto owner = [&] {
             TestThread thread;
             for (TestTasklet*& receiver : receivers) {
@@ -204,19 +204,19 @@ TEST(Threads, EvictAgainstMatch) {
             for (int i = 0; i < kReceivers / 2; ++i) {
                 thread.main().parcel = scheduler::core::testing::make_parcel(i);
                 const auto match =
-                    channel.meet(scheduler::core::Direction::kSend, thread.main(), false);
-                if (match.meeting == scheduler::core::Meeting::kMetAbroad) ++sent;
+                    channel.rendezvous(scheduler::core::Direction::kSend, thread.main(), false);
+                if (match.result == scheduler::core::RendezvousResult::kMatchedRemote) ++sent;
                 scheduler::core::testing::drop_parcel(thread.main().parcel);
             }
             all_over.arrive_and_wait();
         };
         const auto killer = [&] {
             all_wait.arrive_and_wait();
-            while (evicted + kReceivers / 2 < kReceivers) {
+            while (cancelled + kReceivers / 2 < kReceivers) {
                 for (TestTasklet* receiver : receivers) {
-                    if (evicted + kReceivers / 2 == kReceivers) break;
+                    if (cancelled + kReceivers / 2 == kReceivers) break;
                     receiver->posted.put({receiver, true});
-                    if (channel.evict(*receiver)) ++evicted;
+                    if (channel.cancel_remote_wait(*receiver)) ++cancelled;
                 }
             }
             all_over.arrive_and_wait();
@@ -224,7 +224,7 @@ TEST(Threads, EvictAgainstMatch) {
         run_threads({owner, sender, killer});
         EXPECT_EQ(sent, kReceivers / 2);
         EXPECT_EQ(received, sent);
-        EXPECT_EQ(killed, evicted);
+        EXPECT_EQ(killed, cancelled);
         EXPECT_EQ(channel.balance(), 0);
     }
 }
@@ -269,7 +269,7 @@ TEST(Threads, PostAgainstMatch) {
 }
 
 // A thread ends while others send to its waiting tasklets: a value is either received or stays with
-// its sender, and everybody comes home.
+// its sender, and everybody comes back.
 // SPEC: H-05
 TEST(Threads, EndOfAThreadAgainstMatch) {
     constexpr int kReceivers = 8;
@@ -299,8 +299,8 @@ TEST(Threads, EndOfAThreadAgainstMatch) {
             for (int i = 0; i < kReceivers; ++i) {
                 thread.main().parcel = scheduler::core::testing::make_parcel(i);
                 const auto match =
-                    channel.meet(scheduler::core::Direction::kSend, thread.main(), false);
-                if (match.meeting == scheduler::core::Meeting::kMetAbroad) ++sent;
+                    channel.rendezvous(scheduler::core::Direction::kSend, thread.main(), false);
+                if (match.result == scheduler::core::RendezvousResult::kMatchedRemote) ++sent;
                 scheduler::core::testing::drop_parcel(thread.main().parcel);
             }
         };
@@ -328,14 +328,14 @@ TEST(Threads, PostAgainstFinish) {
             thread.manager().finish();
             posted.arrive_and_wait();
             while (thread.manager().has_mail()) {
-                const auto letter = thread.manager().take_mail();
-                ASSERT_NE(letter.tasklet, nullptr);
-                EXPECT_NE(letter.bits & mail::kUnwind, 0U);
-                --static_cast<TestTasklet*>(letter.tasklet)->references;
+                const auto message = thread.manager().take_mail();
+                ASSERT_NE(message.tasklet, nullptr);
+                EXPECT_NE(message.bits & mail::kUnwind, 0U);
+                --static_cast<TestTasklet*>(message.tasklet)->references;
                 ++read;
             }
         };
-        // Each poster has tasklets of its own, so that every letter is one post.
+        // Each poster has tasklets of its own, so that every message is one post.
         const auto poster = [&](std::size_t which) {
             made.arrive_and_wait();
             for (std::size_t i = which; i < kTasklets; i += 2) {

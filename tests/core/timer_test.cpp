@@ -1,4 +1,4 @@
-// Timers: until when a tasklet stays in the line of a channel.
+// Timers: until when a tasklet stays in the wait queue of a channel.
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,9 @@ namespace {
 using scheduler::core::Channel;
 using scheduler::core::Direction;
 using scheduler::core::kNever;
-using scheduler::core::Meeting;
+using scheduler::core::RendezvousResult;
 using scheduler::core::ScheduleManager;
-using scheduler::core::State;
+using scheduler::core::TaskletState;
 using scheduler::core::testing::make_parcel;
 using scheduler::core::testing::open_parcel;
 using scheduler::core::testing::TestTasklet;
@@ -20,7 +20,7 @@ using scheduler::core::testing::ThreadTest;
 class Timer : public ThreadTest {
   protected:
     ScheduleManager& manager() { return thread_.manager(); }
-    // A tasklet in the line of `channel_` that a timer takes out at `deadline`.
+    // A tasklet in the wait queue of `channel_` that a timer takes out at `deadline`.
     TestTasklet& make_waiting(const char* name, std::int64_t deadline) {
         TestTasklet& tasklet = thread_.make(name, [this] {
             thread_.receive(channel_);
@@ -40,7 +40,7 @@ TEST_F(Timer, TakesItsTaskletOutOfTheLineAndQueuesIt) {
     EXPECT_EQ(channel_.balance(), -1);
     manager().fire_timers();
     EXPECT_EQ(channel_.balance(), 0);
-    EXPECT_EQ(waiting.get_state(), State::kReady);
+    EXPECT_EQ(waiting.get_state(), TaskletState::kReady);
     EXPECT_TRUE(waiting.queued());
     EXPECT_TRUE(waiting.timed_out);
     EXPECT_FALSE(manager().has_timers());
@@ -104,11 +104,12 @@ TEST_F(Timer, DoesNothingToOneThatHasBeenServed) {
 
 TEST_F(Timer, WakesMain) {
     TestTasklet& main = thread_.main();
-    ASSERT_EQ(channel_.meet(Direction::kReceive, main, true).meeting, Meeting::kJoined);
+    ASSERT_EQ(channel_.rendezvous(Direction::kReceive, main, true).result,
+              RendezvousResult::kEnqueued);
     manager().set_timer(main, ScheduleManager::now() - 1);
     manager().fire_timers();
     EXPECT_TRUE(main.timed_out);
-    EXPECT_EQ(main.get_state(), State::kRunning);
+    EXPECT_EQ(main.get_state(), TaskletState::kRunning);
     EXPECT_EQ(channel_.balance(), 0);
 }
 

@@ -118,7 +118,8 @@ void share_c_stack(PyThreadState& host, PyThreadState& thread) {
 }
 
 // Two margins lie below the limit, and `except RecursionError` at the top of the stack needs most of
-// another two above it. With the guard and the frames 100 KiB were enough for each construct that recurses.
+// another two above it. With the guard and the frames 100 KiB were enough for each construct that
+// recurses.
 std::size_t least_stack_bytes(std::size_t wanted) { return std::max(wanted, 7 * kMargin); }
 
 CStackBounds bounds_of(const core::StackSpan& stack) {

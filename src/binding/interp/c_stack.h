@@ -39,8 +39,8 @@ inline void set_c_stack_bounds(PyThreadState* thread, const CStackBounds& bounds
     *c_stack_bounds(thread) = bounds;
 }
 
-// Two thread states of the calling OS thread, of which `host` has the bounds of the stack that is running:
-// `thread`, which runs on it now, gets them too if its own are those of another stack.
+// Two thread states of the calling OS thread, of which `host` has the bounds of the stack that is
+// running: `thread`, which runs on it now, gets them too if its own are those of another stack.
 void share_c_stack(PyThreadState& host, PyThreadState& thread);
 
 #else

@@ -26,8 +26,8 @@ bool spare_generators(_PyInterpreterFrame* innermost, bool spare);
 // The same as visit_frames() for the list that c_stack_references() begins.
 int visit_c_stack_references(void* references, visitproc visit, void* arg);
 
-// Returns what stands for `frames` (as get_frames() gives them) when the thread's state is gone, where the
-// chain leads from 3.15 on. `thread` may be gone already: it is not looked into.
+// Returns what stands for `frames` (as get_frames() gives them) when the thread's state is gone, where
+// the chain leads from 3.15 on. `thread` may be gone already: it is not looked into.
 void* cut_off_frames(void* frames, PyThreadState* thread);
 
 }  // namespace scheduler::binding

@@ -1,7 +1,7 @@
-// What tools that trace, profile or monitor have CPython put into the code that they watch. From 3.12 on,
-// when the events that some tool wants change, CPython does that at once for the code of all frames in the
-// chains of its threads, and for other code when that is called next. The frames of a stack that does not
-// run are in no chain: they get theirs when the stack goes on.
+// What tools that trace, profile or monitor have CPython put into the code that they watch. From 3.12
+// on, when the events that some tool wants change, CPython does that at once for the code of all frames
+// in the chains of its threads, and for other code when that is called next. The frames of a stack that
+// does not run are in no chain: they get theirs when the stack goes on.
 #pragma once
 
 #include <Python.h>
@@ -14,8 +14,8 @@ namespace scheduler::binding {
 // One for each interpreter.
 class Instrumentation {
   public:
-    // Gives the frames of the stack that runs what CPython would have given them meanwhile. Runs no Python
-    // code; no error may be set. Without memory they miss events.
+    // Gives the frames of the stack that runs what CPython would have given them meanwhile. Runs no
+    // Python code; no error may be set. Without memory they miss events.
     void catch_up(PyThreadState* thread);
 
   private:

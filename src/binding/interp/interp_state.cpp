@@ -47,7 +47,7 @@ void InterpState::save(PyThreadState* thread) {
     instrumentation_word_ = instrumentation_word(thread);
 }
 
-const void* InterpState::first_read() const { return innermost(frames_); }
+const void* InterpState::prefetch_hint() const { return innermost(frames_); }
 
 bool InterpState::restore(PyThreadState* thread) const {
     if (kSeesWholeFrames && generators_spared_) spare_generators(innermost(frames_), false);

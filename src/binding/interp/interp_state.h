@@ -43,7 +43,7 @@ struct CStackBounds {
 class InterpState {
   public:
     // What the interpreter reads first when the stopped stack goes on.
-    const void* first_read() const;
+    const void* prefetch_hint() const;
     // Whoever leaves a stack calls save(), and restore() for the one he leaves to; a fresh one calls
     // StackBase::enter(). Nothing may run between these, nor before the jump.
     void save(PyThreadState* thread);
@@ -55,8 +55,8 @@ class InterpState {
     // For tp_traverse: what the frames of the stopped stack and its handled exceptions refer to. What
     // only C code holds stays unseen, which makes the collector think it reachable, no more.
     int traverse(visitproc visit, void* arg) const;
-    // Lets the running code use the context variables of the stopped stack; again: lets go of them. Nobody
-    // may switch between these.
+    // Lets the running code use the context variables of the stopped stack; again: lets go of them.
+    // Nobody may switch between these.
     void trade_context(PyThreadState* thread);
     // The stack will never go on, and the state of its thread is going away, or has gone.
     void cut_off(PyThreadState* thread);

@@ -135,17 +135,17 @@ bool try_incref(PyObject* object) {
 }
 #endif
 
-// Without the lock of CPython's list, which other threads may change meanwhile. Two words are read, and no
-// entry but the calling thread's own: a thread that is there all the time stands before it, and then it is
-// not the head, or behind it, and then it has a next one. Of a thread that comes or goes either answer is
-// right.
+// Without the lock of CPython's list, which other threads may change meanwhile. Two words are read, and
+// no entry but the calling thread's own: a thread that is there all the time stands before it, and then
+// it is not the head, or behind it, and then it has a next one. Of a thread that comes or goes either
+// answer is right.
 bool has_other_threads() {
     PyThreadState* const thread = this_thread_state();
     return PyInterpreterState_ThreadHead(thread->interp) != thread ||
            PyThreadState_Next(thread) != nullptr;
 }
 
-ThreadName name_of(PyThreadState* thread) {
+ThreadKey key_of(PyThreadState* thread) {
     return {PyInterpreterState_GetID(thread->interp), PyThreadState_GetID(thread)};
 }
 

@@ -76,13 +76,13 @@ bool has_other_threads();
 
 // Names a Python thread state for good: no later one of the process has the same name, though it may lie
 // at the same address.
-struct ThreadName {
+struct ThreadKey {
     std::int64_t interpreter = -1;
     std::uint64_t thread = 0;
 
-    bool operator==(const ThreadName&) const = default;
+    bool operator==(const ThreadKey&) const = default;
 };
-ThreadName name_of(PyThreadState* thread);
+ThreadKey key_of(PyThreadState* thread);
 
 // Is this thread state about to be deleted? What it held is being dropped then. 3.11 does not say so.
 bool is_being_cleared(PyThreadState* thread);

@@ -2,8 +2,9 @@
 // state of its own, which from CPython 3.14 on knows the bounds of the OS thread's stack only: there
 // destructors would be put off for ever and RecursionError would come too late.
 //
-// Nobody tells when such code begins. An audit hook sees it, but one slows the interpreter (40 ns for each
-// call of id()), so it is added when the module that makes sub-interpreters is imported, and no earlier.
+// Nobody tells when such code begins. An audit hook sees it, but one slows the interpreter (40 ns for
+// each call of id()), so it is added when the module that makes sub-interpreters is imported, and no
+// earlier.
 #pragma once
 
 #include <Python.h>

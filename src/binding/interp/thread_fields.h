@@ -1,5 +1,5 @@
-// The fields of CPython's thread state (struct _ts in its Include/cpython/pystate.h) that are not the same
-// in every version, under one name each. For this directory only.
+// The fields of CPython's thread state (struct _ts in its Include/cpython/pystate.h) that are not the
+// same in every version, under one name each. For this directory only.
 #pragma once
 
 #include <Python.h>
@@ -144,8 +144,8 @@ inline void* no_frames(PyThreadState* thread, void* room) {
 }
 #endif
 
-// How often the events that tools want have changed, in steps, as far as this thread knows; below one step
-// there may be other bits. Code says for which version it was changed.
+// How often the events that tools want have changed, in steps, as far as this thread knows; below one
+// step there may be other bits. Code says for which version it was changed.
 #if PY_VERSION_HEX >= 0x030D0000
 inline constexpr int kEventBits = 8;  // _PY_EVAL_EVENTS_BITS in pycore_ceval.h, which is not C++
 inline constexpr std::uintptr_t kVersionStep = std::uintptr_t{1} << kEventBits;

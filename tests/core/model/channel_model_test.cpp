@@ -13,9 +13,9 @@ namespace {
 using scheduler::core::Channel;
 using scheduler::core::Direction;
 using scheduler::core::kNever;
-using scheduler::core::Match;
-using scheduler::core::Meeting;
 using scheduler::core::Parcel;
+using scheduler::core::Rendezvous;
+using scheduler::core::RendezvousResult;
 using scheduler::core::Tasklet;
 using scheduler::core::explore::expect;
 using scheduler::core::explore::expect_passed;
@@ -37,9 +37,9 @@ constexpr int kPreemptions = 3;
 #endif
 
 // Senders, and one receiver of all that they send.
-class Rendezvous : public Program {
+class SendersAndReceiver : public Program {
   public:
-    Rendezvous(int senders, int values_each, int preference)
+    SendersAndReceiver(int senders, int values_each, int preference)
         : senders_(static_cast<std::size_t>(senders)) {
         channel_.set_preference(preference);
         add_thread([this, values = senders * values_each] {
@@ -83,13 +83,13 @@ class ChannelModelOfPreference : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(All, ChannelModelOfPreference, testing::Values(-1, 0, 1));
 
 TEST_P(ChannelModelOfPreference, EachValueArrivesOnce) {
-    expect_passed(explore<Rendezvous>({}, 1, 1, GetParam()), 200);
+    expect_passed(explore<SendersAndReceiver>({}, 1, 1, GetParam()), 200);
 }
 TEST(ChannelModel, TwoValuesFromOneSender) {
-    expect_passed(explore<Rendezvous>({.preemptions = 3}, 1, 2, 0), 10'000);
+    expect_passed(explore<SendersAndReceiver>({.preemptions = 3}, 1, 2, 0), 10'000);
 }
 TEST(ChannelModel, OneValueFromEachOfTwoSenders) {
-    expect_passed(explore<Rendezvous>({.preemptions = 2}, 2, 1, 0), 10'000);
+    expect_passed(explore<SendersAndReceiver>({.preemptions = 2}, 2, 1, 0), 10'000);
 }
 
 // A sender and a receiver that may fail: both of them, or neither.
@@ -107,7 +107,7 @@ class Pair : public Program {
     void kill_from_elsewhere(ModelThread& owner, ModelTasklet& tasklet) {
         tasklet.posted.put({&error_, true});
         // Refused if its thread has ended.
-        if (!channel_.evict(tasklet)) owner.manager().post(tasklet, mail::kError);
+        if (!channel_.cancel_remote_wait(tasklet)) owner.manager().post(tasklet, mail::kError);
         owner.manager().drop_reference();
     }
 
@@ -217,9 +217,9 @@ class KillingTwice : public Pair {
 
 TEST(ChannelModel, KilledTwice) { expect_passed(explore<KillingTwice>({.preemptions = 2}), 4'000); }
 
-// A tasklet that is not its thread's main one waits to receive. Its owner takes it out of the line, or
-// lets a timer do so, as another thread sends; a third one may ask it to end at the same time. Then
-// the owner ends.
+// A tasklet that is not its thread's main one waits to receive. Its owner takes it out of the wait
+// queue, or lets a timer do so, as another thread sends; a third one may ask it to end at the same
+// time. Then the owner ends.
 class TakingOut : public Pair {
   public:
     enum class By : std::uint8_t { kTimer, kOwner };
@@ -228,7 +228,7 @@ class TakingOut : public Pair {
         receiver_.adopt_waiting(tasklet_, channel_, Direction::kReceive);
         if (by == By::kTimer) receiver_.manager().set_timer(tasklet_, kSomeTime);
         add_thread([this, by] {
-            by == By::kTimer ? receiver_.manager().fire_timers() : withdraw();
+            by == By::kTimer ? receiver_.manager().fire_timers() : cancel_wait();
             end_tasklet();
             receiver_.end();
         });
@@ -247,10 +247,10 @@ class TakingOut : public Pair {
     }
 
   private:
-    void withdraw() {
-        if (channel_.withdraw(tasklet_)) receiver_.insert_waiting(tasklet_);
-        // Served abroad, or evicted: that it is queued, however far its mail has come, is what a thread
-        // that ends relies on.
+    void cancel_wait() {
+        if (channel_.cancel_wait(tasklet_)) receiver_.insert_waiting(tasklet_);
+        // Served by another thread, or cancelled: that it is queued, however far its mail has come, is
+        // what a thread that ends relies on.
         expect(tasklet_.queued(), "out of the line, and not queued");
     }
     void end_tasklet() {
@@ -280,7 +280,7 @@ TEST(ChannelModel, OwnerTakesOutWhoIsServedAndKilled) {
                   4'000);
 }
 
-// Two come to send, and one looks for a sender, once: the others stay in the line.
+// Two come to send, and one looks for a sender, once: the others stay in the wait queue.
 class Lining : public Program {
   public:
     Lining() : senders_(2) {
@@ -290,8 +290,8 @@ class Lining : public Program {
             sender.insert(tasklets_[i]);
             add_thread([this, i] {
                 tasklets_[i].parcel = {Parcel::Kind::kValue, &values_[i]};
-                const Match match = channel_.meet(Direction::kSend, tasklets_[i], true);
-                expect(match.meeting == Meeting::kJoined, "a sender meets somebody");
+                const Rendezvous match = channel_.rendezvous(Direction::kSend, tasklets_[i], true);
+                expect(match.result == RendezvousResult::kEnqueued, "a sender meets somebody");
             });
         }
         add_thread([this] {
@@ -314,7 +314,7 @@ class Lining : public Program {
 
   private:
     void clear(ModelThread& owner, ModelTasklet& tasklet) {
-        if (channel_.withdraw(tasklet)) owner.insert_waiting(tasklet);
+        if (channel_.cancel_wait(tasklet)) owner.insert_waiting(tasklet);
         tasklet.parcel.take_payload();
         owner.remove(tasklet);
         owner.end();

@@ -32,8 +32,8 @@ class PushingAndClosing : public Program {
         for (int poster = 0; poster < 2; ++poster) {
             add_thread([this, poster] {
                 for (int i = 0; i < pushes_each_; ++i) {
-                    Letter& letter = letters_.at(poster).at(i);
-                    letter.accepted = inbox_.push(letter);
+                    Message& message = messages_.at(poster).at(i);
+                    message.accepted = inbox_.push(message);
                 }
             });
         }
@@ -45,24 +45,24 @@ class PushingAndClosing : public Program {
         });
     }
     void check_end() override {
-        for (const auto& letters : letters_) {
+        for (const auto& messages : messages_) {
             int last_place = 0;
             bool refused = false;
             for (int i = 0; i < pushes_each_; ++i) {
-                const Letter& letter = letters.at(i);
-                expect(letter.fetched == (letter.accepted ? 1 : 0), "fetched unlike accepted");
-                if (letter.accepted) {
+                const Message& message = messages.at(i);
+                expect(message.fetched == (message.accepted ? 1 : 0), "fetched unlike accepted");
+                if (message.accepted) {
                     expect(!refused, "open again after it was closed");
-                    expect(letter.place > last_place, "the order of one poster is not kept");
-                    last_place = letter.place;
+                    expect(message.place > last_place, "the order of one poster is not kept");
+                    last_place = message.place;
                 }
-                refused = !letter.accepted;
+                refused = !message.accepted;
             }
         }
     }
 
   private:
-    struct Letter : Tasklet {
+    struct Message : Tasklet {
         bool accepted = false;
         int fetched = 0;
         int place = 0;
@@ -70,15 +70,15 @@ class PushingAndClosing : public Program {
 
     void note(Tasklet* first) {
         for (Tasklet* t = first; t != nullptr; t = t->mail_next) {
-            auto& letter = static_cast<Letter&>(*t);
-            ++letter.fetched;
-            letter.place = ++places_;
+            auto& message = static_cast<Message&>(*t);
+            ++message.fetched;
+            message.place = ++places_;
         }
     }
 
     const int pushes_each_;
     Inbox inbox_;
-    std::array<std::array<Letter, 2>, 2> letters_;
+    std::array<std::array<Message, 2>, 2> messages_;
     int places_ = 0;
 };
 
@@ -90,14 +90,14 @@ TEST(InboxModel, TheOrderOfOnePosterIsKept) {
     expect_passed(explore<PushingAndClosing>({}, 2), 100'000);
 }
 
-// ---- letters to a manager ----------------------------------------------------------------------
+// ---- messages to a manager ----------------------------------------------------------------------
 
 // What the other threads ask of one or two tasklets while their owner reads its mail and parks. It ends
-// when it has read all that was asked: an overlooked letter is a deadlock.
+// when it has read all that was asked: an overlooked message is a deadlock.
 class Posting : public Program {
   public:
     using Bits = std::vector<std::uint32_t>;
-    // What each of two posters asks, letter by letter; of the same tasklet, or of one of its own.
+    // What each of two posters asks, message by message; of the same tasklet, or of one of its own.
     Posting(Bits first, Bits second, bool same_tasklet) {
         owner_.adopt(tasklets_[0]);
         owner_.adopt(tasklets_[1]);

@@ -58,25 +58,25 @@ class ModelThread {
     ModelTasklet& main() { return main_; }
 
     // ---- before the exploration begins
-    // A tasklet of this thread that has started, in no queue and no line.
+    // A tasklet of this thread that has started, in no queue and no wait queue.
     void adopt(ModelTasklet& tasklet) {
         tasklet.manager = manager_;
-        tasklet.set_state(State::kReady);
+        tasklet.set_state(TaskletState::kReady);
         tasklet.paused = true;
     }
-    // The same, in the line of a channel.
+    // The same, in the wait queue of a channel.
     void adopt_waiting(ModelTasklet& tasklet, Channel& channel, Direction direction) {
         adopt(tasklet);
         insert(tasklet);
-        const Match match = channel.meet(direction, tasklet, true);
-        SCHED_CHECK(match.meeting == Meeting::kJoined, "somebody is in the line already");
+        const Rendezvous match = channel.rendezvous(direction, tasklet, true);
+        SCHED_CHECK(match.result == RendezvousResult::kEnqueued, "somebody is in the line already");
     }
 
     // ---- the thread itself
     void insert(ModelTasklet& tasklet) {
         if (manager().insert(tasklet)) retain(tasklet);
     }
-    // One that has just been withdrawn: the line's reference becomes the queue's.
+    // One that has just been taken out: the wait queue's reference becomes the queue's.
     void insert_waiting(ModelTasklet& tasklet) {
         expect(manager().insert(tasklet), "out of the line, and cannot be queued");
     }
@@ -85,14 +85,14 @@ class ModelThread {
     }
     void read_mail() {
         while (manager().has_mail()) {
-            const Mail letter = manager().take_mail();
-            if (letter.tasklet == nullptr) return;
-            ModelTasklet& tasklet = body_of(*letter.tasklet);
-            tasklet.asked |= letter.bits;
-            if ((letter.bits & mail::kError) != 0 && tasklet.posted.take().error != nullptr) {
+            const Mail message = manager().take_mail();
+            if (message.tasklet == nullptr) return;
+            ModelTasklet& tasklet = body_of(*message.tasklet);
+            tasklet.asked |= message.bits;
+            if ((message.bits & mail::kError) != 0 && tasklet.posted.take().error != nullptr) {
                 tasklet.pending = true;
             }
-            for (int i = 0; i < letter.references; ++i) release(tasklet);
+            for (int i = 0; i < message.references; ++i) release(tasklet);
         }
     }
     // Does what its mail asks for, and nothing else, until `done()`. Any other result than kNotified:
@@ -113,16 +113,16 @@ class ModelThread {
     }
     // Main sends `value`. `deadline`: until when it waits for a receiver.
     Outcome send(Channel& channel, Value& value, std::int64_t deadline = kNever,
-                 bool may_join = true) {
+                 bool may_wait = true) {
         Parcel parcel(Parcel::Kind::kValue, &value);
-        const Outcome outcome = transfer(channel, Direction::kSend, parcel, deadline, may_join);
+        const Outcome outcome = transfer(channel, Direction::kSend, parcel, deadline, may_wait);
         const bool is_back = parcel.take_payload() != nullptr;
         expect(is_back == (outcome != Outcome::kServed), "the parcel is not where it should be");
         return outcome;
     }
-    Outcome receive(Channel& channel, std::int64_t deadline = kNever, bool may_join = true) {
+    Outcome receive(Channel& channel, std::int64_t deadline = kNever, bool may_wait = true) {
         Parcel parcel;
-        const Outcome outcome = transfer(channel, Direction::kReceive, parcel, deadline, may_join);
+        const Outcome outcome = transfer(channel, Direction::kReceive, parcel, deadline, may_wait);
         expect(open(parcel) == (outcome == Outcome::kServed), "a parcel is lost");
         return outcome;
     }
@@ -164,15 +164,15 @@ class ModelThread {
     static constexpr Host kHost{retain, try_retain, release, destroy};
 
     Outcome transfer(Channel& channel, Direction direction, Parcel& parcel, std::int64_t deadline,
-                     bool may_join) {
-        switch (channel.meet(direction, main_, parcel, may_join).meeting) {
-            case Meeting::kMet:  // never: no thread has two who meet
-            case Meeting::kMetAbroad:
+                     bool may_wait) {
+        switch (channel.rendezvous(direction, main_, parcel, may_wait).result) {
+            case RendezvousResult::kMatched:  // never: no thread has two who meet
+            case RendezvousResult::kMatchedRemote:
                 return Outcome::kServed;
-            case Meeting::kMustWait:
-            case Meeting::kClosing:
+            case RendezvousResult::kWouldBlock:
+            case RendezvousResult::kClosing:
                 return Outcome::kRefused;
-            case Meeting::kJoined:
+            case RendezvousResult::kEnqueued:
                 wait_in_line(channel, deadline);
                 parcel = std::move(main_.parcel);
                 break;
@@ -180,21 +180,21 @@ class ModelThread {
         const bool served = parcel.empty() == (direction == Direction::kSend);
         return served ? Outcome::kServed : Outcome::kGaveUp;
     }
-    // Until main is served, evicted, told to end, or out of patience.
+    // Until main is served, cancelled, told to end, or out of patience.
     void wait_in_line(Channel& channel, std::int64_t deadline) {
         const auto is_out = [&] {
-            if (main_.pending) leave_line(channel);
-            return main_.get_state() == State::kRunning;
+            if (main_.pending) cancel_wait(channel);
+            return main_.get_state() == TaskletState::kRunning;
         };
-        if (park_until(is_out, deadline) == Wakeup::kNotified || leave_line(channel)) return;
-        // Whoever has taken main out of the line has posted that before the channel was free.
+        if (park_until(is_out, deadline) == Wakeup::kNotified || cancel_wait(channel)) return;
+        // Whoever has taken main out of the wait queue has posted that before the channel was free.
         read_mail();
-        expect(main_.get_state() == State::kRunning,
+        expect(main_.get_state() == TaskletState::kRunning,
                "no mail for one who was taken out of the line");
     }
-    bool leave_line(Channel& channel) {
-        if (!channel.withdraw(main_)) return false;
-        main_.set_state(State::kRunning);
+    bool cancel_wait(Channel& channel) {
+        if (!channel.cancel_wait(main_)) return false;
+        main_.set_state(TaskletState::kRunning);
         return true;
     }
 

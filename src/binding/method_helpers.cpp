@@ -1,4 +1,4 @@
-#include "methods.h"
+#include "method_helpers.h"
 
 #include <climits>
 

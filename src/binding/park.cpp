@@ -1,4 +1,4 @@
-#include "waiting.h"
+#include "park.h"
 
 #include <sched.h>
 #include <sys/syscall.h>
@@ -9,7 +9,7 @@
 
 #include "core/channel.h"
 #include "signal_pipe.h"
-#include "survey.h"
+#include "snapshot.h"
 
 namespace scheduler::binding {
 
@@ -19,7 +19,7 @@ using core::kNever;
 using core::kSecond;
 using core::Wakeup;
 
-// How long hand_over() lets a thread that is on its way take to get the GIL.
+// How long yield_gil() lets a thread that is on its way take to get the GIL.
 constexpr std::int64_t kHandOverTime = 1'000'000;
 // How often a thread that waits for work looks whether anybody is left who could bring some.
 constexpr std::int64_t kLookForOthers = kSecond;
@@ -30,19 +30,19 @@ constexpr std::int64_t kLookForSignals = kSecond / 20;
 
 // Takes the GIL again. Not noexcept: while the interpreter finalises, it ends a daemon thread here.
 void attach(ManagerBody& manager, PyThreadState* thread) {
-    State& state = manager.state;
+    ModuleState& state = manager.state;
     manager.attaching = true;
     ++state.attaching;
     PyEval_RestoreThread(thread);
     --state.attaching;
     manager.attaching = false;
     ++state.attached;
-    if (state.handing_over != 0) core::wake_all(state.attached);
+    if (state.yielding_gil != 0) core::wake_all(state.attached);
 }
 
 enum class Waited : unsigned char { kWorkCame, kTimeout, kError };
 
-Waited wait_for_mail(ManagerBody& manager, std::int64_t deadline) {
+Waited park(ManagerBody& manager, std::int64_t deadline) {
     const bool looks_for_signals = runs_signal_handlers(manager);
     for (bool is_long = false;;) {
         SignalPipe pipe;
@@ -72,8 +72,8 @@ Waited wait_for_mail(ManagerBody& manager, std::int64_t deadline) {
 bool give_up(ManagerBody& manager, std::int64_t timeout) {
     core::Tasklet& main = manager.main();
     core::Channel* const channel = main.channel.load();
-    if (channel == nullptr || !channel->withdraw(main)) return false;
-    main.set_state(core::State::kRunning);
+    if (channel == nullptr || !channel->cancel_wait(main)) return false;
+    main.set_state(core::TaskletState::kRunning);
     if (timeout == 0) {
         refuse_deadlock(manager);
         return true;
@@ -128,45 +128,45 @@ bool may_main_wait(const ManagerBody& manager) {
     return manager.state.deadlock_timeout != 0 && has_other_threads();
 }
 
-bool wait_for_service(ManagerBody& manager) {
-    MidSwitch in_line(manager);
+bool park_main(ManagerBody& manager) {
+    NoSwitchScope in_line(manager);
     const bool has_timers = manager.has_timers();
     const std::int64_t timeout = has_other_threads() ? manager.state.deadlock_timeout.load() : 0;
     Waited waited = Waited::kTimeout;
     if (has_timers) {
-        waited = wait_for_mail(manager, manager.next_deadline());
+        waited = park(manager, manager.next_deadline());
     } else if (timeout != 0) {
-        waited = wait_for_mail(manager, deadline_after(timeout));
+        waited = park(manager, deadline_after(timeout));
     }
     manager.interrupted = waited == Waited::kError;
     if (waited == Waited::kTimeout && !has_timers) return !give_up(manager, timeout);
     return waited != Waited::kError;
 }
 
-bool wait_for_work(ManagerBody& manager, std::int64_t deadline) {
+bool park_for_work(ManagerBody& manager, std::int64_t deadline) {
     const std::int64_t until = std::min(deadline, manager.next_deadline());
     if (until != kNever || manager.state.deadlock_timeout == kNever) {
-        return wait_for_mail(manager, until) != Waited::kError;
+        return park(manager, until) != Waited::kError;
     }
     while (has_other_threads()) {
-        const Waited waited = wait_for_mail(manager, deadline_after(kLookForOthers));
+        const Waited waited = park(manager, deadline_after(kLookForOthers));
         if (waited != Waited::kTimeout) return waited == Waited::kWorkCame;
     }
     refuse_deadlock(manager);
     return false;
 }
 
-void hand_over(ManagerBody& manager) {
-    State& state = manager.state;
+void yield_gil(ManagerBody& manager) {
+    ModuleState& state = manager.state;
     PyThreadState* const thread = PyEval_SaveThread();
-    ++state.handing_over;
+    ++state.yielding_gil;
     const std::uint32_t attached = state.attached;
     if (state.attaching != 0) {
         core::wait_on_word(state.attached, attached, deadline_after(kHandOverTime));
     } else {
         sched_yield();
     }
-    --state.handing_over;
+    --state.yielding_gil;
     attach(manager, thread);
 }
 

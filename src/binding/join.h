@@ -1,8 +1,8 @@
 // Waiting for the end of a tasklet.
 //
-// Who joins a tasklet waits in the line of a channel that belongs to the tasklet, is made when the
-// first one comes, and is never seen by a program. The end of an incarnation closes the channel and
-// serves all who wait; a new incarnation opens it. So killing, thread end and mail between threads
+// Who joins a tasklet waits in the wait queue of a channel that belongs to the tasklet, is made when the
+// first one comes, and is never seen by a program. The end of an activation closes the channel and
+// serves all who wait; a new activation opens it. So killing, thread end and mail between threads
 // are those of any tasklet that waits.
 #pragma once
 
@@ -21,6 +21,6 @@ int join(TaskletBody& tasklet, std::int64_t timeout);
 void release_joiners(ManagerBody& manager, TaskletBody& tasklet, bool serve_own = true);
 
 // The end of the tasklet's object.
-void delete_joiners_line(TaskletBody& tasklet);
+void delete_join_queue(TaskletBody& tasklet);
 
 }  // namespace scheduler::binding

@@ -1,4 +1,4 @@
-#include "operations.h"
+#include "tasklet_operations.h"
 
 #include <chrono>
 
@@ -6,8 +6,8 @@
 #include "core/channel.h"
 #include "errors.h"
 #include "held_error.h"
+#include "park.h"
 #include "switcher.h"
-#include "waiting.h"
 
 namespace scheduler::binding {
 
@@ -34,7 +34,7 @@ bool has_no_thread(const TaskletBody& tasklet) {
 // It cannot run: its thread has ended, or it has not begun yet, or has ended by itself.
 bool refused_dead(const TaskletBody& tasklet) {
     if (has_no_thread(tasklet)) return refused(Refusal::kThreadEnded);
-    if (tasklet.remembered) return refused(Refusal::kNotSetUp);
+    if (tasklet.bound_callable) return refused(Refusal::kNotSetUp);
     return refused(tasklet.name ? Refusal::kDead : Refusal::kUnbound);
 }
 
@@ -57,7 +57,7 @@ bool check_own_thread(const ManagerBody& here, const TaskletBody& tasklet) {
 }
 
 bool check_runnable(ManagerBody& here, TaskletBody& tasklet) {
-    if (!is_foreign(here, tasklet)) come_home(here, tasklet);
+    if (!is_foreign(here, tasklet)) await_delivery(here, tasklet);
     if (!tasklet.alive()) return refused_dead(tasklet);
     return !tasklet.blocked() || refused(Refusal::kBlocked);
 }
@@ -66,15 +66,15 @@ bool post(TaskletBody& tasklet, std::uint32_t bits) {
     return tasklet.manager->post(tasklet, bits) || refused(Refusal::kThreadEnded);
 }
 
-PyRef make_exit(const State& state) {
+PyRef make_exit(const ModuleState& state) {
     return PyRef::steal(PyObject_CallNoArgs(state.tasklet_exit));
 }
 
-// A tasklet of this thread leaves the line of its channel, with the line's reference for the caller.
-// Empty: it does not wait. What it had to send goes to the trash; the empty envelope tells the sender that
-// nobody took it.
-PyRef withdraw(ManagerBody& manager, TaskletBody& tasklet) {
-    if (!leave_line(manager, tasklet)) return {};
+// A tasklet of this thread leaves the wait queue of its channel, with the wait queue's reference for
+// the caller. Empty: it does not wait. What it had to send is dropped later (defer_decref()); the empty
+// envelope tells the sender that nobody took it.
+PyRef interrupt_wait(ManagerBody& manager, TaskletBody& tasklet) {
+    if (!cancel_wait(manager, tasklet)) return {};
     const core::Parcel::Kind kind = tasklet.parcel.kind();
     drop_parcel(manager, tasklet);
     tasklet.parcel = core::Parcel(kind, nullptr);
@@ -94,20 +94,20 @@ void queue(ManagerBody& manager, TaskletBody& tasklet, PyRef membership) {
 
 // Delivers `error` right now: the tasklet is got going, and raises it.
 bool deliver_now(ManagerBody& manager, TaskletBody& tasklet, PyRef error) {
-    if (!may_go(manager, tasklet)) return false;
-    if (PyRef membership = withdraw(manager, tasklet)) {
+    if (!check_switch_target(manager, tasklet)) return false;
+    if (PyRef membership = interrupt_wait(manager, tasklet)) {
         queue(manager, tasklet, std::move(membership));
     }
-    manager.discard(std::move(tasklet.pending));
+    manager.defer_decref(std::move(tasklet.pending));
     tasklet.pending = std::move(error);
     tasklet.pending_kill = false;
-    return go(manager, tasklet);
+    return switch_now(manager, tasklet);
 }
 
 // DEC-2: the owner thread raises it when the tasklet next has a turn.
 bool post_error(TaskletBody& tasklet, PyRef error, bool kill) {
     PyRef replaced = error_in(tasklet.posted.put({error.release(), kill}));
-    return evict(tasklet) || post(tasklet, mail::kError);
+    return cancel_remote_wait(tasklet) || post(tasklet, mail::kError);
 }
 
 bool check_arguments(PyObject* args, PyObject* kwargs) {
@@ -118,10 +118,10 @@ bool check_arguments(PyObject* args, PyObject* kwargs) {
            refused_type(Refusal::kKwargsNotDict, kwargs);
 }
 
-// A fresh incarnation with these arguments, in the place of a present one: a new tasklet keeps its
+// A fresh activation with these arguments, in the place of a present one: a new tasklet keeps its
 // place in the queue, one that has started is unwound first.
-bool replace_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyObject* args,
-                         PyObject* kwargs) {
+bool replace_activation(ManagerBody& manager, TaskletBody& tasklet, PyObject* args,
+                        PyObject* kwargs) {
     PyRef own_args =
         args == nullptr || args == Py_None ? PyRef::steal(PyTuple_New(0)) : PyRef::share(args);
     if (!own_args) return false;
@@ -133,12 +133,12 @@ bool replace_incarnation(ManagerBody& manager, TaskletBody& tasklet, PyObject* a
     PyRef context;
     if (!copy_current_context(manager.thread_state, context)) return false;
     if (tasklet.started() && manager.switching) return refused(Refusal::kInCallback);
-    if (tasklet.started()) discard_incarnation(manager, tasklet);
+    if (tasklet.started()) end_present_activation(manager, tasklet);
     // Code of the program has run, which may have been at this tasklet again.
     if (tasklet.started()) return refused(Refusal::kBindCurrent);
-    if (!tasklet.remembered) return refused_without_callable(tasklet);
-    make_incarnation(manager, tasklet, std::move(own_args), std::move(own_kwargs),
-                     std::move(context));
+    if (!tasklet.bound_callable) return refused_without_callable(tasklet);
+    make_activation(manager, tasklet, std::move(own_args), std::move(own_kwargs),
+                    std::move(context));
     return true;
 }
 
@@ -148,12 +148,12 @@ bool unbind(ManagerBody& manager, TaskletBody& tasklet) {
     if (tasklet.scheduled() || tasklet.has_turn()) return refused(Refusal::kUnbindScheduled);
     if (tasklet.started() && manager.switching) return refused(Refusal::kInCallback);
     const bool was_paused = tasklet.paused;
-    discard_incarnation(manager, tasklet);
+    end_present_activation(manager, tasklet);
     // Code of the program has run, which may have been at this tasklet again.
     if (tasklet.alive()) return refused(Refusal::kUnbindScheduled);
     tasklet.paused = was_paused;
-    forget_callable(tasklet);
-    manager.settle();
+    unbind_callable(tasklet);
+    manager.run_deferred();
     return true;
 }
 
@@ -161,11 +161,11 @@ bool unbind(ManagerBody& manager, TaskletBody& tasklet) {
 // around this one. Only turns handed out by main are limited: another tasklet, which may be suspended
 // before it gets as far as to end the limit, sets none.
 template <typename Set>
-bool drive_limited(ManagerBody& manager, Set set) {
-    if (manager.switching) return drive(manager, nullptr);  // refused
+bool run_queue_limited(ManagerBody& manager, Set set) {
+    if (manager.switching) return run_queue(manager, nullptr);  // refused
     manager.limit().clear();
     if (manager.current_is_main()) set(manager.limit());
-    const bool ok = drive(manager, nullptr);
+    const bool ok = run_queue(manager, nullptr);
     manager.limit().clear();
     return ok;
 }
@@ -173,25 +173,25 @@ bool drive_limited(ManagerBody& manager, Set set) {
 }  // namespace
 
 ManagerBody* enter_with_mail(ManagerBody& manager) {
-    // To settle may run Python, during which more mail may come.
+    // run_deferred() may run Python, during which more mail may come.
     while (!manager.switching && manager.has_mail()) {
         read_mail(manager);
-        manager.settle();
+        manager.run_deferred();
     }
     return &manager;
 }
 
-ManagerBody* enter_carefully(State& state) {
+ManagerBody* enter_carefully(ModuleState& state) {
     ManagerBody* manager = enter(state);
     return manager != nullptr && nothing_held(*manager) ? manager : nullptr;
 }
 
 // ---- arguments ---------------------------------------------------------------------------------
 
-void discard_incarnation(ManagerBody& manager, TaskletBody& tasklet) {
+void end_present_activation(ManagerBody& manager, TaskletBody& tasklet) {
     if (!tasklet.alive() || tasklet.has_turn()) return;
-    if (tasklet.get_state() == core::State::kNew) {
-        end_incarnation(tasklet, manager);
+    if (tasklet.get_state() == core::TaskletState::kNew) {
+        end_activation(tasklet, manager);
         return;
     }
     ErrorStash stash;
@@ -200,9 +200,10 @@ void discard_incarnation(ManagerBody& manager, TaskletBody& tasklet) {
     if (!exit) exit = PyRef::steal(take_error());
     // On 3.11 that may have started a collection, and code that has been at this tasklet.
     if (!tasklet.started() || tasklet.has_turn()) return;
-    if (PyRef membership = withdraw(manager, tasklet)) manager.discard(std::move(membership));
+    if (PyRef membership = interrupt_wait(manager, tasklet))
+        manager.defer_decref(std::move(membership));
     if (manager.has_mail()) read_mail(manager);
-    if (manager.take_out(tasklet)) manager.discard(tasklet.object);
+    if (manager.take_out(tasklet)) manager.defer_decref(tasklet.object);
     unwind(manager, tasklet, std::move(exit));
 }
 
@@ -220,11 +221,11 @@ bool bind(TaskletBody& tasklet, PyObject* callable, PyObject* args, PyObject* kw
 
     if (has_arguments) {
         if (tasklet.has_turn()) return refused(Refusal::kBindCurrent);
-        if (!has_callable && !tasklet.remembered) return refused_without_callable(tasklet);
-        if (has_callable && !remember_callable(tasklet, callable)) return false;
-        if (!replace_incarnation(*manager, tasklet, args, kwargs)) return false;
-        if (manager->unsettled()) manager->settle();
-    } else if (has_callable && !remember_callable(tasklet, callable)) {
+        if (!has_callable && !tasklet.bound_callable) return refused_without_callable(tasklet);
+        if (has_callable && !bind_callable(tasklet, callable)) return false;
+        if (!replace_activation(*manager, tasklet, args, kwargs)) return false;
+        if (manager->has_deferred()) manager->run_deferred();
+    } else if (has_callable && !bind_callable(tasklet, callable)) {
         return false;
     }
     tasklet.times_switched_to = 0;
@@ -235,17 +236,17 @@ bool setup(TaskletBody& tasklet, PyObject* args, PyObject* kwargs) {
     ManagerBody* manager = enter(tasklet.get_manager()->state);
     if (manager == nullptr || !check_own_thread(*manager, tasklet)) return false;
     if (tasklet.is_main) return refused(Refusal::kMainTasklet);
-    if (!tasklet.remembered) return refused_without_callable(tasklet);
+    if (!tasklet.bound_callable) return refused_without_callable(tasklet);
     if (tasklet.has_turn()) return refused(Refusal::kBindCurrent);
     // One that is queued keeps its place, also when it has to be unwound outside the queue.
     core::Tasklet* before = manager->previous_in_queue(tasklet);
     PyRef place = PyRef::share(before != nullptr ? object_of(*before) : nullptr);
-    if (!replace_incarnation(*manager, tasklet, args, kwargs)) return false;
+    if (!replace_activation(*manager, tasklet, args, kwargs)) return false;
     tasklet.paused = false;
     if (place ? manager->insert_behind(body_of(place.get()), tasklet) : manager->insert(tasklet)) {
         Py_INCREF(tasklet.object);
     }
-    if (manager->unsettled()) manager->settle();
+    if (manager->has_deferred()) manager->run_deferred();
     return true;
 }
 
@@ -282,7 +283,7 @@ bool run(TaskletBody& tasklet) {
     if (is_foreign(*manager, tasklet)) {
         return tasklet.is_main ? refused(Refusal::kMainTasklet) : post(tasklet, mail::kInsert);
     }
-    return may_go(*manager, tasklet) && go(*manager, tasklet);
+    return check_switch_target(*manager, tasklet) && switch_now(*manager, tasklet);
 }
 
 bool switch_to_tasklet(TaskletBody& target) {
@@ -295,12 +296,12 @@ bool switch_to_tasklet(TaskletBody& target) {
     if (&target == &caller) return true;
     if (target.is_main) return refused(Refusal::kMainTasklet);
     if (target.has_turn()) return refused(Refusal::kAncestorNested);
-    if (would_be_refused(*manager)) return may_switch(*manager);
+    if (cannot_switch(*manager)) return check_can_switch(*manager);
 
     const bool was_queued = target.queued();
     caller.paused = true;
     if (!was_queued) queue(*manager, target, {});
-    bool ok = drive(*manager, &target);
+    bool ok = run_queue(*manager, &target);
     if (ok && was_queued) {
         ok = suspend(*manager, Ending::kLeave);
         if (!caller.is_main && ok) return true;
@@ -313,14 +314,14 @@ bool switch_to_tasklet(TaskletBody& target) {
 
 void make_pending(ManagerBody& manager, TaskletBody& tasklet, PyRef error, bool kill) {
     if (!tasklet.alive()) {
-        manager.discard(std::move(error));
+        manager.defer_decref(std::move(error));
         return;
     }
-    PyRef membership = withdraw(manager, tasklet);
+    PyRef membership = interrupt_wait(manager, tasklet);
     if (!tasklet.queued() && !tasklet.has_turn()) {
         queue(manager, tasklet, std::move(membership));
     }
-    manager.discard(std::move(tasklet.pending));
+    manager.defer_decref(std::move(tasklet.pending));
     tasklet.pending = std::move(error);
     tasklet.pending_kill = kill;
 }
@@ -328,7 +329,7 @@ void make_pending(ManagerBody& manager, TaskletBody& tasklet, PyRef error, bool 
 bool kill(TaskletBody& tasklet, bool pending) {
     // Made first: on 3.11 that may start a collection, and with it code of the program.
     PyRef exit = make_exit(tasklet.module_state);
-    State& state = tasklet.module_state;
+    ModuleState& state = tasklet.module_state;
     ManagerBody* manager = !exit ? nullptr : pending ? enter(state) : enter_to_switch(state);
     if (manager == nullptr) return false;
     const bool foreign = is_foreign(*manager, tasklet);
@@ -344,13 +345,13 @@ bool kill(TaskletBody& tasklet, bool pending) {
     if (foreign) return post_error(tasklet, std::move(exit), true);
     if (!pending) return deliver_now(*manager, tasklet, std::move(exit));
     make_pending(*manager, tasklet, std::move(exit), true);
-    manager->settle();
+    manager->run_deferred();
     return true;
 }
 
 bool throw_at(TaskletBody& tasklet, PyObject* error, bool pending) {
     PyRef own = PyRef::steal(error);
-    State& state = tasklet.get_manager()->state;
+    ModuleState& state = tasklet.get_manager()->state;
     ManagerBody* manager = pending ? enter(state) : enter_to_switch(state);
     if (manager == nullptr) return false;
     const bool foreign = is_foreign(*manager, tasklet);
@@ -367,36 +368,36 @@ bool throw_at(TaskletBody& tasklet, PyObject* error, bool pending) {
     if (foreign) return post_error(tasklet, std::move(own), false);
     if (!pending) return deliver_now(*manager, tasklet, std::move(own));
     make_pending(*manager, tasklet, std::move(own), false);
-    manager->settle();
+    manager->run_deferred();
     return true;
 }
 
 // ---- the calling thread ------------------------------------------------------------------------
 
-bool schedule(State& state, bool remove) {
+bool schedule(ModuleState& state, bool remove) {
     ManagerBody* manager = enter_to_switch(state);
     return manager != nullptr && suspend(*manager, remove ? Ending::kLeave : Ending::kRequeue);
 }
 
-bool run_all(State& state) {
+bool run_all(ModuleState& state) {
     ManagerBody* manager = enter_to_switch(state);
     if (manager == nullptr) return false;
     const std::uint64_t switched = manager->switched();
-    if (!drive(*manager, nullptr)) return false;
+    if (!run_queue(*manager, nullptr)) return false;
     // A loop around run() would keep the others from doing what its tasklets wait for.
     const bool waits_for_others =
         manager->switched() == switched && state.managers > 1 && manager->has_live_tasklets();
-    if (waits_for_others) hand_over(*manager);
+    if (waits_for_others) yield_gil(*manager);
     return true;
 }
 
-bool run_waiting(State& state, bool threadblock, std::int64_t timeout) {
+bool run_waiting(ModuleState& state, bool threadblock, std::int64_t timeout) {
     ManagerBody* manager = enter_to_switch(state);
     if (manager == nullptr) return false;
     if (!manager->current_is_main()) return refused(Refusal::kOnlyMainWaits);
     const std::int64_t deadline = deadline_after(timeout);
     for (;;) {
-        const bool ok = drive_limited(*manager, [deadline](core::RunLimit& limit) {
+        const bool ok = run_queue_limited(*manager, [deadline](core::RunLimit& limit) {
             if (deadline == core::kNever) return;
             limit.set_time(std::chrono::nanoseconds(deadline - core::ScheduleManager::now()));
         });
@@ -405,26 +406,26 @@ bool run_waiting(State& state, bool threadblock, std::int64_t timeout) {
         enter_with_mail(*manager);
         if (!manager->queue_empty()) continue;
         if (!manager->has_live_tasklets()) return true;
-        if (!wait_for_work(*manager, deadline)) return false;
+        if (!park_for_work(*manager, deadline)) return false;
     }
 }
 
-bool run_turns(State& state, long long turns) {
+bool run_turns(ModuleState& state, long long turns) {
     if (turns < 1) return refused(Refusal::kTooFewTurns);
     ManagerBody* manager = enter_to_switch(state);
     if (manager == nullptr) return false;
-    return drive_limited(*manager, [turns](core::RunLimit& limit) {
+    return run_queue_limited(*manager, [turns](core::RunLimit& limit) {
         limit.set_turns(static_cast<std::uint64_t>(turns));
     });
 }
 
-bool run_for(State& state, long long nanoseconds) {
+bool run_for(ModuleState& state, long long nanoseconds) {
     ManagerBody* manager = enter_to_switch(state);
     if (manager == nullptr) return false;
     const std::uint64_t completed = manager->completed();
     const std::uint64_t switched = manager->switched();
     state.last_run_completed = state.last_run_switched = 0;
-    const bool ok = drive_limited(*manager, [nanoseconds](core::RunLimit& limit) {
+    const bool ok = run_queue_limited(*manager, [nanoseconds](core::RunLimit& limit) {
         limit.set_lenient_time(std::chrono::nanoseconds(nanoseconds));
     });
     state.last_run_completed = static_cast<int>(manager->completed() - completed);

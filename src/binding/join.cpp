@@ -1,4 +1,4 @@
-#include "joining.h"
+#include "join.h"
 
 #include <memory>
 #include <utility>
@@ -7,9 +7,9 @@
 #include "core/channel.h"
 #include "errors.h"
 #include "held_error.h"
-#include "operations.h"
+#include "park.h"
 #include "switcher.h"
-#include "waiting.h"
+#include "tasklet_operations.h"
 
 namespace scheduler::binding {
 
@@ -18,18 +18,18 @@ namespace {
 using core::Channel;
 using core::Direction;
 using core::kNever;
-using core::Match;
-using core::Meeting;
 using core::Parcel;
+using core::Rendezvous;
+using core::RendezvousResult;
 
-Channel& line_of(TaskletBody& tasklet) {
-    Channel* line = tasklet.joiners.load();
-    if (line != nullptr) return *line;
+Channel& join_queue_of(TaskletBody& tasklet) {
+    Channel* queue = tasklet.joiners.load();
+    if (queue != nullptr) return *queue;
     auto made = std::make_unique<Channel>(tasklet.object);
     made->set_preference(Channel::kPreferNeither);
     // Another thread may be joining it as well.
-    if (tasklet.joiners.compare_exchange_strong(line, made.get())) return *made.release();
-    return *line;
+    if (tasklet.joiners.compare_exchange_strong(queue, made.get())) return *made.release();
+    return *queue;
 }
 
 bool can_end_first(const ManagerBody& manager, const TaskletBody& tasklet) {
@@ -44,18 +44,19 @@ bool can_end_first(const ManagerBody& manager, const TaskletBody& tasklet) {
 }
 
 bool may_wait(ManagerBody& manager) {
-    if (!nothing_pending(manager)) return false;
+    if (!check_nothing_pending(manager)) return false;
     if (manager.ending && !manager.unwinding_current()) {
         refuse(Refusal::kThreadEnding);
         return false;
     }
-    return !would_be_refused(manager) || may_switch(manager);
+    return !cannot_switch(manager) || check_can_switch(manager);
 }
 
-// Waits in the line, which the current tasklet is to join. False with an error set.
-bool wait_in(ManagerBody& manager, Channel& line) {
+// Waits in the wait queue, which the current tasklet is to enter. False with an error set.
+bool wait_in(ManagerBody& manager, Channel& queue) {
     TaskletBody& self = manager.current_body();
-    if (line.meet(Direction::kReceive, self, true).meeting == Meeting::kClosing) return true;
+    if (queue.rendezvous(Direction::kReceive, self, true).result == RendezvousResult::kClosing)
+        return true;
     const bool resumed = suspend(manager, core::Ending::kBlock);
     const bool served = !self.parcel.empty();
     self.parcel.take_payload();
@@ -63,7 +64,7 @@ bool wait_in(ManagerBody& manager, Channel& line) {
     const bool is_failure = self.is_main && !manager.interrupted;
     if (resumed || (served && !is_failure && hold_error(manager))) return true;
     ErrorStash stash;
-    manager.settle();
+    manager.run_deferred();
     return false;
 }
 
@@ -79,40 +80,41 @@ int join(TaskletBody& tasklet, std::int64_t timeout) {
     if (!may_wait(*manager)) return -1;
 
     PyRef keep = PyRef::share(tasklet.object);
-    Channel& line = line_of(tasklet);
-    // It may have died before it could see the line.
-    if (tasklet.state.load(std::memory_order_seq_cst) == core::State::kDead) return 1;
+    Channel& queue = join_queue_of(tasklet);
+    // It may have died before it could see the wait queue.
+    if (tasklet.state.load(std::memory_order_seq_cst) == core::TaskletState::kDead) return 1;
     self.timed_out = false;
     if (timeout != kNever) manager->set_timer(self, deadline_after(timeout));
-    const bool waited = wait_in(*manager, line);
+    const bool waited = wait_in(*manager, queue);
     if (self.deadline != kNever) manager->cancel_timer(self);
     if (!waited) return -1;
     return std::exchange(self.timed_out, false) ? 0 : 1;
 }
 
 void release_joiners(ManagerBody& manager, TaskletBody& tasklet, bool serve_own) {
-    Channel* const line = tasklet.joiners.load(std::memory_order_seq_cst);
-    if (line == nullptr) return;
-    line->close();
+    Channel* const queue = tasklet.joiners.load(std::memory_order_seq_cst);
+    if (queue == nullptr) return;
+    queue->close();
     for (;;) {
         Parcel served(Parcel::Kind::kValue, nullptr);
-        const Match match = line->meet(Direction::kSend, tasklet, served, false);
-        if (match.meeting == Meeting::kMustWait) {
+        const Rendezvous match = queue->rendezvous(Direction::kSend, tasklet, served, false);
+        if (match.result == RendezvousResult::kWouldBlock) {
             served.take_payload();
             return;
         }
-        if (match.meeting == Meeting::kMet && serve_own) manager.welcome(*match.partner, false);
+        if (match.result == RendezvousResult::kMatched && serve_own)
+            manager.make_runnable(*match.partner, false);
     }
 }
 
-void delete_joiners_line(TaskletBody& tasklet) {
-    Channel* const line = tasklet.joiners.load();
-    if (line == nullptr) return;
+void delete_join_queue(TaskletBody& tasklet) {
+    Channel* const queue = tasklet.joiners.load();
+    if (queue == nullptr) return;
     {
         // Whoever follows Tasklet::channel of one that waited here does it under this lock.
         core::LockGuard guard(tasklet.module_state.registry_lock);
     }
-    delete line;
+    delete queue;
 }
 
 }  // namespace scheduler::binding

@@ -22,17 +22,17 @@ bool runs_signal_handlers(const ManagerBody& manager);
 
 // Is there anybody who could serve a main tasklet that waits on a channel?
 bool may_main_wait(const ManagerBody& manager);
-// Main is in line and no tasklet of the thread is runnable: waits for mail or a timer. False with an
-// error set: a signal handler has raised one, or nobody is left to wait for (then main is out of the
-// line). Main is to look whether it has been served, also after an error.
-bool wait_for_service(ManagerBody& manager);
+// Main is in the wait queue and no tasklet of the thread is runnable: waits for mail or a timer. False
+// with an error set: a signal handler has raised one, or nobody is left to wait for (then main is out
+// of the line). Main is to look whether it has been served, also after an error.
+bool park_main(ManagerBody& manager);
 
 // Every live tasklet of the thread waits: until mail, a timer or `deadline` comes. False with an error
 // set: from a signal handler, or a deadlock.
-bool wait_for_work(ManagerBody& manager, std::int64_t deadline);
+bool park_for_work(ManagerBody& manager, std::int64_t deadline);
 
 // A run() that has found nothing to do: lets another thread have the GIL before it returns. Any
 // tasklet may be current. Does not sleep.
-void hand_over(ManagerBody& manager);
+void yield_gil(ManagerBody& manager);
 
 }  // namespace scheduler::binding

@@ -1,6 +1,6 @@
-#include "describing.h"
+#include "repr.h"
 
-#include "methods.h"
+#include "method_helpers.h"
 #include "tasklet_object.h"
 
 namespace scheduler::binding {
@@ -63,7 +63,7 @@ PyRef describe(const ChannelObject& object) {
 }
 
 Place place_of(const TaskletBody& tasklet) {
-    // A channel is not destroyed under this lock, nor the line of those who join a tasklet.
+    // A channel is not destroyed under this lock, nor the wait queue of those who join a tasklet.
     core::LockGuard guard(tasklet.module_state.registry_lock);
     const core::Channel* const channel = tasklet.channel.load(std::memory_order_acquire);
     if (channel == nullptr) return {};

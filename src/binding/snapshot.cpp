@@ -1,11 +1,11 @@
-#include "survey.h"
+#include "snapshot.h"
 
 #include <algorithm>
 #include <new>
 
-#include "describing.h"
 #include "errors.h"
 #include "manager_list.h"
+#include "repr.h"
 
 namespace scheduler::binding {
 
@@ -27,7 +27,7 @@ bool add_tasklets(const ListedManager& listed, Which which, std::vector<PyRef>& 
     }
     const std::size_t begin = found.size();
     bool all_fit = true;
-    listed.manager->visit_roster([&found, &all_fit, which](core::Tasklet& tasklet) {
+    listed.manager->visit_live_list([&found, &all_fit, which](core::Tasklet& tasklet) {
         all_fit = found.size() < found.capacity();
         if (!all_fit) return false;
         if (is_wanted(tasklet, which) && try_incref(object_of(tasklet))) {
@@ -79,7 +79,7 @@ PyRef add_waits(const ManagerBody& here, PyObject* message) {
 
 }  // namespace
 
-std::vector<PyRef> find_tasklets(State& state, Which which) {
+std::vector<PyRef> find_tasklets(ModuleState& state, Which which) {
     std::vector<ListedManager> managers = managers_of(state);
     ManagerBody* const here = existing_manager_of_this_thread(state);
     std::stable_partition(managers.begin(), managers.end(), [here](const ListedManager& listed) {
@@ -97,7 +97,7 @@ std::vector<PyRef> find_tasklets(State& state, Which which) {
     }
 }
 
-PyObject* list_tasklets(State& state) {
+PyObject* list_tasklets(ModuleState& state) {
     const std::vector<PyRef> tasklets = find_tasklets(state, Which::kAlive);
     PyRef list = PyRef::steal(PyList_New(0));
     for (const PyRef& tasklet : tasklets) {
@@ -113,7 +113,7 @@ PyObject* list_tasklets(State& state) {
 }
 
 void refuse_deadlock(ManagerBody& manager, PyObject* message) {
-    MidSwitch no_switch(manager);  // on 3.11 a collection may begin here
+    NoSwitchScope no_switch(manager);  // on 3.11 a collection may begin here
     PyRef plain = message != nullptr
                       ? PyRef::share(message)
                       : PyRef::steal(PyUnicode_FromString(message_of(Refusal::kDeadlock)));

@@ -1,4 +1,4 @@
-#include "incarnation.h"
+#include "activation.h"
 
 #include "interp/interpreter.h"
 
@@ -44,8 +44,9 @@ bool call_exit(PyObject* context_manager, PyObject* error) {
     return static_cast<bool>(PyRef::steal(PyObject_Vectorcall(exit.get(), triple, 3, nullptr)));
 }
 
-// PyObject_Call() with keywords, which holds all arguments once more until it returns, where the collector
-// cannot see that. Here the tasklet does: values and names take the place of tuple and dictionary.
+// PyObject_Call() with keywords, which holds all arguments once more until it returns, where the
+// collector cannot see that. Here the tasklet does: values and names take the place of tuple and
+// dictionary.
 PyObject* call_with_keywords(TaskletBody& tasklet) {
     const Py_ssize_t positional = PyTuple_GET_SIZE(tasklet.args.get());
     const Py_ssize_t named = PyDict_GET_SIZE(tasklet.kwargs.get());
@@ -104,7 +105,7 @@ bool call_contained(ManagerBody& manager, TaskletBody& tasklet) {
 
 }  // namespace
 
-PyObject* run_incarnation(ManagerBody& manager, TaskletBody& tasklet) {
+PyObject* run_activation(ManagerBody& manager, TaskletBody& tasklet) {
     bool returned;
     if (tasklet.contained) {
         returned = call_contained(manager, tasklet);

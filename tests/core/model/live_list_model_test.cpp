@@ -1,4 +1,4 @@
-// The roster: a thread that ends finds its live tasklets while another thread destroys one.
+// The live list: a thread that ends finds its live tasklets while another thread destroys one.
 
 #include <gtest/gtest.h>
 
@@ -9,8 +9,8 @@
 namespace {
 
 using scheduler::core::Atomic;
-using scheduler::core::State;
 using scheduler::core::Tasklet;
+using scheduler::core::TaskletState;
 using scheduler::core::explore::body_of;
 using scheduler::core::explore::expect;
 using scheduler::core::explore::expect_passed;
@@ -25,13 +25,13 @@ class Destroying : public Program {
         for (auto& tasklet : tasklets_) {
             tasklet = std::make_unique<ModelTasklet>();
             owner_.adopt(*tasklet);
-            owner_.manager().join_roster(*tasklet);
+            owner_.manager().join_live_list(*tasklet);
         }
         owner_.manager().add_reference();
         add_thread([this] {
             while (Tasklet* const tasklet = owner_.manager().any_live_tasklet()) {
-                owner_.manager().leave_roster(*tasklet);
-                tasklet->set_state(State::kDead);
+                owner_.manager().leave_live_list(*tasklet);
+                tasklet->set_state(TaskletState::kDead);
                 drop_reference(body_of(*tasklet));
             }
             owner_.end();
@@ -49,7 +49,7 @@ class Destroying : public Program {
   private:
     void drop_reference(ModelTasklet& tasklet) {
         if (tasklet.references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-        if (tasklet.alive()) owner_.manager().leave_roster(tasklet);
+        if (tasklet.alive()) owner_.manager().leave_live_list(tasklet);
         tasklets_[0].reset();
         destroyed_.fetch_add(1);
     }
@@ -59,7 +59,7 @@ class Destroying : public Program {
     Atomic<int> destroyed_{0};
 };
 
-TEST(RosterModel, TaskletIsDestroyedElsewhereAsItsThreadEnds) {
+TEST(LiveListModel, TaskletIsDestroyedElsewhereAsItsThreadEnds) {
     expect_passed(explore<Destroying>({}), 1'000);
 }
 
