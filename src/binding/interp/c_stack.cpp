@@ -1,4 +1,4 @@
-#include "c_stack.h"
+#include "binding/interp/c_stack.h"
 
 #include <algorithm>
 #include <cstring>

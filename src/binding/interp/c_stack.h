@@ -6,9 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "binding/interp/interp_state.h"
+#include "binding/interp/thread_fields.h"
 #include "core/context.h"
-#include "interp_state.h"
-#include "thread_fields.h"
 
 namespace scheduler::binding {
 

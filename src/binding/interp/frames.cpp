@@ -1,4 +1,4 @@
-#include "frames.h"
+#include "binding/interp/frames.h"
 
 #include <cstddef>
 

@@ -1,7 +1,7 @@
 // The Python frames of a stack that does not run.
 #pragma once
 
-#include "thread_fields.h"
+#include "binding/interp/thread_fields.h"
 
 namespace scheduler::binding {
 

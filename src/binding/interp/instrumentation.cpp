@@ -1,6 +1,6 @@
-#include "instrumentation.h"
+#include "binding/interp/instrumentation.h"
 
-#include "frames.h"
+#include "binding/interp/frames.h"
 
 #if PY_VERSION_HEX >= 0x030F0000
 extern "C" PyAPI_FUNC(int) _Py_Instrument(PyCodeObject*, PyInterpreterState*);

@@ -1,12 +1,12 @@
-#include "interp_state.h"
+#include "binding/interp/interp_state.h"
 
 #include <utility>
 
-#include "c_stack.h"
+#include "binding/interp/c_stack.h"
+#include "binding/interp/frames.h"
+#include "binding/interp/visibility.h"
 #include "core/check.h"
 #include "core/stack_pool.h"
-#include "frames.h"
-#include "visibility.h"
 
 namespace scheduler::binding {
 

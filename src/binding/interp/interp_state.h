@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "binding/interp/interpreter.h"
 #include "core/context.h"
-#include "interpreter.h"
 
 namespace scheduler::binding {
 

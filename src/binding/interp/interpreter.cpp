@@ -1,6 +1,6 @@
-#include "interpreter.h"
+#include "binding/interp/interpreter.h"
 
-#include "c_stack.h"
+#include "binding/interp/c_stack.h"
 
 namespace scheduler::binding {
 

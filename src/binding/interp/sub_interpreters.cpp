@@ -1,7 +1,7 @@
-#include "sub_interpreters.h"
+#include "binding/interp/sub_interpreters.h"
 
-#include "c_stack.h"
-#include "interpreter.h"
+#include "binding/interp/c_stack.h"
+#include "binding/interp/interpreter.h"
 
 namespace scheduler::binding {
 

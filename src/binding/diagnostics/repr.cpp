@@ -1,0 +1,79 @@
+#include "binding/diagnostics/repr.h"
+
+#include "binding/python/method_helpers.h"
+#include "binding/types/tasklet_object.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+// PyObject_Repr() would run signal handlers.
+PyRef quoted(const PyRef& text) { return PyRef::steal(PyUnicode_Type.tp_repr(text.get())); }
+
+}  // namespace
+
+PyRef name_of(const TaskletBody& tasklet) {
+    PyRef name = tasklet.get_note(&TaskletNotes::own_name);
+    if (!name) name = tasklet.name.get();
+    if (name) return PyRef::steal(PyUnicode_FromObject(name.get()));
+    return PyRef::steal(PyUnicode_FromString(tasklet.is_main ? "main" : ""));
+}
+
+PyRef thread_id_of(const TaskletBody& tasklet) {
+    if (tasklet.ended) return PyRef::steal(PyLong_FromLong(-1));
+    return PyRef::steal(PyLong_FromUnsignedLong(tasklet.get_manager()->thread_id));
+}
+
+PyRef identify(const TaskletBody& tasklet) {
+    PyRef type = full_type_name(tasklet.object);
+    PyRef name = type ? name_of(tasklet) : PyRef();
+    if (name) name = quoted(name);
+    if (!name) return {};
+    return PyRef::steal(PyUnicode_FromFormat("<%U %U at %p>", type.get(), name.get(),
+                                             static_cast<void*>(tasklet.object)));
+}
+
+PyRef describe(const TaskletBody& tasklet) {
+    PyRef type = full_type_name(tasklet.object);
+    if (!type) return {};
+    if (tasklet.manager == nullptr) {
+        return PyRef::steal(PyUnicode_FromFormat("<%U not initialised at %p>", type.get(),
+                                                 static_cast<void*>(tasklet.object)));
+    }
+    PyRef name = name_of(tasklet);
+    if (name) name = quoted(name);
+    if (!name) return {};
+    PyRef thread = thread_id_of(tasklet);
+    if (!thread) return {};
+    PyRef number = PyRef::steal(PyLong_Type.tp_repr(thread.get()));
+    if (!number) return {};
+    return PyRef::steal(PyUnicode_FromFormat("<%U %U %s thread=%U at %p>", type.get(), name.get(),
+                                             describe_state(tasklet), number.get(),
+                                             static_cast<void*>(tasklet.object)));
+}
+
+PyRef describe(const ChannelObject& object) {
+    const core::Channel& channel = object.channel;
+    const char* state = channel.closed() ? "closed" : channel.closing() ? "closing" : "open";
+    PyRef name = full_type_name(const_cast<PyObject*>(&object.ob_base));
+    if (!name) return {};
+    return PyRef::steal(PyUnicode_FromFormat("<%U balance=%d preference=%d %s at %p>", name.get(),
+                                             channel.balance(), channel.preference(), state,
+                                             static_cast<const void*>(&object)));
+}
+
+Place place_of(const TaskletBody& tasklet) {
+    // A channel is not destroyed under this lock, nor the wait queue of those who join a tasklet.
+    core::LockGuard guard(tasklet.module_state.registry_lock);
+    const core::Channel* const channel = tasklet.channel.load(std::memory_order_acquire);
+    if (channel == nullptr) return {};
+    const int balance = channel->balance();
+    auto* const owner = static_cast<PyObject*>(channel->owner());
+    const bool is_there = balance != 0 && tasklet.channel.load() == channel;
+    if (!is_there || !try_incref(owner)) return {};
+    const bool is_join = &channel_of(owner).channel != channel;
+    return {PyRef::steal(owner), balance > 0 ? core::Direction::kSend : core::Direction::kReceive,
+            is_join};
+}
+
+}  // namespace scheduler::binding

@@ -1,0 +1,266 @@
+#include "binding/module/functions.h"
+
+#include "binding/diagnostics/snapshot.h"
+#include "binding/module/function_docs.h"
+#include "binding/module/module.h"
+#include "binding/module/stack_functions.h"
+#include "binding/python/errors.h"
+#include "binding/python/method_helpers.h"
+#include "binding/scheduling/manager_body.h"
+#include "binding/scheduling/tasklet_operations.h"
+#include "binding/threads/park.h"
+#include "binding/types/channel_object.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+// A function without parameters. `Function` is PyObject* (*)(ModuleState&).
+template <PyObject* (*Function)(ModuleState&), const char* Name>
+PyObject* no_parameters(PyObject* module, PyObject* const*, Py_ssize_t count) {
+    if (!check_count(Name, count, 0, 0)) return nullptr;
+    return guard_memory([module] { return Function(state_of_module(module)); });
+}
+
+// A function with one parameter. `Function` is PyObject* (*)(ModuleState&, PyObject*).
+template <PyObject* (*Function)(ModuleState&, PyObject*)>
+PyObject* one_parameter(PyObject* module, PyObject* argument) {
+    return guard_memory([&] { return Function(state_of_module(module), argument); });
+}
+
+// A function that ignores what it is given.
+template <PyObject* (*Function)(ModuleState&)>
+PyObject* any_parameters(PyObject* module, PyObject* const*, Py_ssize_t) {
+    return Function(state_of_module(module));
+}
+
+// ---- tasklets and the queue --------------------------------------------------------------------
+
+PyObject* getcurrent(ModuleState& state) {
+    ManagerBody* manager = manager_of_this_thread(state);
+    return manager != nullptr ? Py_NewRef(manager->current_body().object) : nullptr;
+}
+PyObject* getmain(ModuleState& state) {
+    ManagerBody* manager = manager_of_this_thread(state);
+    return manager != nullptr ? Py_NewRef(manager->main_body().object) : nullptr;
+}
+PyObject* getruncount(ModuleState& state) {
+    ManagerBody* manager = enter(state);
+    return manager != nullptr ? PyLong_FromSize_t(manager->run_count()) : nullptr;
+}
+PyObject* calculateruncount(ModuleState& state) {
+    ManagerBody* manager = enter(state);
+    return manager != nullptr ? PyLong_FromSize_t(manager->count_runnables()) : nullptr;
+}
+PyObject* run_function(PyObject* module, PyObject* args, PyObject* kwargs) {
+    static const char* const names[] = {"threadblock", "timeout", nullptr};
+    PyObject *threadblock = Py_False, *seconds = nullptr;
+    std::int64_t timeout = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:run", const_cast<char**>(names),
+                                     &threadblock, &seconds)) {
+        return nullptr;
+    }
+    // A number in its place is meant as a time limit, and would let the thread wait without one.
+    if (!PyBool_Check(threadblock)) {
+        return PyErr_Format(
+            PyExc_TypeError,
+            "threadblock must be True or False, not %.200s; a time limit is given by "
+            "name: run(timeout=seconds)",
+            Py_TYPE(threadblock)->tp_name);
+    }
+    if (!parse_timeout(seconds, "timeout", &timeout)) return nullptr;
+    return guard_memory([&] {
+        ModuleState& state = state_of_module(module);
+        const bool blocks = threadblock == Py_True;
+        const bool is_plain = !blocks && timeout == core::kNever;
+        return none_if(is_plain ? run_all(state) : run_waiting(state, blocks, timeout));
+    });
+}
+PyObject* schedule_function(ModuleState& state) { return none_if(schedule(state, false)); }
+PyObject* schedule_remove(ModuleState& state) { return none_if(schedule(state, true)); }
+
+PyObject* run_n_tasklets(ModuleState& state, PyObject* argument) {
+    PyRef number = PyRef::steal(PyNumber_Index(argument));
+    if (!number) return nullptr;
+    int overflow = 0;
+    long long turns = PyLong_AsLongLongAndOverflow(number.get(), &overflow);
+    if (overflow != 0) turns = overflow > 0 ? PY_LLONG_MAX : PY_LLONG_MIN;
+    return none_if(run_turns(state, turns));
+}
+
+PyObject* switch_trap(ModuleState& state, PyObject* argument) {
+    const int delta = int_argument(argument);
+    if (delta == -1 && PyErr_Occurred() != nullptr) return nullptr;
+    ManagerBody* manager = manager_of_this_thread(state);
+    if (manager == nullptr) return nullptr;
+    const int level = manager->trap_level();
+    int raised = 0;
+    if (__builtin_add_overflow(level, delta, &raised)) {
+        PyErr_SetString(PyExc_OverflowError, "the switch trap level would be too large");
+        return nullptr;
+    }
+    manager->set_trap(raised);
+    return PyLong_FromLong(level);
+}
+
+PyObject* get_thread_info(ModuleState& state) {
+    ManagerBody* manager = enter(state);
+    if (manager == nullptr) return nullptr;
+    return Py_BuildValue("(OOn)", manager->main_body().object, manager->current_body().object,
+                         static_cast<Py_ssize_t>(manager->run_count()));
+}
+
+PyObject* get_schedule_manager(ModuleState& state) {
+    ManagerBody* manager = manager_of_this_thread(state);
+    if (manager == nullptr) return nullptr;
+    return manager->object != nullptr ? Py_NewRef(manager->object) : refuse(Refusal::kThreadEnding);
+}
+
+PyObject* unblock_all_channels(ModuleState& state) {
+    const int count = clear_all_channels(state);
+    return count >= 0 ? PyLong_FromLong(count) : nullptr;
+}
+
+// ---- callbacks ---------------------------------------------------------------------------------
+
+using CallbackSlot = SharedRef ModuleState::*;
+
+template <CallbackSlot Slot>
+PyObject* get_callback(ModuleState& state) {
+    return new_or_none((state.*Slot).get());
+}
+
+// The functions of the schedule callback are about the calling thread as well: they make its manager.
+PyObject* get_schedule_callback(ModuleState& state) {
+    if (manager_of_this_thread(state) == nullptr) return nullptr;
+    return get_callback<&ModuleState::schedule_callback>(state);
+}
+
+template <CallbackSlot Slot>
+PyObject* set_callback(ModuleState& state, PyObject* callback) {
+    if (callback != Py_None && PyCallable_Check(callback) == 0) {
+        PyErr_Format(PyExc_TypeError, "the callback must be callable or None, not %.200s",
+                     Py_TYPE(callback)->tp_name);
+        return nullptr;
+    }
+    PyRef replacement = PyRef::share(callback == Py_None ? nullptr : callback);
+    return new_or_none((state.*Slot).exchange(std::move(replacement)));
+}
+
+PyObject* set_schedule_callback(ModuleState& state, PyObject* callback) {
+    if (manager_of_this_thread(state) == nullptr) return nullptr;
+    return set_callback<&ModuleState::schedule_callback>(state, callback);
+}
+
+// ---- mode and counters -------------------------------------------------------------------------
+
+PyObject* set_use_nested_tasklets(ModuleState& state, PyObject* argument) {
+    const int flag = int_argument(argument);
+    if (flag == -1 && PyErr_Occurred() != nullptr) return nullptr;
+    if (flag < 0 || flag > 255) {
+        PyErr_SetString(PyExc_OverflowError, "the flag must be a bool, or an int from 0 to 255");
+        return nullptr;
+    }
+    state.nested = flag != 0;
+    Py_RETURN_NONE;
+}
+PyObject* get_use_nested_tasklets(ModuleState& state) {
+    return PyBool_FromLong(state.nested.load());
+}
+
+PyObject* set_deadlock_timeout(ModuleState& state, PyObject* seconds) {
+    std::int64_t timeout = 0;
+    if (!parse_timeout(seconds, "the deadlock timeout", &timeout)) return nullptr;
+    state.deadlock_timeout = timeout;
+    Py_RETURN_NONE;
+}
+PyObject* get_deadlock_timeout(ModuleState& state) {
+    const std::int64_t timeout = state.deadlock_timeout;
+    if (timeout == core::kNever) Py_RETURN_NONE;
+    return PyFloat_FromDouble(static_cast<double>(timeout) / 1e9);
+}
+
+template <Counter ModuleState::* Number>
+PyObject* counter(ModuleState& state) {
+    return PyLong_FromLong(state.*Number);
+}
+
+PyObject* enable_softswitch(ModuleState&, PyObject* argument) {
+    if (argument == Py_None) Py_RETURN_FALSE;
+    return refuse(Refusal::kSoftSwitch);
+}
+
+}  // namespace
+
+// One row a function without parameters; its name is needed for the message as well.
+#define SCHED_PLAIN(name, function) \
+    {#name, as_method(no_parameters<function, names::name>), METH_FASTCALL, docs::name}
+#define SCHED_NAME(name) constexpr char name[] = #name
+
+namespace {
+namespace names {
+SCHED_NAME(getcurrent);
+SCHED_NAME(getmain);
+SCHED_NAME(getruncount);
+SCHED_NAME(calculateruncount);
+SCHED_NAME(schedule);
+SCHED_NAME(schedule_remove);
+SCHED_NAME(get_schedule_callback);
+SCHED_NAME(get_schedule_manager);
+SCHED_NAME(get_use_nested_tasklets);
+SCHED_NAME(get_deadlock_timeout);
+SCHED_NAME(get_stack_size);
+SCHED_NAME(stack_stats);
+SCHED_NAME(trim_stacks);
+SCHED_NAME(unblock_all_channels);
+SCHED_NAME(get_number_of_active_schedule_managers);
+SCHED_NAME(get_number_of_active_channels);
+SCHED_NAME(get_all_time_tasklet_count);
+SCHED_NAME(get_active_tasklet_count);
+constexpr char live_tasklets[] = "_live_tasklets";
+}  // namespace names
+}  // namespace
+
+PyMethodDef module_functions[] = {
+    SCHED_PLAIN(getcurrent, getcurrent),
+    SCHED_PLAIN(getmain, getmain),
+    SCHED_PLAIN(getruncount, getruncount),
+    SCHED_PLAIN(calculateruncount, calculateruncount),
+    SCHED_PLAIN(schedule, schedule_function),
+    SCHED_PLAIN(schedule_remove, schedule_remove),
+    SCHED_PLAIN(get_schedule_callback, get_schedule_callback),
+    SCHED_PLAIN(get_schedule_manager, get_schedule_manager),
+    SCHED_PLAIN(get_use_nested_tasklets, get_use_nested_tasklets),
+    SCHED_PLAIN(get_deadlock_timeout, get_deadlock_timeout),
+    SCHED_PLAIN(get_stack_size, get_stack_size),
+    SCHED_PLAIN(stack_stats, stack_stats),
+    SCHED_PLAIN(trim_stacks, trim_stacks),
+    SCHED_PLAIN(unblock_all_channels, unblock_all_channels),
+    SCHED_PLAIN(get_number_of_active_schedule_managers, counter<&ModuleState::managers>),
+    SCHED_PLAIN(get_number_of_active_channels, counter<&ModuleState::channels>),
+    SCHED_PLAIN(get_all_time_tasklet_count, counter<&ModuleState::tasklets_ever>),
+    SCHED_PLAIN(get_active_tasklet_count, counter<&ModuleState::tasklets>),
+    {"_live_tasklets", as_method(no_parameters<list_tasklets, names::live_tasklets>), METH_FASTCALL,
+     nullptr},
+    {"get_channel_callback",
+     as_method(any_parameters<get_callback<&ModuleState::channel_callback>>), METH_FASTCALL,
+     docs::get_channel_callback},
+    {"get_thread_info", as_method(any_parameters<get_thread_info>), METH_FASTCALL,
+     docs::get_thread_info},
+    {"run", as_method(run_function), METH_VARARGS | METH_KEYWORDS, docs::run},
+    {"set_deadlock_timeout", one_parameter<set_deadlock_timeout>, METH_O,
+     docs::set_deadlock_timeout},
+    {"run_n_tasklets", one_parameter<run_n_tasklets>, METH_O, docs::run_n_tasklets},
+    {"switch_trap", one_parameter<switch_trap>, METH_O, docs::switch_trap},
+    {"set_channel_callback", one_parameter<set_callback<&ModuleState::channel_callback>>, METH_O,
+     docs::set_channel_callback},
+    {"set_schedule_callback", one_parameter<set_schedule_callback>, METH_O,
+     docs::set_schedule_callback},
+    {"set_use_nested_tasklets", one_parameter<set_use_nested_tasklets>, METH_O,
+     docs::set_use_nested_tasklets},
+    {"set_stack_size", one_parameter<set_stack_size>, METH_O, docs::set_stack_size},
+    {"enable_softswitch", one_parameter<enable_softswitch>, METH_O, docs::enable_softswitch},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace scheduler::binding

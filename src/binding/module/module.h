@@ -1,0 +1,106 @@
+// The state of one `_scheduler` module object: one per interpreter that imports it.
+//
+// It lives apart from the module, counted: when an interpreter ends, the collector may free the module
+// before the last tasklets, channels and managers.
+#pragma once
+
+#include <Python.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "binding/interp/instrumentation.h"
+#include "binding/python/refs.h"
+#include "core/atomic.h"
+#include "core/lock.h"
+#include "core/sanitizer.h"
+
+struct PyTaskletObject;
+
+namespace scheduler::binding {
+
+struct ChannelObject;
+
+// include/Scheduler.h's schedule_hook_func.
+using FastCallback = int (*)(PyTaskletObject* from, PyTaskletObject* to);
+
+struct ModuleState {
+    // Constant once the module is initialised; owned. The types are nullptr once the module has been
+    // torn down.
+    PyTypeObject* tasklet_type;
+    PyTypeObject* channel_type;
+    PyTypeObject* manager_type;
+    PyTypeObject* thread_guard_type;
+    PyTypeObject* callable_wrapper_type;
+    PyObject* tasklet_exit;
+    PyObject* guard_key;  // of this module's guard in a thread's dictionary
+    unsigned long serial;  // of this module object, never given twice
+    bool of_main_interpreter;
+    int sub_interpreter_watcher;
+    std::int64_t interpreter;  // its id
+
+    std::atomic<bool> at_exit;  // the atexit functions of the interpreter have begun
+
+    // Empty or nullptr: none.
+    SharedRef schedule_callback;
+    SharedRef channel_callback;
+    std::atomic<FastCallback> fast_callback;
+
+    std::atomic<bool> nested;  // `run` and its like start a loop of their own (else: flat)
+    // How long a main tasklet waits for other threads, in nanoseconds; core::kNever: for ever.
+    std::atomic<std::int64_t> deadlock_timeout;
+    // Of the stacks that tasklets get from now on.
+    std::atomic<std::size_t> stack_bytes;
+    // How large it is now, for the way of every spawn.
+    std::size_t wanted_stack() const { return stack_bytes.load(std::memory_order_relaxed); }
+
+    // Threads with a schedule manager that are about to take the GIL again; how many times one has
+    // got it; threads that wait for such a time. See yield_gil().
+    std::atomic<int> attaching;
+    core::Atomic<std::uint32_t> attached;
+    std::atomic<int> yielding_gil;
+
+    Instrumentation instrumentation;
+
+    // Counters. What is from here on, each tasklet and channel that is made changes: it stays out of the
+    // cache lines above, which each switch of each thread reads.
+    alignas(core::kCacheLine) Counter managers;
+    Counter channels;
+    Counter tasklets_ever;
+    Counter tasklets;
+    // Of the last time-limited run.
+    std::atomic<int> last_run_completed;
+    std::atomic<int> last_run_switched;
+
+    // Every channel object, for unblock_all_channels().
+    bool closes_signal_pipes = false;  // in children, see signal_pipe.cpp
+    core::Lock registry_lock;
+    ChannelObject* registry SCHED_GUARDED_BY(registry_lock);
+
+    // The module object and everything that refers to this state.
+    Counter users{1};
+
+    // With the GIL.
+    void hold() { ++users; }
+    void release() {
+        if (users.add(-1) != 0) return;
+        Py_XDECREF(tasklet_exit);
+        Py_XDECREF(guard_key);
+        delete this;
+    }
+
+    SCHED_ALWAYS_INLINE bool watches_switches() const {
+        return schedule_callback || fast_callback.load(std::memory_order_relaxed) != nullptr;
+    }
+};
+
+extern PyModuleDef module_definition;
+
+inline ModuleState& state_of_module(PyObject* module) {
+    return **static_cast<ModuleState**>(PyModule_GetState(module));
+}
+// The module state behind one of our types or a class derived from one; nullptr with TypeError set
+// for any other type.
+ModuleState* state_of_type(PyTypeObject* type);
+
+}  // namespace scheduler::binding

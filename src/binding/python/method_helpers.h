@@ -1,0 +1,72 @@
+// Method tables without repetition: what every method of our types does first.
+#pragma once
+
+#include <Python.h>
+
+#include <exception>
+#include <new>
+
+#include "binding/python/errors.h"
+#include "binding/python/refs.h"
+
+namespace scheduler::binding {
+
+// The object's base __init__ has run. Asked before any argument is looked at.
+template <typename Object>
+bool is_initialised(PyObject* self);
+
+template <typename Object>
+bool check_initialised(PyObject* self) {
+    if (is_initialised<Object>(self)) return true;
+    refuse(Refusal::kNotInitialised);
+    return false;
+}
+
+// The wrong number of arguments: TypeError as CPython words it.
+bool check_count(const char* name, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most);
+
+// An int argument; -1 with an error set if it is none, or too large.
+int int_argument(PyObject* argument);
+
+// "module.qualified_name" of the object's type, for repr().
+PyRef full_type_name(PyObject* self);
+
+// Runs `call`, turning a lack of memory in C++ code into MemoryError.
+template <typename Call>
+PyObject* guard_memory(Call call) {
+    try {
+        return call();
+    } catch (const std::bad_alloc&) {
+        return PyErr_NoMemory();
+    }
+}
+
+// A method with positional arguments only, as METH_FASTCALL, which CPython calls fastest.
+// `Function` is PyObject* (*)(PyObject* self, PyObject* const* args, Py_ssize_t count).
+template <typename Object, auto Function>
+PyObject* fast_method(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+    if (!check_initialised<Object>(self)) return nullptr;
+    return guard_memory([&] { return Function(self, args, count); });
+}
+
+// The same for a Function that throws nothing: its call can be a jump.
+template <typename Object, auto Function>
+PyObject* fastest_method(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+    return check_initialised<Object>(self) ? Function(self, args, count) : nullptr;
+}
+
+// A method with keywords, as METH_VARARGS | METH_KEYWORDS.
+template <typename Object, auto Function>
+PyObject* keyword_method(PyObject* self, PyObject* args, PyObject* kwargs) {
+    if (!check_initialised<Object>(self)) return nullptr;
+    return guard_memory([&] { return Function(self, args, kwargs); });
+}
+
+template <typename Function>
+PyCFunction as_method(Function function) {
+    return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
+}
+
+inline PyObject* none_if(bool ok) { return ok ? Py_NewRef(Py_None) : nullptr; }
+
+}  // namespace scheduler::binding

@@ -1,0 +1,120 @@
+#include "binding/scheduling/join.h"
+
+#include <memory>
+#include <utility>
+
+#include "binding/python/errors.h"
+#include "binding/scheduling/held_error.h"
+#include "binding/scheduling/switcher.h"
+#include "binding/scheduling/tasklet_operations.h"
+#include "binding/threads/park.h"
+#include "binding/types/channel_object.h"
+#include "core/channel.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+using core::Channel;
+using core::Direction;
+using core::kNever;
+using core::Parcel;
+using core::Rendezvous;
+using core::RendezvousResult;
+
+Channel& join_queue_of(TaskletBody& tasklet) {
+    Channel* queue = tasklet.joiners.load();
+    if (queue != nullptr) return *queue;
+    auto made = std::make_unique<Channel>(tasklet.object);
+    made->set_preference(Channel::kPreferNeither);
+    // Another thread may be joining it as well.
+    if (tasklet.joiners.compare_exchange_strong(queue, made.get())) return *made.release();
+    return *queue;
+}
+
+bool can_end_first(const ManagerBody& manager, const TaskletBody& tasklet) {
+    if (&tasklet == &manager.current()) {
+        refuse(Refusal::kJoinSelf);
+    } else if (tasklet.is_main && tasklet.manager == &manager) {
+        refuse(Refusal::kJoinOwnMain);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+bool may_wait(ManagerBody& manager) {
+    if (!check_nothing_pending(manager)) return false;
+    if (manager.ending && !manager.unwinding_current()) {
+        refuse(Refusal::kThreadEnding);
+        return false;
+    }
+    return !cannot_switch(manager) || check_can_switch(manager);
+}
+
+// Waits in the wait queue, which the current tasklet is to enter. False with an error set.
+bool wait_in(ManagerBody& manager, Channel& queue) {
+    TaskletBody& self = manager.current_body();
+    if (queue.rendezvous(Direction::kReceive, self, true).result == RendezvousResult::kClosing)
+        return true;
+    const bool resumed = suspend(manager, core::Ending::kBlock);
+    const bool served = !self.parcel.empty();
+    self.parcel.take_payload();
+    // The failure of a tasklet is main's to raise: nothing that was handed over is lost by it.
+    const bool is_failure = self.is_main && !manager.interrupted;
+    if (resumed || (served && !is_failure && hold_error(manager))) return true;
+    ErrorStash stash;
+    manager.run_deferred();
+    return false;
+}
+
+}  // namespace
+
+int join(TaskletBody& tasklet, std::int64_t timeout) {
+    ManagerBody* manager = enter_to_switch(tasklet.module_state);
+    if (manager == nullptr) return -1;
+    TaskletBody& self = manager->current_body();
+    if (!tasklet.alive()) return 1;
+    if (!can_end_first(*manager, tasklet)) return -1;
+    if (timeout == 0) return 0;
+    if (!may_wait(*manager)) return -1;
+
+    PyRef keep = PyRef::share(tasklet.object);
+    Channel& queue = join_queue_of(tasklet);
+    // It may have died before it could see the wait queue.
+    if (tasklet.state.load(std::memory_order_seq_cst) == core::TaskletState::kDead) return 1;
+    self.timed_out = false;
+    if (timeout != kNever) manager->set_timer(self, deadline_after(timeout));
+    const bool waited = wait_in(*manager, queue);
+    if (self.deadline != kNever) manager->cancel_timer(self);
+    if (!waited) return -1;
+    return std::exchange(self.timed_out, false) ? 0 : 1;
+}
+
+void release_joiners(ManagerBody& manager, TaskletBody& tasklet, bool serve_own) {
+    Channel* const queue = tasklet.joiners.load(std::memory_order_seq_cst);
+    if (queue == nullptr) return;
+    queue->close();
+    for (;;) {
+        Parcel served(Parcel::Kind::kValue, nullptr);
+        const Rendezvous match = queue->rendezvous(Direction::kSend, tasklet, served, false);
+        if (match.result == RendezvousResult::kWouldBlock) {
+            served.take_payload();
+            return;
+        }
+        if (match.result == RendezvousResult::kMatched && serve_own)
+            manager.make_runnable(*match.partner, false);
+    }
+}
+
+void delete_join_queue(TaskletBody& tasklet) {
+    Channel* const queue = tasklet.joiners.load();
+    if (queue == nullptr) return;
+    {
+        // Whoever follows Tasklet::channel of one that waited here does it under this lock.
+        core::LockGuard guard(tasklet.module_state.registry_lock);
+    }
+    delete queue;
+}
+
+}  // namespace scheduler::binding

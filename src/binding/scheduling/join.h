@@ -1,0 +1,26 @@
+// Waiting for the end of a tasklet.
+//
+// Who joins a tasklet waits in the wait queue of a channel that belongs to the tasklet, is made when the
+// first one comes, and is never seen by a program. The end of an activation closes the channel and
+// serves all who wait; a new activation opens it. So killing, thread end and mail between threads
+// are those of any tasklet that waits.
+#pragma once
+
+#include <cstdint>
+
+#include "binding/scheduling/manager_body.h"
+
+namespace scheduler::binding {
+
+// Waits until `tasklet`, of any thread, is dead, for `timeout` nanoseconds at most. 1: it is dead; 0:
+// the time is up; -1: an error is set.
+int join(TaskletBody& tasklet, std::int64_t timeout);
+
+// The tasklet has died: whoever joined it goes on. Its owner thread, or the one that abandons it; runs
+// no Python. `serve_own`: those of the same thread are queued there.
+void release_joiners(ManagerBody& manager, TaskletBody& tasklet, bool serve_own = true);
+
+// The end of the tasklet's object.
+void delete_join_queue(TaskletBody& tasklet);
+
+}  // namespace scheduler::binding

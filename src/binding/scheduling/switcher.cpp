@@ -1,0 +1,395 @@
+#include "binding/scheduling/switcher.h"
+
+#include "binding/python/errors.h"
+#include "binding/scheduling/activation.h"
+#include "binding/scheduling/callbacks.h"
+#include "binding/scheduling/stack_switch.h"
+#include "binding/threads/park.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+using core::Ending;
+using core::EndOfTurn;
+using core::RunLoop;
+using core::TaskletState;
+using core::Turn;
+
+// How often a tasklet that is being unwound may try to suspend before it is given up.
+constexpr int kUnwindingTries = 100;
+
+// The innermost loop has failed with the exception that is set now.
+void fail_loop(ManagerBody& manager) {
+    manager.loop()->failed = true;
+    manager.failure = PyRef::steal(take_error());
+}
+
+[[noreturn]] void run_stack(void* first);
+
+// A stack of its own for a tasklet that is about to have its first turn. False: the loop has failed.
+bool give_stack(ManagerBody& manager, TaskletBody& tasklet) {
+    tasklet.stack = manager.stacks().acquire(manager.state.wanted_stack());
+    if (tasklet.stack == nullptr) {
+        NoSwitchScope mid_switch(manager);
+        PyErr_SetString(PyExc_MemoryError, "no memory for the stack of a tasklet");
+        fail_loop(manager);
+        return false;
+    }
+    tasklet.context.prepare<run_stack>(*tasklet.stack, &tasklet);
+    return true;
+}
+
+// The stack of a tasklet that has just ended, and when it did; empty: none has.
+struct ReusableStack {
+    const core::Stack* stack = nullptr;
+    std::int64_t since = 0;
+};
+
+// May the next tasklet have that stack? Not after set_stack_size().
+bool can_adopt(ManagerBody& manager, ReusableStack vacated) {
+    return vacated.stack != nullptr &&
+           manager.stacks().fits(*vacated.stack, manager.state.wanted_stack());
+}
+
+// The turn of a tasklet that never ran is due, but an exception waits for it. Returns whether the
+// loop goes on.
+bool finish_unstarted(ManagerBody& manager, TaskletBody& tasklet) {
+    PyRef error = std::move(tasklet.pending);
+    const bool silently = PyErr_GivenExceptionMatches(error.get(), manager.state.tasklet_exit) != 0;
+    const EndOfTurn end = manager.finish_unstarted(tasklet, silently);
+    end_activation(tasklet, manager);
+    manager.defer_decref(tasklet.object);  // the queue's reference
+    if (silently) {
+        manager.defer_decref(std::move(error));
+        return end.loop_goes_on && !manager.driver_is_served();
+    }
+    manager.loop()->failed = true;
+    manager.failure = std::move(error);
+    return false;
+}
+
+// Tells of the switch from the driver, which is current, to `next`. A driver that stands still lends its
+// context variables. By hand: no destructor may do that when a daemon thread is ended in here.
+void notify_as_driver(ManagerBody& manager, TaskletBody& driver, TaskletBody& next) {
+    InterpState* const elsewhere = driver.suspended;
+    if (elsewhere != nullptr) elsewhere->trade_context(manager.thread_state);
+    notify_switch(manager, driver, next);
+    if (elsewhere != nullptr) elsewhere->trade_context(manager.thread_state);
+}
+
+// The schedule callback may have changed everything: is `tasklet` still the one to go next?
+bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
+    const Turn turn = manager.next_turn();
+    const bool ends_unstarted = tasklet.get_state() == TaskletState::kNew && tasklet.pending;
+    return turn.kind == Turn::Kind::kGive && turn.tasklet == &tasklet && !ends_unstarted;
+}
+
+// choose_next() with everything that may come between.
+[[gnu::noinline]] TaskletBody& choose_next_carefully(ManagerBody& manager, ReusableStack vacated) {
+    for (;;) {
+        if (manager.has_mail()) read_mail(manager);
+        if (manager.has_timers()) manager.fire_timers();
+        TaskletBody& driver = body_of(*manager.loop()->driver);
+        const Turn turn = manager.next_turn();
+        if (turn.kind != Turn::Kind::kGive) {
+            NoSwitchScope mid_switch(manager);
+            if (turn.kind == Turn::Kind::kIsAncestor) refuse(Refusal::kAncestorNested);
+            if (turn.kind == Turn::Kind::kTrapped) refuse(Refusal::kSwitchTrap);
+            if (turn.kind != Turn::Kind::kLoopEnds) fail_loop(manager);
+            return driver;
+        }
+        TaskletBody& next = body_of(*turn.tasklet);
+        const bool is_new = next.get_state() == TaskletState::kNew;
+        if (is_new && next.pending) {
+            if (!finish_unstarted(manager, next)) return driver;
+            continue;
+        }
+        if (manager.state.watches_switches()) {
+            notify_as_driver(manager, driver, next);
+            if (!is_next(manager, next)) continue;
+        }
+        if (is_new && !can_adopt(manager, vacated) && !give_stack(manager, next)) return driver;
+        manager.begin_turn(next);
+        return next;
+    }
+}
+
+// The driver of the innermost loop is current. Finds the next tasklet and begins its turn; returns
+// the driver itself when the loop is over. A new tasklet gets a stack, unless it can have the one that is
+// `vacated`: then its first turn begins at the time when that became free.
+SCHED_ALWAYS_INLINE TaskletBody& choose_next(ManagerBody& manager, ReusableStack vacated) {
+    if (!manager.has_mail() && !manager.has_timers() && !manager.state.watches_switches()) {
+        const Turn turn = manager.next_turn();
+        if (turn.kind == Turn::Kind::kGive) {
+            TaskletBody& next = body_of(*turn.tasklet);
+            const bool is_ready = next.get_state() == TaskletState::kReady;
+            if (is_ready || (!next.pending && can_adopt(manager, vacated))) {
+                manager.prefetch_behind(next);
+                manager.begin_turn(next, vacated.since);
+                return next;
+            }
+        }
+    }
+    return choose_next_carefully(manager, vacated);
+}
+
+// The current tasklet's turn is over: who has control next? `vacated` as for choose_next().
+SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how,
+                                          ReusableStack vacated = {}) {
+    TaskletBody& driver = body_of(*manager.loop()->driver);
+    TaskletBody& self = manager.current_body();
+    if (manager.state.watches_switches() && !manager.unwinding_current()) {
+        notify_switch(manager, self, driver);
+    }
+    const EndOfTurn end = manager.end_turn(how);
+    if (how >= Ending::kReturn) end_activation(self, manager);
+    if (end.left != nullptr) manager.defer_decref(object_of(*end.left));
+    // The end of a tasklet serves those who have joined it.
+    if (how >= Ending::kReturn && manager.driver_is_served()) return driver;
+    if (!end.loop_goes_on || manager.loop()->failed) return driver;
+    return choose_next(manager, vacated);
+}
+
+// Runs the loop that the current tasklet has just opened, until it ends.
+bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletBody& first) {
+    if (&first != &driver) switch_to(manager, driver, first);
+    manager.close_loop(loop);
+    if (driver.is_main) manager.limit().clear();  // it is not for what is run from run_deferred()
+    PyRef failure = std::move(manager.failure);
+    // A main tasklet in a wait queue settles when it is out of it: code run here may wait itself.
+    if (manager.has_deferred() && !driver.blocked()) manager.run_deferred();
+    if (!loop.failed) return true;
+    raise_error(failure.release());
+    return false;
+}
+
+bool raise_pending(PyRef pending, TaskletBody& self) {
+    if (!pending) return true;
+    self.pending_kill = false;
+    raise_here(pending.release());
+    return false;
+}
+
+// The victim will not end: leaves its stack, never to come back. The stack, and what its frames hold,
+// stay behind.
+[[noreturn]] void abandon_current(ManagerBody& manager) {
+    TaskletBody& victim = manager.current_body();
+    TaskletBody& driver = body_of(*manager.loop()->driver);
+    Py_INCREF(victim.object);
+    --manager.state.tasklets;  // gone, as far as a program can tell
+    static_cast<void>(end_turn(manager, Ending::kFail));
+    victim.stack = nullptr;
+    NoSwitchScope mid_switch(manager);
+    PyErr_SetString(
+        PyExc_RuntimeError,
+        "a tasklet that was being destroyed caught TaskletExit and suspended again, 100 "
+        "times over; it has been abandoned");
+    fail_loop(manager);
+    manager.switching = false;  // no destructor runs here
+    --manager.unwindings;
+    manager.update_tls_slot();
+    manager.defer_decref(StackBase::abandon(manager.thread_state));
+    restore_state(manager, driver);
+    core::Context::finish(victim.context, driver.context);
+}
+
+// The entry function of every stack: runs tasklets one after another for as long as the next one to
+// go is new, then leaves for good. Not noexcept, and no destructor here may need the GIL: a daemon
+// thread that dies while the interpreter finalises is unwound through this frame.
+[[noreturn]] void run_stack(void* first) {
+    auto* tasklet = static_cast<TaskletBody*>(first);
+    ManagerBody& manager = *tasklet->get_manager();
+    core::Stack* const stack = tasklet->stack;
+    StackBase base;
+    for (;;) {
+        manager.float_control.apply();
+        base.enter(manager.thread_state, *stack, tasklet->context_object.take().release());
+        if (manager.has_deferred()) manager.run_deferred();
+        PyObject* const error = run_activation(manager, *tasklet);
+        tasklet->stack = nullptr;
+        if (error != nullptr) {
+            manager.loop()->failed = true;
+            manager.failure = PyRef::steal(error);
+        }
+        const Ending how = error != nullptr ? Ending::kFail : Ending::kReturn;
+        TaskletBody& next = end_turn(manager, how, {stack, tasklet->end_time});
+        manager.defer_decref(StackBase::leave(manager.thread_state, *stack));
+        const bool next_needs_stack = next.stack == nullptr && !next.is_main;
+        if (!next_needs_stack) {
+            tasklet->stack = stack;
+            manager.release_stack_later(*tasklet);
+            restore_state(manager, next);
+            core::Context::finish(tasklet->context, next.context);
+        }
+        next.stack = stack;
+        if (&next != tasklet) core::Context::adopt(tasklet->context, next.context);
+        tasklet = &next;
+    }
+}
+
+}  // namespace
+
+bool cannot_switch(const ManagerBody& manager) {
+    return manager.trap_level() != 0 || manager.switching || manager.unwinding_current();
+}
+
+bool check_can_switch(ManagerBody& manager) {
+    if (manager.switching) {
+        refuse(Refusal::kInCallback);
+        return false;
+    }
+    if (manager.unwinding_current()) {
+        if (++manager.loop()->unwinding_tries > kUnwindingTries) abandon_current(manager);
+        PyErr_SetNone(manager.state.tasklet_exit);
+        return false;
+    }
+    if (manager.trap_level() != 0) {
+        refuse(Refusal::kSwitchTrap);
+        return false;
+    }
+    return true;
+}
+
+bool run_queue(ManagerBody& manager, TaskletBody* first) {
+    if (manager.switching || manager.ending) {
+        refuse(manager.switching ? Refusal::kInCallback : Refusal::kThreadEnding);
+        return false;
+    }
+    TaskletBody& driver = manager.current_body();
+    RunLoop loop;
+    manager.open_loop(loop, first);
+    return run_loop(manager, loop, driver, choose_next(manager, {}));
+}
+
+bool check_nothing_pending(ManagerBody& manager) {
+    return raise_pending(std::move(manager.current_body().pending), manager.current_body());
+}
+
+namespace {
+
+// The current tasklet has control again. run_deferred() may run Python, which has no part in what was
+// pending before.
+[[gnu::noinline]] bool run_deferred_and_raise(ManagerBody& manager, TaskletBody& self) {
+    PyRef pending = std::move(self.pending);
+    if (manager.has_deferred()) manager.run_deferred();
+    return raise_pending(std::move(pending), self);
+}
+
+bool wait_as_main(ManagerBody& manager) {
+    for (;;) {
+        if (!run_queue(manager, nullptr)) return false;
+        for (;;) {  // what the end of a loop drops, and late mail, may have queued somebody
+            if (manager.has_mail()) read_mail(manager);
+            if (manager.has_timers()) manager.fire_timers();
+            // In transit without mail is a moment that the thread which serves it needs.
+            if (manager.main().get_state() == core::TaskletState::kRunning) {
+                if (manager.has_deferred()) manager.run_deferred();
+                return true;
+            }
+            if (!manager.queue_empty()) break;
+            if (!park_main(manager)) return false;
+        }
+    }
+}
+
+bool suspend_main(ManagerBody& manager, Ending how) {
+    if (how != Ending::kBlock) return run_queue(manager, nullptr);
+    if (wait_as_main(manager)) return true;
+    TaskletBody& main = manager.main_body();
+    if (cancel_wait(manager, main)) {
+        main.set_state(core::TaskletState::kRunning);
+        manager.interrupted = false;
+    }
+    return false;
+}
+
+// Leaves `self` for `next`; control is back at the end.
+[[gnu::noinline]] bool suspend_for(ManagerBody& manager, TaskletBody& self, TaskletBody& next) {
+    switch_to(manager, self, next);
+    return (!manager.has_deferred() && !self.pending) || run_deferred_and_raise(manager, self);
+}
+
+// suspend() with everything that may come between.
+[[gnu::noinline]] bool suspend_carefully(ManagerBody& manager, Ending how) {
+    if (manager.current_is_main()) return suspend_main(manager, how);
+    if (how == Ending::kLeave && !check_nothing_pending(manager)) return false;
+    if (cannot_switch(manager) && !check_can_switch(manager)) return false;
+    TaskletBody& self = manager.current_body();
+    TaskletBody& next = end_turn(manager, how);
+    if (&next != &self) return suspend_for(manager, self, next);
+    return run_deferred_and_raise(manager, self);
+}
+
+// Does nothing come between the end of one turn and the next one? The mail has been read just now, by
+// enter().
+SCHED_ALWAYS_INLINE bool is_quiet(const ManagerBody& manager) {
+    return !manager.switching && !manager.has_timers() && !manager.state.watches_switches();
+}
+
+}  // namespace
+
+bool suspend(ManagerBody& manager, Ending how) {
+    if (how <= Ending::kBlock && is_quiet(manager)) {
+        TaskletBody& self = manager.current_body();
+        if (core::Tasklet* const next = manager.pass_turn(how)) {
+            manager.prefetch_behind(*next);
+            return suspend_for(manager, self, body_of(*next));
+        }
+    }
+    return suspend_carefully(manager, how);
+}
+
+bool check_switch_target(ManagerBody& manager, const TaskletBody& target) {
+    const bool nested = manager.state.nested.load(std::memory_order_relaxed);
+    if (&target == &manager.current()) {
+        if (!nested) refuse(Refusal::kCurrentFlat);
+        return nested;
+    }
+    if (target.is_main) {
+        refuse(Refusal::kMainTasklet);
+    } else if (target.has_turn()) {
+        refuse(nested ? Refusal::kAncestorNested : Refusal::kAncestorFlat);
+    } else if (manager.switching) {
+        refuse(Refusal::kInCallback);
+    } else if (manager.trap_level() != 0) {
+        refuse(Refusal::kSwitchTrap);
+    } else if (manager.ending) {
+        refuse(Refusal::kThreadEnding);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+bool switch_now(ManagerBody& manager, TaskletBody& target) {
+    // A tasklet that is being unwound is in no queue: it cannot step back behind another one.
+    if (manager.state.nested.load(std::memory_order_relaxed) || manager.unwinding_current()) {
+        if (!target.queued()) {
+            const bool was_paused = target.paused;
+            if (manager.insert(target)) Py_INCREF(target.object);
+            target.paused = was_paused;
+        }
+        return run_queue(manager, &target);
+    }
+    if (manager.insert_behind_current(target)) Py_INCREF(target.object);
+    return suspend(manager, Ending::kRequeueBehindNext);
+}
+
+void unwind(ManagerBody& manager, TaskletBody& victim, PyRef exit) {
+    PyRef keep = PyRef::share(victim.object);
+    manager.defer_decref(std::move(victim.pending));
+    victim.pending = std::move(exit);
+    TaskletBody& driver = manager.current_body();
+    RunLoop loop;
+    manager.open_unwinding(loop, victim);
+    manager.begin_turn(victim);
+    ++manager.unwindings;
+    manager.update_tls_slot();
+    const bool ended = run_loop(manager, loop, driver, victim);
+    --manager.unwindings;
+    manager.update_tls_slot();
+    if (!ended) report_unraisable(victim.object);
+}
+
+}  // namespace scheduler::binding

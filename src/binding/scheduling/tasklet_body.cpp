@@ -1,0 +1,161 @@
+#include "binding/scheduling/tasklet_body.h"
+
+#include <memory>
+
+#include "binding/python/errors.h"
+#include "binding/scheduling/join.h"
+#include "binding/scheduling/manager_body.h"
+#include "core/channel.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+// What has failed counts as "there is none", but for an interrupt: false then.
+bool clear_unless_interrupted() {
+    if (PyErr_Occurred() == nullptr) return true;
+    if (PyErr_ExceptionMatches(PyExc_Exception) == 0) return false;
+    PyErr_Clear();
+    return true;
+}
+
+// str(callable.NAME), or `unknown` when there is no such attribute; empty with an error set.
+PyRef text_attribute(PyObject* callable, const char* attribute, const char* unknown) {
+    PyRef value = PyRef::steal(PyObject_GetAttrString(callable, attribute));
+    // PyObject_Str() would run signal handlers, and what they raise would be taken for its failure.
+    if (value && PyUnicode_CheckExact(value.get())) return value;
+    PyRef text = value ? PyRef::steal(PyObject_Str(value.get())) : PyRef();
+    if (text || !clear_unless_interrupted()) return text;
+    return PyRef::steal(PyUnicode_FromString(unknown));
+}
+
+// Functions are read directly: binding one is part of making a tasklet. False with an error set, and
+// nothing changed.
+bool describe_callable(TaskletBody& tasklet, PyObject* callable) {
+    PyObject* function = PyMethod_Check(callable) ? PyMethod_GET_FUNCTION(callable) : callable;
+    PyRef name, module, code;
+    auto* f = reinterpret_cast<PyFunctionObject*>(function);
+    if (PyFunction_Check(function) && f->func_module != nullptr &&
+        PyUnicode_CheckExact(f->func_module)) {
+        name = PyRef::share(f->func_name);
+        module = PyRef::share(f->func_module);
+        code = PyRef::share(f->func_code);
+    } else {
+        name = text_attribute(callable, "__name__", "unknown_method");
+        if (!name) return false;
+        module = text_attribute(callable, "__module__", "unknown_module");
+        if (!module) return false;
+        code = PyRef::steal(PyObject_GetAttrString(callable, "__code__"));
+        if (!code && !clear_unless_interrupted()) return false;
+        if (code && !PyCode_Check(code.get())) code.reset();
+    }
+    tasklet.name.set(std::move(name));
+    tasklet.module.set(std::move(module));
+    tasklet.code.set(std::move(code));
+    return true;
+}
+
+}  // namespace
+
+bool copy_current_context(PyThreadState* thread, PyRef& copy) {
+    if (!has_context(thread)) return true;
+    copy = PyRef::steal(PyContext_CopyCurrent());
+    return static_cast<bool>(copy);
+}
+
+TaskletNotes& TaskletBody::get_notes() {
+    TaskletNotes* found = notes.load();
+    if (found != nullptr) return *found;
+    auto made = std::make_unique<TaskletNotes>();
+    // Another thread may be at it as well.
+    return notes.compare_exchange_strong(found, made.get()) ? *made.release() : *found;
+}
+
+bool bind_callable(TaskletBody& tasklet, PyObject* callable) {
+    if (!describe_callable(tasklet, callable)) return false;
+    tasklet.contained = tasklet.dont_raise;
+    tasklet.bound_callable.set(PyRef::share(callable));
+    return true;
+}
+
+void unbind_callable(TaskletBody& tasklet) {
+    // All are out before the first is dropped: that may run code which binds the tasklet again.
+    PyRef dropped[] = {tasklet.bound_callable.take(),
+                       std::move(tasklet.target),
+                       std::move(tasklet.args),
+                       std::move(tasklet.kwargs),
+                       tasklet.name.take(),
+                       tasklet.module.take(),
+                       tasklet.code.take()};
+    for (PyRef& reference : dropped) reference.reset();
+}
+
+namespace {
+
+// The manager's deferred references take what an activation holds before its first turn.
+void empty_activation(TaskletBody& tasklet, ManagerBody& manager) {
+    tasklet.pending_kill = false;
+    manager.defer_decref(std::move(tasklet.pending));
+    manager.defer_decref(std::move(tasklet.target));
+    manager.defer_decref(std::move(tasklet.args));
+    manager.defer_decref(std::move(tasklet.kwargs));
+}
+
+}  // namespace
+
+void make_activation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs,
+                     PyRef context) {
+    if (!tasklet.context_is_set) {
+        manager.defer_decref(tasklet.context_object.exchange(std::move(context)));
+    }
+    empty_activation(tasklet, manager);
+    tasklet.target = tasklet.bound_callable.take();
+    tasklet.args = std::move(args);
+    tasklet.kwargs = std::move(kwargs);
+    if (!tasklet.alive()) {
+        tasklet.set_state(core::TaskletState::kNew);
+        allow_finalizing_again(tasklet.object);
+        manager.join_live_list(tasklet);
+        if (core::Channel* joiners = tasklet.joiners.load()) joiners->open();
+    }
+    tasklet.paused = true;
+}
+
+void end_activation(TaskletBody& tasklet, ManagerBody& manager) {
+    // Without the GIL another thread may be about to join it: see join().
+    tasklet.state.store(core::TaskletState::kDead,
+                        kHasGil ? std::memory_order_release : std::memory_order_seq_cst);
+    manager.leave_live_list(tasklet);
+    release_joiners(manager, tasklet);
+    tasklet.insert_again = false;
+    tasklet.context_is_set = false;
+    empty_activation(tasklet, manager);
+    manager.defer_decref(tasklet.context_object.take());
+}
+
+PyObject* describe_flags(const TaskletBody& tasklet) {
+    PyRef context = tasklet.get_note(&TaskletNotes::context_text);
+    if (!context) context = PyRef::steal(PyUnicode_FromString(""));
+    if (!context) return nullptr;
+    return PyUnicode_FromFormat("<Tasklet alive=%d blocked=%d paused=%d scheduled=%d context=%U>",
+                                tasklet.alive(), tasklet.blocked(), is_paused(tasklet),
+                                tasklet.scheduled(), context.get());
+}
+
+const char* describe_state(const TaskletBody& tasklet) {
+    if (tasklet.blocked()) return "blocked";
+    if (tasklet.has_turn()) return "running";
+    if (!tasklet.alive()) {
+        return tasklet.is_main || tasklet.bound_callable || tasklet.name ? "dead" : "unbound";
+    }
+    if (is_paused(tasklet)) return "paused";
+    return tasklet.get_state() == core::TaskletState::kNew ? "new" : "ready";
+}
+
+bool is_paused(const TaskletBody& tasklet) {
+    const std::uint32_t bits = tasklet.get_mail();
+    if ((bits & core::mail::kRemove) != 0) return true;
+    return tasklet.paused && (bits & core::mail::kInsert) == 0;
+}
+
+}  // namespace scheduler::binding

@@ -1,0 +1,127 @@
+// A tasklet as the binding knows it: the core's tasklet and the Python objects that go with it.
+//
+// Two callables must be told apart. The *bound* one waits for the next setup(); the *target*
+// belongs to the activation that has its arguments and is alive. The body holds the target and its
+// arguments until the end, although the tasklet's stack uses them: so the cycle collector sees them.
+#pragma once
+
+#include <Python.h>
+
+#include <array>
+#include <atomic>
+
+#include "binding/interp/interp_state.h"
+#include "binding/module/module.h"
+#include "binding/python/refs.h"
+#include "core/tasklet.h"
+
+namespace scheduler::binding {
+
+struct ManagerBody;
+
+// Attributes that few tasklets have. Any thread. They go with the tasklet, and not before: whoever has
+// found it in a live list may read them while the collector clears it.
+struct TaskletNotes {
+    SharedRef own_name;  // str; empty: that of the callable
+    SharedRef exception_handler;
+    SharedRef context_manager_getter;
+    SharedRef context_text;  // str
+    SharedRef parent_callsite;  // str
+    core::RelaxedAtomic<double> run_time = 0.0;
+    core::RelaxedAtomic<bool> highlighted = false;
+
+    std::array<SharedRef*, 5> references() {
+        return {&own_name, &exception_handler, &context_manager_getter, &context_text,
+                &parent_callsite};
+    }
+};
+
+struct TaskletBody : core::Tasklet {
+    TaskletBody(ModuleState& of_module, PyObject* self) : object(self), module_state(of_module) {}
+
+    // Constant.
+    PyObject* const object;  // whose body this is; borrowed
+    ModuleState& module_state;  // not to be asked of the type, which may be torn down first
+
+    // Owner thread, and what is RelaxedAtomic or shared: any thread may read it, and write what a program
+    // can write.
+    // Where the interpreter stopped on this tasklet's stack: set while another tasklet runs.
+    InterpState* suspended = nullptr;
+    PyRef pending;  // exception instance to raise at the next turn
+    core::RelaxedAtomic<bool> pending_kill = false;  // kill(pending=True) has not been delivered
+    core::RelaxedAtomic<bool> block_trap = false;
+    core::RelaxedAtomic<bool> context_is_set = false;  // by set_context(), to be used as it is
+    core::RelaxedAtomic<bool> dont_raise = false;
+    bool contained = false;  // dont_raise as it was when the callable was bound
+    core::RelaxedAtomic<bool> ended = false;  // its thread has ended while it was alive
+    SharedRef bound_callable;
+    PyRef target;
+    PyRef args;
+    PyRef kwargs;
+    SharedRef context_object;  // contextvars.Context for the first turn; then the thread state's
+    SharedRef name;  // of what was bound last: str, str, code object; all empty before
+    SharedRef module;
+    SharedRef code;
+    std::atomic<TaskletNotes*> notes{nullptr};  // owned
+
+    // Where those wait who have joined it; owned, nullptr before the first one; its owner is the
+    // tasklet's object. See join.h.
+    std::atomic<core::Channel*> joiners{nullptr};
+
+    // nullptr before __init__. Constant afterwards; outlives the thread.
+    ManagerBody* get_manager() const;
+    TaskletNotes& get_notes();  // makes them
+    // The attribute of the notes, if there are any.
+    PyRef get_note(SharedRef TaskletNotes::* attribute) const {
+        const TaskletNotes* found = notes.load();
+        return found != nullptr ? (found->*attribute).get() : PyRef();
+    }
+};
+
+// The Python object. Its body is constructed by tp_new, and has no thread until __init__.
+struct TaskletHead {
+    PyObject ob_base;
+    PyObject* weak_references;
+};
+struct TaskletObject : TaskletHead {
+    TaskletBody body;
+};
+
+inline TaskletBody& body_of(PyObject* tasklet) {
+    return reinterpret_cast<TaskletObject*>(tasklet)->body;
+}
+inline TaskletBody& body_of(core::Tasklet& tasklet) { return static_cast<TaskletBody&>(tasklet); }
+// Borrowed.
+inline PyObject* object_of(core::Tasklet& tasklet) { return body_of(tasklet).object; }
+// What came out of Tasklet::posted: an exception instance, or empty.
+inline PyRef error_in(const core::PostedError::Content& posted) {
+    return PyRef::steal(static_cast<PyObject*>(posted.error));
+}
+
+// Remembers `callable` (borrowed, callable) and describes it. May run Python; false with an error set if
+// that was interrupted.
+[[nodiscard]] bool bind_callable(TaskletBody& tasklet, PyObject* callable);
+// Forgets callables, arguments and description. May run Python.
+void unbind_callable(TaskletBody& tasklet);
+
+// Copies the calling code's context, so that a tasklet starts with its creator's values. None is copied
+// if the creator has none yet, which leaves the tasklet without one as well. False with an error set.
+bool copy_current_context(PyThreadState* thread, PyRef& copy);
+
+// Makes a fresh activation out of the bound callable with these arguments (`kwargs` may be empty):
+// alive, paused, not queued unless it was. It runs in `context`, unless one was set. The tasklet must
+// be dead or new; what a new one had before goes to the manager's deferred references. Runs no Python.
+void make_activation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs,
+                     PyRef context);
+// The activation is over: dead, off the live list, pending exceptions forgotten. What must be dropped
+// afterwards goes to the manager's deferred references, for the caller may be in the middle of a switch.
+void end_activation(TaskletBody& tasklet, ManagerBody& manager);
+
+// "<Tasklet alive=1 blocked=0 ...>" as exception handlers get it: new reference or nullptr.
+PyObject* describe_flags(const TaskletBody& tasklet);
+// For repr(): "dead", "new", "running"...
+const char* describe_state(const TaskletBody& tasklet);
+// The paused flag as any thread sees it, with mail that the owner has not read yet.
+bool is_paused(const TaskletBody& tasklet);
+
+}  // namespace scheduler::binding

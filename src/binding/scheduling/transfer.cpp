@@ -1,0 +1,296 @@
+// Sending and receiving: what happens around core::Channel::rendezvous().
+
+#include <utility>
+
+#include "binding/diagnostics/snapshot.h"
+#include "binding/python/errors.h"
+#include "binding/scheduling/callbacks.h"
+#include "binding/scheduling/held_error.h"
+#include "binding/scheduling/switcher.h"
+#include "binding/scheduling/tasklet_operations.h"
+#include "binding/threads/park.h"
+#include "binding/types/channel_object.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+using core::Direction;
+using core::Ending;
+using core::Parcel;
+using core::Rendezvous;
+using core::RendezvousResult;
+
+// Why the current tasklet must not wait. It is asked once: other threads may change the answer.
+enum class Obstacle : unsigned char {
+    kNone,
+    kPending,
+    kBlockTrap,
+    kNoSwitch,
+    kThreadEnding,
+    kDeadlock
+};
+
+inline Obstacle find_obstacle(ManagerBody& manager, const TaskletBody& self) {
+    if (self.pending) return Obstacle::kPending;
+    if (self.block_trap) return Obstacle::kBlockTrap;
+    if (self.is_main && !may_main_wait(manager)) return Obstacle::kDeadlock;
+    if (manager.ending && !manager.unwinding_current()) return Obstacle::kThreadEnding;
+    return cannot_switch(manager) ? Obstacle::kNoSwitch : Obstacle::kNone;
+}
+
+// Nor give way to a partner that it has served, which goes on by itself then.
+bool may_not_give_way(const ManagerBody& manager) {
+    return cannot_switch(manager) || manager.ending;
+}
+
+// kFailed: an error is set. kClosing: none is, and kChannelClosing is the one to raise.
+enum class Transfer : unsigned char { kDone, kFailed, kQueued, kClosing };
+
+// The current tasklet would have to wait, and cannot.
+Transfer refuse_to_wait(ManagerBody& manager, const Rendezvous& match, Obstacle obstacle,
+                        bool closing) {
+    if (obstacle == Obstacle::kPending) {
+        check_nothing_pending(manager);
+    } else if (obstacle == Obstacle::kBlockTrap) {
+        refuse(Refusal::kBlockTrap);
+    } else if (closing || match.result == RendezvousResult::kClosing) {
+        return Transfer::kClosing;
+    } else if (obstacle == Obstacle::kDeadlock) {
+        refuse_deadlock(manager);
+    } else if (obstacle == Obstacle::kThreadEnding) {
+        refuse(Refusal::kThreadEnding);
+    } else {
+        check_can_switch(manager);
+    }
+    return Transfer::kFailed;
+}
+
+// The caller gave control away and fails with the error that is set. What it wanted to send, or has
+// received, is dropped.
+void give_up_transfer(ManagerBody& manager, ChannelObject& channel) {
+    drop_parcel(manager, manager.current_body());
+    manager.defer_decref(&channel.ob_base);
+    ErrorStash stash;  // not while it is in the wait queue: on 3.11 this may start a collection
+    manager.run_deferred();
+}
+
+// The caller's suspension failed with the error that is set. Does its transfer succeed all the same,
+// for it is complete? Then a sender that was in the wait queue has nothing left, and a receiver has
+// something.
+bool succeeds_anyway(ManagerBody& manager, Direction direction, Ending how) {
+    const bool is_empty = manager.current_body().parcel.empty();
+    const bool is_complete = how != Ending::kBlock || is_empty == (direction == Direction::kSend);
+    return is_complete && hold_error(manager);
+}
+
+// Gives control away: in the wait queue until the transfer is done, or because the partner, which has
+// its parcel already, goes first. What the caller receives, or has received, lies in the tasklet
+// meanwhile, where the collector sees it. Both cases make one and the same call of suspend(), see
+// there.
+SCHED_ALWAYS_INLINE bool block_or_yield(ManagerBody& manager, ChannelObject& channel,
+                                        TaskletBody& self, Direction direction, Parcel& parcel,
+                                        Ending how) {
+    Py_INCREF(&channel.ob_base);
+    if (how != Ending::kBlock) self.parcel = std::exchange(parcel, Parcel());
+    if (!suspend(manager, how) && !succeeds_anyway(manager, direction, how)) {
+        give_up_transfer(manager, channel);
+        return false;
+    }
+    parcel = std::move(self.parcel);
+    Py_DECREF(&channel.ob_base);
+    return true;
+}
+
+// The deque of a queue channel takes the place of its wait queue of senders: a sender that finds nobody
+// leaves `item` there, and a receiver that finds something there takes that.
+struct ItemQueue {
+    PyObject* deque = nullptr;
+    PyObject* item = nullptr;  // of a sender; a receiver has none
+};
+
+// Looks at the deque, and acts on it, with nothing else coming between that and rendezvous(): the caller
+// holds the channel's QueueGuard.
+Transfer use_queue(ManagerBody& manager, const core::Channel& channel, const ItemQueue& queue) {
+    if (queue.item == nullptr) {
+        const Py_ssize_t size = PyObject_Size(queue.deque);
+        return size < 0 ? Transfer::kFailed : size == 0 ? Transfer::kDone : Transfer::kQueued;
+    }
+    if (channel.closing()) {
+        const bool trapped = manager.current_body().block_trap;
+        refuse(trapped ? Refusal::kBlockTrap : Refusal::kChannelClosing);
+        return Transfer::kFailed;
+    }
+    // Nothing here makes an object that could start a collection, and with it foreign code.
+    PyRef append = PyRef::steal(PyUnicode_FromString("append"));
+    if (!append) return Transfer::kFailed;
+    PyRef none = PyRef::steal(PyObject_CallMethodOneArg(queue.deque, append.get(), queue.item));
+    return none ? Transfer::kQueued : Transfer::kFailed;
+}
+
+// Would the caller fail to give way after a transfer? Then it must not begin one: sets the error. One
+// that is being unwound just goes on instead.
+bool is_refused_to_give_way(ManagerBody& manager, const core::Channel& channel,
+                            Direction direction) {
+    const bool forbidden = manager.switching || manager.trap_level() != 0;
+    if (!forbidden || manager.unwinding_current() || channel.would_block(direction) ||
+        !channel.caller_yields(direction)) {
+        return false;
+    }
+    // Main gives way to those of its own thread only.
+    bool is_alone = manager.current_is_main() && manager.queue_empty();
+    channel.visit_waiting([&](const core::Tasklet& partner) {
+        is_alone = is_alone && partner.manager != &manager;
+        return false;
+    });
+    return !is_alone && !check_can_switch(manager);
+}
+
+// Meets the partner, or waits for one. Carefully: something may forbid to give way.
+template <bool Carefully>
+SCHED_ALWAYS_INLINE Transfer rendezvous(ManagerBody* manager, ChannelObject& channel,
+                                        Direction direction, Parcel& parcel,
+                                        const ItemQueue& queue) {
+    TaskletBody& self = manager->current_body();
+    Obstacle obstacle = Obstacle::kNone;
+    Rendezvous match{};
+    Transfer queued = Transfer::kDone;
+    {
+        QueueGuard guard(queue.deque != nullptr ? &channel.queue_mutex : nullptr);
+        if (queue.deque != nullptr && direction == Direction::kReceive) {
+            queued = use_queue(*manager, channel.channel, queue);
+            if (queued != Transfer::kDone) return queued;
+        }
+        match = channel.channel.rendezvous_or_ask(direction, self, parcel, [&] {
+            obstacle = find_obstacle(*manager, self);
+            return queue.item == nullptr && obstacle == Obstacle::kNone;
+        });
+        if (queue.item != nullptr && match.result == RendezvousResult::kWouldBlock) {
+            queued = use_queue(*manager, channel.channel, queue);
+        }
+    }
+    Ending how = Ending::kBlock;
+    switch (match.result) {
+        case RendezvousResult::kMatched:
+        case RendezvousResult::kMatchedRemote: {
+            const bool yields = channel.channel.caller_yields(direction);
+            if (match.partner != nullptr) manager->make_runnable(*match.partner, yields);
+            if (!yields || (Carefully && may_not_give_way(*manager))) return Transfer::kDone;
+            how = Ending::kRequeue;
+            break;
+        }
+        case RendezvousResult::kEnqueued:
+            break;
+        case RendezvousResult::kWouldBlock:
+        case RendezvousResult::kClosing:
+            manager->defer_decref(static_cast<PyObject*>(parcel.take_payload()));
+            ErrorStash stash;
+            manager->run_deferred();
+            if (queue.item != nullptr) return queued;
+            return refuse_to_wait(*manager, match, obstacle, channel.channel.closing());
+    }
+    return block_or_yield(*manager, channel, self, direction, parcel, how) ? Transfer::kDone
+                                                                           : Transfer::kFailed;
+}
+
+// transfer() with everything that may come before it.
+[[gnu::noinline]] Transfer transfer_carefully(PyObject* object, Direction direction, Parcel& parcel,
+                                              const ItemQueue& queue) {
+    ChannelObject& channel = channel_of(object);
+    ModuleState& state = *channel.state;
+    ManagerBody* manager = enter_carefully(state);
+    if (manager != nullptr && state.channel_callback) {
+        call_channel_callback(state, object, manager->current_body().object,
+                              direction == Direction::kSend,
+                              channel.channel.would_block(direction));
+        manager = enter_carefully(state);
+    }
+    if (manager == nullptr || is_refused_to_give_way(*manager, channel.channel, direction)) {
+        Py_XDECREF(static_cast<PyObject*>(parcel.take_payload()));
+        return Transfer::kFailed;
+    }
+    return rendezvous<true>(manager, channel, direction, parcel, queue);
+}
+
+// One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
+SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
+                                      const ItemQueue& queue) {
+    ChannelObject& channel = channel_of(object);
+    ModuleState& state = *channel.state;
+    ManagerBody* const manager = last_manager_if_right(state);
+    if (manager == nullptr || manager->has_mail() || state.channel_callback) {
+        return transfer_carefully(object, direction, parcel, queue);
+    }
+    return rendezvous<false>(manager, channel, direction, parcel, queue);
+}
+
+// What has been received: a new reference, or nullptr with the sent exception raised.
+PyObject* open_parcel(Parcel& parcel) {
+    const Parcel::Kind kind = parcel.kind();
+    auto* payload = static_cast<PyObject*>(parcel.take_payload());
+    if (kind == Parcel::Kind::kValue) return payload;
+    raise_here(payload);
+    return nullptr;
+}
+
+bool ends_iteration(PyObject* channel, AtClose at_close) {
+    return at_close == AtClose::kStop && channel_of(channel).channel.closed();
+}
+
+// A transfer that is not done: nullptr.
+PyObject* fail(PyObject* channel, Transfer result, AtClose at_close) {
+    // The channel may have been closed since the iteration last looked.
+    if (result != Transfer::kClosing || ends_iteration(channel, at_close)) return nullptr;
+    return refuse(Refusal::kChannelClosing);
+}
+
+}  // namespace
+
+void drop_parcel(ManagerBody& manager, TaskletBody& tasklet) {
+    manager.defer_decref(static_cast<PyObject*>(tasklet.parcel.take_payload()));
+}
+
+PyObject* exchange(PyObject* channel, Direction direction, Parcel::Kind kind, PyObject* payload,
+                   AtClose at_close) {
+    Parcel parcel(kind, payload);
+    const Transfer result = transfer(channel, direction, parcel, ItemQueue());
+    if (result != Transfer::kDone) return fail(channel, result, at_close);
+    return direction == Direction::kReceive ? open_parcel(parcel) : Py_NewRef(Py_None);
+}
+
+bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {
+    PyObject *ok = nullptr, *data = nullptr;
+    if (!PyArg_ParseTuple(item, "OO", &ok, &data)) return false;
+    const ItemQueue queue{deque, item};
+    const core::Channel& core_channel = channel_of(channel).channel;
+    ManagerBody* manager = enter(*channel_of(channel).state);
+    if (manager == nullptr) return false;
+    {
+        QueueGuard guard(&channel_of(channel).queue_mutex);
+        if (core_channel.would_block(Direction::kSend) && !core_channel.closing()) {
+            return use_queue(*manager, core_channel, queue) != Transfer::kFailed;
+        }
+    }
+    const bool is_value = ok == Py_True;
+    // An error travels as (type, exception, traceback).
+    PyObject* payload = is_value ? data : PyTuple_GetItem(data, 1);
+    if (payload == nullptr) return false;
+    Parcel parcel(is_value ? Parcel::Kind::kValue : Parcel::Kind::kError, Py_NewRef(payload));
+    return transfer(channel, Direction::kSend, parcel, queue) != Transfer::kFailed;
+}
+
+PyObject* receive_unless(PyObject* channel, PyObject* deque, AtClose at_close) {
+    const Py_ssize_t size = PyObject_Size(deque);
+    if (size < 0) return nullptr;
+    if (size > 0) Py_RETURN_NONE;
+    if (ends_iteration(channel, at_close)) return nullptr;  // which is not announced
+    Parcel received;
+    const Transfer result =
+        transfer(channel, Direction::kReceive, received, ItemQueue{deque, nullptr});
+    if (result == Transfer::kQueued) Py_RETURN_NONE;
+    if (result != Transfer::kDone) return fail(channel, result, at_close);
+    PyRef value = PyRef::steal(open_parcel(received));
+    return value ? PyTuple_Pack(1, value.get()) : nullptr;
+}
+
+}  // namespace scheduler::binding

@@ -1,0 +1,173 @@
+#include "binding/threads/park.h"
+
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "binding/diagnostics/snapshot.h"
+#include "binding/threads/signal_pipe.h"
+#include "core/channel.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+using core::kNever;
+using core::kSecond;
+using core::Wakeup;
+
+// How long yield_gil() lets a thread that is on its way take to get the GIL.
+constexpr std::int64_t kHandOverTime = 1'000'000;
+// How often a thread that waits for work looks whether anybody is left who could bring some.
+constexpr std::int64_t kLookForOthers = kSecond;
+// The process's main thread sleeps that long on the futex, which is quicker to fall asleep on. It then
+// looks for a signal that came just before the sleep, and goes on in a SignalPipe; or here, and looks
+// again each time, if there is none to be had.
+constexpr std::int64_t kLookForSignals = kSecond / 20;
+
+// Takes the GIL again. Not noexcept: while the interpreter finalises, it ends a daemon thread here.
+void attach(ManagerBody& manager, PyThreadState* thread) {
+    ModuleState& state = manager.state;
+    manager.attaching = true;
+    ++state.attaching;
+    PyEval_RestoreThread(thread);
+    --state.attaching;
+    manager.attaching = false;
+    ++state.attached;
+    if (state.yielding_gil != 0) core::wake_all(state.attached);
+}
+
+enum class Waited : unsigned char { kWorkCame, kTimeout, kError };
+
+Waited park(ManagerBody& manager, std::int64_t deadline) {
+    const bool looks_for_signals = runs_signal_handlers(manager);
+    for (bool is_long = false;;) {
+        SignalPipe pipe;
+        const bool has_pipe = is_long && looks_for_signals && pipe.open(manager.state);
+        // A signal that came before does not end the sleep.
+        if (PyErr_CheckSignals() != 0) return Waited::kError;
+        if (manager.has_mail() || !manager.queue_empty()) return Waited::kWorkCame;
+        core::Parking& parking = manager.parking();
+        parking.announce();
+        if (manager.has_mail()) {
+            parking.cancel();
+            return Waited::kWorkCame;
+        }
+        PyThreadState* const thread = PyEval_SaveThread();
+        const bool is_to_look = looks_for_signals && !has_pipe;
+        const std::int64_t until =
+            is_to_look ? std::min(deadline, deadline_after(kLookForSignals)) : deadline;
+        const Wakeup wakeup = has_pipe ? parking.wait_in(pipe, until) : parking.wait(until);
+        attach(manager, thread);
+        is_long = wakeup == Wakeup::kTimeout;
+        if (is_long && until == deadline && !manager.has_mail()) return Waited::kTimeout;
+    }
+}
+
+// Raises Deadlock in a main tasklet that has waited for `timeout`. False: in the last moment somebody
+// has served it.
+bool give_up(ManagerBody& manager, std::int64_t timeout) {
+    core::Tasklet& main = manager.main();
+    core::Channel* const channel = main.channel.load();
+    if (channel == nullptr || !channel->cancel_wait(main)) return false;
+    main.set_state(core::TaskletState::kRunning);
+    if (timeout == 0) {
+        refuse_deadlock(manager);
+        return true;
+    }
+    PyRef seconds = PyRef::steal(
+        PyFloat_FromDouble(static_cast<double>(timeout) / static_cast<double>(kSecond)));
+    if (seconds) seconds = PyRef::steal(PyFloat_Type.tp_repr(seconds.get()));
+    if (!seconds) return true;
+    PyRef message = PyRef::steal(PyUnicode_FromFormat(
+        "Deadlock: no tasklet of this thread is runnable, and no other thread has served the main "
+        "tasklet for %U seconds; set_deadlock_timeout() changes that time",
+        seconds.get()));
+    if (message) refuse_deadlock(manager, message.get());
+    return true;
+}
+
+}  // namespace
+
+bool runs_signal_handlers(const ManagerBody& manager) {
+    return manager.state.of_main_interpreter && ::syscall(SYS_gettid) == ::getpid();
+}
+
+bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds) {
+    *nanoseconds = kNever;
+    if (seconds == nullptr || seconds == Py_None) return true;
+    const double value = PyFloat_AsDouble(seconds);
+    if (value == -1.0 && PyErr_Occurred() != nullptr) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
+            PyErr_Format(PyExc_TypeError, "%s must be a number of seconds or None, not %.200s",
+                         name, Py_TYPE(seconds)->tp_name);
+        }
+        return false;
+    }
+    if (std::isnan(value) || value < 0) {
+        PyErr_Format(PyExc_ValueError, "%s must be 0 or more seconds, or None for no limit", name);
+        return false;
+    }
+    const double in_nanoseconds = std::ceil(value * static_cast<double>(kSecond));
+    if (in_nanoseconds < static_cast<double>(kNever)) {
+        *nanoseconds = static_cast<std::int64_t>(in_nanoseconds);
+    }
+    return true;
+}
+
+std::int64_t deadline_after(std::int64_t nanoseconds) {
+    const std::int64_t now = core::ScheduleManager::now();
+    return nanoseconds < kNever - now ? now + nanoseconds : kNever;
+}
+
+bool may_main_wait(const ManagerBody& manager) {
+    if (!manager.queue_empty() || manager.has_timers()) return true;
+    return manager.state.deadlock_timeout != 0 && has_other_threads();
+}
+
+bool park_main(ManagerBody& manager) {
+    NoSwitchScope in_line(manager);
+    const bool has_timers = manager.has_timers();
+    const std::int64_t timeout = has_other_threads() ? manager.state.deadlock_timeout.load() : 0;
+    Waited waited = Waited::kTimeout;
+    if (has_timers) {
+        waited = park(manager, manager.next_deadline());
+    } else if (timeout != 0) {
+        waited = park(manager, deadline_after(timeout));
+    }
+    manager.interrupted = waited == Waited::kError;
+    if (waited == Waited::kTimeout && !has_timers) return !give_up(manager, timeout);
+    return waited != Waited::kError;
+}
+
+bool park_for_work(ManagerBody& manager, std::int64_t deadline) {
+    const std::int64_t until = std::min(deadline, manager.next_deadline());
+    if (until != kNever || manager.state.deadlock_timeout == kNever) {
+        return park(manager, until) != Waited::kError;
+    }
+    while (has_other_threads()) {
+        const Waited waited = park(manager, deadline_after(kLookForOthers));
+        if (waited != Waited::kTimeout) return waited == Waited::kWorkCame;
+    }
+    refuse_deadlock(manager);
+    return false;
+}
+
+void yield_gil(ManagerBody& manager) {
+    ModuleState& state = manager.state;
+    PyThreadState* const thread = PyEval_SaveThread();
+    ++state.yielding_gil;
+    const std::uint32_t attached = state.attached;
+    if (state.attaching != 0) {
+        core::wait_on_word(state.attached, attached, deadline_after(kHandOverTime));
+    } else {
+        sched_yield();
+    }
+    --state.yielding_gil;
+    attach(manager, thread);
+}
+
+}  // namespace scheduler::binding

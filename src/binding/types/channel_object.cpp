@@ -1,0 +1,91 @@
+// Clearing channels: killing those who wait.
+
+#include "binding/types/channel_object.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
+#include "binding/python/errors.h"
+#include "binding/scheduling/switcher.h"
+#include "binding/scheduling/tasklet_operations.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+// All who wait now, in the order of the wait queue, but for main tasklets, which cannot be killed.
+std::vector<PyRef> who_can_be_killed(const core::Channel& channel) {
+    std::vector<PyRef> waiting;
+    waiting.reserve(static_cast<std::size_t>(std::abs(channel.balance())));
+    channel.visit_waiting([&waiting](core::Tasklet& tasklet) {  // no allocation under the lock
+        if (waiting.size() == waiting.capacity()) return false;
+        if (!tasklet.is_main) waiting.push_back(PyRef::share(object_of(tasklet)));
+        return true;
+    });
+    return waiting;
+}
+
+bool waits_on(const TaskletBody& tasklet, const core::Channel& channel) {
+    return tasklet.blocked() && tasklet.channel == &channel;
+}
+
+}  // namespace
+
+PyObject* first_waiting(PyObject* channel) {
+    PyObject* first = nullptr;
+    channel_of(channel).channel.visit_waiting([&first](core::Tasklet& tasklet) {
+        first = Py_NewRef(object_of(tasklet));
+        return false;
+    });
+    return first;
+}
+
+bool cancel_remote_wait(TaskletBody& tasklet) {
+    // A channel is not destroyed under this lock, and one that a tasklet waits on is alive.
+    core::LockGuard guard(tasklet.module_state.registry_lock);
+    core::Channel* const channel = tasklet.channel.load(std::memory_order_acquire);
+    return channel != nullptr && channel->cancel_remote_wait(tasklet);
+}
+
+bool clear_channel(PyObject* object) {
+    ChannelObject& channel = channel_of(object);
+    ManagerBody* manager = enter(*channel.state);
+    if (manager == nullptr) return false;
+    PyRef keep = PyRef::share(object);
+    const std::vector<PyRef> victims = who_can_be_killed(channel.channel);
+    const bool ours = std::any_of(victims.begin(), victims.end(), [manager](const PyRef& victim) {
+        return body_of(victim.get()).manager == manager;
+    });
+    if (ours && !check_can_switch(*manager)) return false;
+    for (const PyRef& victim : victims) {
+        TaskletBody& tasklet = body_of(victim.get());
+        // Those killed before have run, and may have served this one.
+        if (waits_on(tasklet, channel.channel) &&
+            !kill(tasklet, tasklet.get_manager() != manager)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int clear_all_channels(ModuleState& state) {
+    std::vector<PyRef> busy;
+    busy.reserve(static_cast<std::size_t>(state.channels));
+    {
+        core::LockGuard guard(state.registry_lock);  // no allocation while it is held
+        for (ChannelObject* c = state.registry; c != nullptr && busy.size() < busy.capacity();
+             c = c->next) {
+            // One that is being destroyed has nobody waiting.
+            if (c->channel.balance() != 0 && try_incref(&c->ob_base)) {
+                busy.push_back(PyRef::steal(&c->ob_base));
+            }
+        }
+    }
+    for (const PyRef& channel : busy) {
+        if (!clear_channel(channel.get())) return -1;
+    }
+    return static_cast<int>(busy.size());
+}
+
+}  // namespace scheduler::binding

@@ -1,0 +1,256 @@
+// Slots, methods and attributes of scheduler.Channel. What a transfer does is in transfer.cpp.
+
+#include "binding/types/channel_type.h"
+
+#include <structmember.h>
+
+#include <new>
+
+#include "binding/diagnostics/repr.h"
+#include "binding/interp/interpreter.h"
+#include "binding/python/errors.h"
+#include "binding/types/channel_docs.h"
+#include "binding/types/tasklet_object.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+void register_channel(ModuleState& state, ChannelObject& channel) {
+    ++state.channels;
+    core::LockGuard guard(state.registry_lock);
+    channel.previous = nullptr;
+    channel.next = state.registry;
+    if (state.registry != nullptr) state.registry->previous = &channel;
+    state.registry = &channel;
+}
+
+void unregister_channel(ModuleState& state, ChannelObject& channel) {
+    --state.channels;
+    core::LockGuard guard(state.registry_lock);
+    if (channel.previous != nullptr) {
+        channel.previous->next = channel.next;
+    } else {
+        state.registry = channel.next;
+    }
+    if (channel.next != nullptr) channel.next->previous = channel.previous;
+}
+
+PyObject* channel_new(PyTypeObject* type, PyObject*, PyObject*) {
+    ModuleState* state = state_of_type(type);
+    PyObject* self = state != nullptr ? type->tp_alloc(type, 0) : nullptr;
+    if (self == nullptr) return nullptr;
+    ChannelObject& channel = channel_of(self);
+    new (&channel.channel) core::Channel(self);
+    state->hold();
+    channel.state = state;
+    allow_try_incref(self);
+    register_channel(*state, channel);
+    return self;
+}
+
+int channel_init(PyObject* self, PyObject*, PyObject*) {
+    channel_of(self).initialised = true;
+    return 0;
+}
+
+int channel_traverse(PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    return visit_wait_queue(channel_of(self).channel, visit, arg);
+}
+
+// Whoever waits when the collector has found the channel leaves it in tasklet_finalize().
+int channel_clear_references(PyObject*) { return 0; }
+
+void channel_dealloc(PyObject* self) {
+    PyTypeObject* type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    ChannelObject& channel = channel_of(self);
+    if (channel.weak_references != nullptr) PyObject_ClearWeakRefs(self);
+    unregister_channel(*channel.state, channel);
+    channel.state->release();
+    channel.channel.~Channel();
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+PyObject* channel_repr(PyObject* self) { return describe(channel_of(self)).release(); }
+
+// ---- methods -----------------------------------------------------------------------------------
+
+PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+    return check_count("send", count, 1, 1) ? send_value(self, args[0]) : nullptr;
+}
+
+PyObject* channel_receive(PyObject* self, PyObject* const*, Py_ssize_t count) {
+    return check_count("receive", count, 0, 0) ? receive(self) : nullptr;
+}
+
+PyObject* channel_send_exception(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+    PyRef value;
+    if (count == 2) {
+        value = PyRef::share(args[1]);
+    } else if (count > 2) {
+        value = PyRef::steal(PyTuple_New(count - 1));
+        if (!value) return nullptr;
+        for (Py_ssize_t i = 1; i < count; ++i) {
+            PyTuple_SET_ITEM(value.get(), i - 1, Py_NewRef(args[i]));
+        }
+    }
+    if (count > 1 && PyExceptionInstance_Check(args[0])) {
+        PyErr_SetString(
+            PyExc_TypeError,
+            "an exception instance takes no arguments: pass the class, or put them into "
+            "the instance");
+        return nullptr;
+    }
+    PyObject* error =
+        make_exception(count > 0 ? args[0] : nullptr, value.get(), nullptr, PyExc_RuntimeError);
+    value.reset();  // the collector could not see that it is held here
+    return error != nullptr ? send_error(self, error) : nullptr;
+}
+
+PyObject* channel_send_throw(PyObject* self, PyObject* args, PyObject* kwargs) {
+    static const char* const names[] = {"exc", "val", "tb", nullptr};
+    PyObject *exc = nullptr, *val = nullptr, *tb = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:send_throw", const_cast<char**>(names),
+                                     &exc, &val, &tb)) {
+        return nullptr;
+    }
+    PyObject* error = make_exception(exc, val, tb, PyExc_TypeError, ReadyInstance::kOfExactClass);
+    return error != nullptr ? send_error(self, error) : nullptr;
+}
+
+PyObject* channel_send_or_queue(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+    if (!check_count("_send_or_queue", count, 2, 2)) return nullptr;
+    return none_if(send_or_queue(self, args[0], args[1]));
+}
+
+PyObject* channel_receive_unless(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+    if (!check_count("_receive_unless", count, 2, 2)) return nullptr;
+    const AtClose at_close = args[1] == Py_True ? AtClose::kStop : AtClose::kRaise;
+    PyObject* got = receive_unless(self, args[0], at_close);
+    if (got == nullptr && !PyErr_Occurred()) PyErr_SetNone(PyExc_StopIteration);
+    return got;
+}
+
+PyObject* channel_clear(PyObject* self, PyObject* const*, Py_ssize_t count) {
+    return check_count("clear", count, 0, 0) ? none_if(clear_channel(self)) : nullptr;
+}
+
+PyObject* channel_close(PyObject* self, PyObject* const*, Py_ssize_t count) {
+    if (!check_count("close", count, 0, 0)) return nullptr;
+    channel_of(self).channel.close();
+    Py_RETURN_NONE;
+}
+
+PyObject* channel_open(PyObject* self, PyObject* const*, Py_ssize_t count) {
+    if (!check_count("open", count, 0, 0)) return nullptr;
+    channel_of(self).channel.open();
+    Py_RETURN_NONE;
+}
+
+PyObject* channel_iter(PyObject* self) {
+    return check_initialised<ChannelObject>(self) ? Py_NewRef(self) : nullptr;
+}
+
+PyObject* channel_next(PyObject* self) {
+    if (!check_initialised<ChannelObject>(self)) return nullptr;
+    if (channel_of(self).channel.closed()) return nullptr;
+    return guard_memory([self] { return receive_next(self); });
+}
+
+// ---- attributes --------------------------------------------------------------------------------
+
+template <PyObject* (*Read)(PyObject*)>
+PyObject* getter(PyObject* self, void*) {
+    return check_initialised<ChannelObject>(self) ? Read(self) : nullptr;
+}
+
+PyObject* balance(PyObject* self) { return PyLong_FromLong(channel_of(self).channel.balance()); }
+PyObject* queue(PyObject* self) {
+    PyObject* first = first_waiting(self);
+    return first != nullptr ? first : Py_NewRef(Py_None);
+}
+PyObject* closing(PyObject* self) { return PyBool_FromLong(channel_of(self).channel.closing()); }
+PyObject* closed(PyObject* self) { return PyBool_FromLong(channel_of(self).channel.closed()); }
+PyObject* preference(PyObject* self) {
+    return PyLong_FromLong(channel_of(self).channel.preference());
+}
+
+int set_preference(PyObject* self, PyObject* value, void*) {
+    if (!check_initialised<ChannelObject>(self)) return -1;
+    if (value == nullptr || !PyLong_Check(value)) {
+        PyErr_SetString(
+            PyExc_TypeError,
+            "preference must be an int: -1 favours the receiver, 1 the sender, 0 neither");
+        return -1;
+    }
+    int overflow = 0;
+    const long number = PyLong_AsLongAndOverflow(value, &overflow);
+    // Numbers outside the range are ignored, as programs for this API expect.
+    if (overflow == 0 && number >= -1 && number <= 1) {
+        channel_of(self).channel.set_preference(static_cast<int>(number));
+    }
+    return 0;
+}
+
+template <auto Function>
+constexpr auto fastest = fastest_method<ChannelObject, Function>;
+template <auto Function>
+constexpr auto fast = fast_method<ChannelObject, Function>;
+
+PyMethodDef channel_methods[] = {
+    {"send", as_method(fastest<channel_send>), METH_FASTCALL, docs::send},
+    {"receive", as_method(fastest<channel_receive>), METH_FASTCALL, docs::receive},
+    {"send_exception", as_method(fast<channel_send_exception>), METH_FASTCALL,
+     docs::send_exception},
+    {"send_throw", as_method(keyword_method<ChannelObject, channel_send_throw>),
+     METH_VARARGS | METH_KEYWORDS, docs::send_throw},
+    {"_send_or_queue", as_method(fast<channel_send_or_queue>), METH_FASTCALL, nullptr},
+    {"_receive_unless", as_method(fast<channel_receive_unless>), METH_FASTCALL, nullptr},
+    {"clear", as_method(fast<channel_clear>), METH_FASTCALL, docs::clear},
+    {"close", as_method(fast<channel_close>), METH_FASTCALL, docs::close},
+    {"open", as_method(fast<channel_open>), METH_FASTCALL, docs::open},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, docs::channel_class_getitem},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyGetSetDef channel_attributes[] = {
+    {"balance", getter<balance>, nullptr, docs::balance, nullptr},
+    {"queue", getter<queue>, nullptr, docs::queue, nullptr},
+    {"preference", getter<preference>, set_preference, docs::preference, nullptr},
+    {"closing", getter<closing>, nullptr, docs::closing, nullptr},
+    {"closed", getter<closed>, nullptr, docs::closed, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+PyMemberDef channel_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(ChannelObject, weak_references), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
+PyType_Slot channel_slots[] = {
+    {Py_tp_doc, const_cast<char*>(docs::channel)},
+    {Py_tp_new, reinterpret_cast<void*>(channel_new)},
+    {Py_tp_init, reinterpret_cast<void*>(channel_init)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(channel_dealloc)},
+    {Py_tp_traverse, reinterpret_cast<void*>(channel_traverse)},
+    {Py_tp_clear, reinterpret_cast<void*>(channel_clear_references)},
+    {Py_tp_repr, reinterpret_cast<void*>(channel_repr)},
+    {Py_tp_iter, reinterpret_cast<void*>(channel_iter)},
+    {Py_tp_iternext, reinterpret_cast<void*>(channel_next)},
+    {Py_tp_methods, channel_methods},
+    {Py_tp_getset, channel_attributes},
+    {Py_tp_members, channel_members},
+    {0, nullptr},
+};
+
+}  // namespace
+
+PyType_Spec channel_type_spec = {
+    "scheduler.Channel", sizeof(ChannelObject), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    channel_slots};
+
+}  // namespace scheduler::binding
