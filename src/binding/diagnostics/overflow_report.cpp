@@ -1,5 +1,7 @@
 #include "binding/diagnostics/overflow_report.h"
 
+#include "binding/threads/current_manager.h"
+
 #include <sys/mman.h>
 #include <unistd.h>
 #include <csignal>

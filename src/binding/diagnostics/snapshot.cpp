@@ -1,5 +1,7 @@
 #include "binding/diagnostics/snapshot.h"
 
+#include "binding/threads/current_manager.h"
+
 #include <algorithm>
 #include <new>
 

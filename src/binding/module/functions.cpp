@@ -1,5 +1,7 @@
 #include "binding/module/functions.h"
 
+#include "binding/threads/current_manager.h"
+
 #include "binding/diagnostics/snapshot.h"
 #include "binding/module/function_docs.h"
 #include "binding/module/module.h"

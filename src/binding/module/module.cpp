@@ -1,5 +1,9 @@
 #include "binding/module/module.h"
 
+#include "binding/types/manager_type.h"
+
+#include "binding/threads/current_manager.h"
+
 #include <new>
 
 #include "binding/interp/sub_interpreters.h"

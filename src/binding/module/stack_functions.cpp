@@ -1,5 +1,7 @@
 #include "binding/module/stack_functions.h"
 
+#include "binding/threads/current_manager.h"
+
 #include "binding/scheduling/manager_body.h"
 
 namespace scheduler::binding {

@@ -1,5 +1,7 @@
 #include "binding/scheduling/held_error.h"
 
+#include "binding/threads/current_manager.h"
+
 #include <algorithm>
 
 #include "binding/python/errors.h"

@@ -150,19 +150,6 @@ struct ManagerBody : core::ScheduleManager {
 
 inline ManagerBody* TaskletBody::get_manager() const { return static_cast<ManagerBody*>(manager); }
 
-// The manager that this OS thread used last. It may belong to another interpreter, or to another
-// Python thread state of this OS thread: every use compares.
-extern constinit thread_local ManagerBody* last_manager [[gnu::tls_model("initial-exec")]];
-
-// The calling thread's manager if it is the one used last, and has nothing to look at; else nullptr.
-inline ManagerBody* last_manager_if_right(ModuleState& state) {
-    ManagerBody* manager = last_manager;
-    const bool is_right = manager != nullptr && &manager->state == &state &&
-                          manager->open_tls_slot == &last_manager &&
-                          is_current(manager->thread_state);
-    return is_right ? manager : nullptr;
-}
-
 // In the middle of a switch: what runs meanwhile (a callback, or finalizers, for on 3.11 to make an
 // error may start a collection) must not switch.
 class NoSwitchScope {
@@ -182,33 +169,5 @@ class NoSwitchScope {
     ManagerBody& manager_;
     const bool before_;
 };
-
-// The calling thread's manager, made on demand; nullptr with an error set.
-ManagerBody* find_or_make_manager(ModuleState& state);
-inline ManagerBody* manager_of_this_thread(ModuleState& state) {
-    ManagerBody* manager = last_manager_if_right(state);
-    return manager != nullptr ? manager : find_or_make_manager(state);
-}
-// The same without making one, and without an error.
-ManagerBody* existing_manager_of_this_thread(ModuleState& state);
-
-// Reads the mail of other threads and acts on it. Runs no Python.
-void read_mail(ManagerBody& manager);
-
-// Takes a tasklet of this thread out of the wait queue of its channel. False: it was in none, or another
-// thread has served it; then its mail has been read.
-bool cancel_wait(ManagerBody& manager, TaskletBody& tasklet);
-// A tasklet of this thread that another one has just taken out of a wait queue is posted to its own
-// thread while that thread holds the channel's lock: waits for this moment. Afterwards the tasklet is
-// not in transit.
-void await_delivery(ManagerBody& manager, TaskletBody& tasklet);
-
-// Ends the calling thread's manager if its main tasklet is current: unwinds every live tasklet. May
-// run Python.
-void finish_manager_of_this_thread(ModuleState& state);
-
-// The types ScheduleManager (visible) and ThreadGuard (lives in the thread's dictionary).
-extern PyType_Spec manager_type_spec;
-extern PyType_Spec thread_guard_type_spec;
 
 }  // namespace scheduler::binding

@@ -1,5 +1,7 @@
 #include "binding/scheduling/switcher.h"
 
+#include "binding/threads/mail.h"
+
 #include "binding/python/errors.h"
 #include "binding/scheduling/activation.h"
 #include "binding/scheduling/callbacks.h"

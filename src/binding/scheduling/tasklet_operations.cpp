@@ -1,5 +1,7 @@
 #include "binding/scheduling/tasklet_operations.h"
 
+#include "binding/threads/mail.h"
+
 #include <chrono>
 
 #include "binding/python/errors.h"

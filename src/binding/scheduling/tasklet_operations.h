@@ -5,6 +5,7 @@
 #pragma once
 
 #include "binding/scheduling/manager_body.h"
+#include "binding/threads/current_manager.h"
 
 namespace scheduler::binding {
 

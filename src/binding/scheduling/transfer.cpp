@@ -8,6 +8,7 @@
 #include "binding/scheduling/held_error.h"
 #include "binding/scheduling/switcher.h"
 #include "binding/scheduling/tasklet_operations.h"
+#include "binding/threads/current_manager.h"
 #include "binding/threads/park.h"
 #include "binding/types/channel_object.h"
 

@@ -7,6 +7,7 @@
 #include "binding/python/errors.h"
 #include "binding/scheduling/manager_body.h"
 #include "binding/scheduling/tasklet_operations.h"
+#include "binding/threads/current_manager.h"
 #include "binding/types/tasklet_docs.h"
 #include "binding/types/tasklet_object.h"
 

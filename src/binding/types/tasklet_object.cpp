@@ -1,6 +1,7 @@
 // Construction, destruction and methods of scheduler.Tasklet.
 
 #include "binding/types/tasklet_object.h"
+#include "binding/threads/current_manager.h"
 
 #include <structmember.h>
 

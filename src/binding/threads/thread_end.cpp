@@ -1,0 +1,140 @@
+#include "binding/threads/thread_end.h"
+
+#include "binding/scheduling/held_error.h"
+#include "binding/scheduling/join.h"
+#include "binding/scheduling/tasklet_operations.h"
+#include "binding/threads/current_manager.h"
+#include "binding/threads/mail.h"
+#include "binding/threads/manager_list.h"
+#include "binding/types/manager_type.h"
+#include "core/channel.h"
+
+namespace scheduler::binding {
+
+namespace {
+
+// The Python thread that a manager has ended with, last on this OS thread, because its state is being
+// deleted. What is dropped after that must not make a manager that nobody would end.
+constinit thread_local ThreadKey ended_thread;
+
+// Every tasklet that is still alive dies, on its own thread, by unwinding if it has started. Nobody is
+// started any more, so code that makes new ones meanwhile does not keep this going.
+void end_tasklets(ManagerBody& manager) {
+    for (;;) {
+        read_mail(manager);
+        core::Tasklet* queued = manager.first_runnable();
+        for (; queued != nullptr && manager.has_room(); queued = manager.first_runnable()) {
+            manager.take_out(*queued);
+            manager.defer_decref(object_of(*queued));
+        }
+        manager.run_deferred();
+        if (queued != nullptr) continue;
+        core::Tasklet* tasklet = manager.any_live_tasklet();
+        if (tasklet == nullptr) {
+            if (!manager.has_live_tasklets()) return;
+            // Other threads are about to destroy the last ones: those that have started come back by
+            // mail, new ones leave the live list.
+            wait_for_others(
+                manager, [&manager] { return manager.has_mail() || !manager.has_live_tasklets(); });
+            continue;
+        }
+        PyRef keep = PyRef::steal(object_of(*tasklet));
+        body_of(*tasklet).ended = true;
+        end_present_activation(manager, body_of(*tasklet));
+        manager.run_deferred();
+    }
+}
+
+// Takes a tasklet whose thread is gone out of its wait queue, where nobody could serve it any more.
+void abandon_wait(TaskletBody& tasklet) {
+    if (core::Channel* channel = tasklet.channel.load()) channel->cancel_wait(tasklet);
+}
+
+void detach_main(ManagerBody& manager) {
+    TaskletBody& main = manager.main_body();
+    main.set_state(core::TaskletState::kDead);
+    main.ended = true;
+}
+
+// The owner thread itself, with its main tasklet current.
+void end_manager(ManagerBody& manager) {
+    manager.ending = true;
+    manager.update_tls_slot();
+    report_held(manager);
+    end_tasklets(manager);
+    manager.finish();
+    read_mail(manager);
+    end_tasklets(manager);
+    detach_main(manager);
+    release_joiners(manager, manager.main_body());
+    manager.object = nullptr;
+    manager.free_stacks();
+    unlist_manager(manager);
+    if (last_manager == &manager) last_manager = nullptr;
+    --manager.state.managers;
+    PyRef main = PyRef::steal(manager.main_body().object);
+    manager.drop_reference();
+}
+
+// Another thread drops the guard: after fork(), when the interpreter ends below a daemon thread, or when
+// somebody held the dictionary of a thread that has ended, as gc.get_objects() does.
+// The tasklets' stacks cannot be run here. Their objects stay behind as they are.
+void abandon_manager(ManagerBody& manager) {
+    unlist_manager(manager);
+    manager.finish();
+    manager.object = nullptr;
+    while (core::Tasklet* tasklet = manager.any_live_tasklet()) {  // the reference is never dropped
+        TaskletBody& body = body_of(*tasklet);
+        body.ended = true;
+        if (body.suspended != nullptr) body.suspended->cut_off(manager.thread_state);
+        abandon_wait(body);
+        body.set_state(core::TaskletState::kDead);
+        body.driving = 0;
+        manager.leave_live_list(body);
+        release_joiners(manager, body, false);
+    }
+    abandon_wait(manager.main_body());
+    detach_main(manager);
+    release_joiners(manager, manager.main_body(), false);
+    if (manager.attaching) --manager.state.attaching;
+    manager.main_body().driving = 0;
+    manager.main_body().suspended = nullptr;  // it lay on the stack of the thread that is gone
+    manager.free_stacks();
+    manager.thread_state = nullptr;
+    --manager.state.managers;
+}
+
+// The owner thread itself, with its main tasklet current. The guard may be dropped later.
+void end_on_own_thread(ManagerBody& manager) {
+    ModuleState& state = manager.state;
+    state.hold();
+    manager.guard->body = nullptr;
+    manager.take_tls_slot();
+    if (!has_dictionary(manager.thread_state)) ended_thread = manager.thread_key;
+    end_manager(manager);
+    state.release();
+}
+
+}  // namespace
+
+bool is_thread_ending(PyThreadState* thread) {
+    return is_being_cleared(thread) || ended_thread == key_of(thread);
+}
+
+void end_with_guard(ManagerBody& manager) {
+    const bool is_own_thread = manager.thread_state == this_thread_state();
+    // A tasklet of it that is current though the thread is back at its end lies on the stack of one of
+    // another module object, which called it and was suspended with it. It ends when that one does.
+    while (is_own_thread && !manager.current_is_main()) {
+        ManagerBody* const other = idle_manager_of_this_thread();
+        if (other == nullptr) break;
+        end_on_own_thread(*other);
+    }
+    if (is_own_thread && manager.current_is_main()) {
+        end_on_own_thread(manager);
+    } else {
+        abandon_manager(manager);
+    }
+}
+
+}  // namespace scheduler::binding
