@@ -1,4 +1,6 @@
 #include "binding/interp/interp_state.h"
+#include "binding/scheduling/enter.h"
+#include "binding/scheduling/transfer.h"
 
 #include <utility>
 

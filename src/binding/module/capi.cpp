@@ -1,4 +1,9 @@
 #include "binding/module/capi.h"
+#include "binding/scheduling/bind.h"
+#include "binding/scheduling/enter.h"
+#include "binding/scheduling/kill_throw.h"
+#include "binding/scheduling/run.h"
+#include "binding/scheduling/transfer.h"
 
 #define SCHEDULER_MODULE
 #include "Scheduler.h"

@@ -1,4 +1,7 @@
 #include "binding/module/functions.h"
+#include "binding/scheduling/enter.h"
+#include "binding/scheduling/run.h"
+#include "binding/scheduling/transfer.h"
 
 #include "binding/threads/current_manager.h"
 

@@ -1,4 +1,5 @@
 #include "binding/module/stack_functions.h"
+#include "binding/scheduling/transfer.h"
 
 #include "binding/threads/current_manager.h"
 

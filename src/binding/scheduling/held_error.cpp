@@ -1,4 +1,5 @@
 #include "binding/scheduling/held_error.h"
+#include "binding/scheduling/transfer.h"
 
 #include "binding/threads/current_manager.h"
 

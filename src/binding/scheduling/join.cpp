@@ -1,4 +1,6 @@
 #include "binding/scheduling/join.h"
+#include "binding/scheduling/enter.h"
+#include "binding/scheduling/transfer.h"
 
 #include <memory>
 #include <utility>

@@ -1,4 +1,6 @@
 #include "binding/scheduling/manager_body.h"
+#include "binding/scheduling/bind.h"
+#include "binding/scheduling/transfer.h"
 
 #include <cxxabi.h>
 

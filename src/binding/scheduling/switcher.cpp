@@ -1,4 +1,5 @@
 #include "binding/scheduling/switcher.h"
+#include "binding/scheduling/enter.h"
 
 #include "binding/threads/mail.h"
 

@@ -1,4 +1,5 @@
 #include "binding/scheduling/tasklet_body.h"
+#include "binding/scheduling/transfer.h"
 
 #include <memory>
 

@@ -1,16 +1,18 @@
-// Sending and receiving: what happens around core::Channel::rendezvous().
+#include "binding/scheduling/transfer.h"
 
 #include <utility>
 
 #include "binding/diagnostics/snapshot.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/callbacks.h"
+#include "binding/scheduling/enter.h"
 #include "binding/scheduling/held_error.h"
 #include "binding/scheduling/switcher.h"
-#include "binding/scheduling/tasklet_operations.h"
 #include "binding/threads/current_manager.h"
 #include "binding/threads/park.h"
 #include "binding/types/channel_object.h"
+
+// What happens around core::Channel::rendezvous().
 
 namespace scheduler::binding {
 

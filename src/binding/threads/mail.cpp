@@ -1,6 +1,6 @@
 #include "binding/threads/mail.h"
+#include "binding/scheduling/kill_throw.h"
 
-#include "binding/scheduling/tasklet_operations.h"
 #include "core/channel.h"
 
 namespace scheduler::binding {

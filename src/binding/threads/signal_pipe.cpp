@@ -1,4 +1,5 @@
 #include "binding/threads/signal_pipe.h"
+#include "binding/scheduling/transfer.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,8 +1,8 @@
 #include "binding/threads/thread_end.h"
+#include "binding/scheduling/bind.h"
 
 #include "binding/scheduling/held_error.h"
 #include "binding/scheduling/join.h"
-#include "binding/scheduling/tasklet_operations.h"
 #include "binding/threads/current_manager.h"
 #include "binding/threads/mail.h"
 #include "binding/threads/manager_list.h"

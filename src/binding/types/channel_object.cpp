@@ -1,6 +1,8 @@
 // Clearing channels: killing those who wait.
 
 #include "binding/types/channel_object.h"
+#include "binding/scheduling/enter.h"
+#include "binding/scheduling/kill_throw.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -8,7 +10,6 @@
 
 #include "binding/python/errors.h"
 #include "binding/scheduling/switcher.h"
-#include "binding/scheduling/tasklet_operations.h"
 
 namespace scheduler::binding {
 

@@ -1,6 +1,7 @@
 // Slots, methods and attributes of scheduler.Channel. What a transfer does is in transfer.cpp.
 
 #include "binding/types/channel_type.h"
+#include "binding/scheduling/transfer.h"
 
 #include <structmember.h>
 

@@ -1,6 +1,8 @@
 // Construction, destruction and methods of scheduler.Tasklet.
 
 #include "binding/types/tasklet_object.h"
+#include "binding/scheduling/bind.h"
+#include "binding/scheduling/kill_throw.h"
 #include "binding/threads/current_manager.h"
 
 #include <structmember.h>

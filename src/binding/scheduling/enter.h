@@ -1,0 +1,25 @@
+// The first step of every operation: the calling thread's manager.
+#pragma once
+
+#include "binding/threads/current_manager.h"
+
+namespace scheduler::binding {
+
+// The calling thread's manager with its mail read: the first step of every operation that looks at or
+// changes a queue. nullptr with an error set. May run Python.
+ManagerBody* enter_with_mail(ManagerBody& manager);
+SCHED_ALWAYS_INLINE ManagerBody* enter(ModuleState& state) {
+    ManagerBody* manager = manager_of_this_thread(state);
+    return manager == nullptr || !manager->has_mail() ? manager : enter_with_mail(*manager);
+}
+
+// The same for one that may give control away, which first raises what the current tasklet holds back.
+// No manager that has something to look at is found by the short way.
+ManagerBody* enter_carefully(ModuleState& state);
+SCHED_ALWAYS_INLINE ManagerBody* enter_to_switch(ModuleState& state) {
+    ManagerBody* manager = last_manager_if_right(state);
+    if (manager == nullptr) return enter_carefully(state);
+    return !manager->has_mail() ? manager : enter_with_mail(*manager);
+}
+
+}  // namespace scheduler::binding

@@ -1,0 +1,19 @@
+// What a thread does with its queue: yield, and run it.
+//
+// All functions need the GIL and work from any thread unless their comment says otherwise. Those
+// that return bool: false with an error set. Arguments are borrowed unless "stolen".
+#pragma once
+
+#include "binding/scheduling/manager_body.h"
+
+namespace scheduler::binding {
+
+bool schedule(ModuleState& state, bool remove);
+bool run_all(ModuleState& state);
+// Main tasklet only: run_all() for `timeout` nanoseconds at most (core::kNever: no limit), and with
+// `threadblock` again and again, waiting meanwhile, until no live tasklet is left.
+bool run_waiting(ModuleState& state, bool threadblock, std::int64_t timeout);
+bool run_turns(ModuleState& state, long long turns);
+bool run_for(ModuleState& state, long long nanoseconds);
+
+}  // namespace scheduler::binding
