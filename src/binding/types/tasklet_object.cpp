@@ -67,7 +67,7 @@ int tasklet_init(PyObject* self, PyObject* args, PyObject*) {
     return init(self, count == 1 ? PyTuple_GET_ITEM(args, 0) : Py_None);
 }
 
-bool is_at_home(const TaskletBody& body) {
+bool is_on_own_thread(const TaskletBody& body) {
     ManagerBody* const manager = body.get_manager();
     return existing_manager_of_this_thread(manager->state) == manager;
 }
@@ -78,10 +78,10 @@ bool needs_unwinding(const TaskletBody& body) {
 }
 
 // Only its own thread may destroy it: it has to be unwound, or a run loop of that thread names it.
-bool has_to_die_at_home(const TaskletBody& body) {
+bool has_to_end_on_own_thread(const TaskletBody& body) {
     if (needs_unwinding(body)) return true;
     return body.manager != nullptr && body.loop_marks.load(std::memory_order_acquire) != 0 &&
-           !body.manager->finished() && !is_at_home(body);
+           !body.manager->finished() && !is_on_own_thread(body);
 }
 
 // A tasklet that never ran has nothing to unwind: it is just not alive any more.
@@ -97,12 +97,12 @@ void die_if_new(TaskletBody& body) {
 // another thread, or in the middle of a switch, it lives on until that can be done.
 void tasklet_finalize(PyObject* self) {
     TaskletBody& body = body_of(self);
-    if (!has_to_die_at_home(body)) return;
+    if (!has_to_end_on_own_thread(body)) return;
     ErrorStash stash;
     ManagerBody& manager = *body.get_manager();
     const bool in_cycle = is_found_by_collector(self);
     if (in_cycle && kHasGil && body.scheduled()) return;  // by the end of another one of the cycle
-    if (!is_at_home(body)) {
+    if (!is_on_own_thread(body)) {
         manager.post(body, in_cycle ? core::mail::kUnwindCycle : core::mail::kUnwind);
     } else if (manager.switching) {
         manager.unwind_later(Py_NewRef(self), in_cycle);
@@ -115,11 +115,11 @@ void tasklet_finalize(PyObject* self) {
 // CPython calls tp_finalize once in an object's life, and not at all when a subclass has a __del__
 // that forgets its base: here is the last chance. True: the object lives on.
 bool finalize_in_dealloc(PyObject* self) {
-    if (Py_TYPE(self)->tp_finalize == tasklet_finalize && !has_to_die_at_home(body_of(self))) {
+    if (Py_TYPE(self)->tp_finalize == tasklet_finalize && !has_to_end_on_own_thread(body_of(self))) {
         return false;
     }
     if (PyObject_CallFinalizerFromDealloc(self) < 0) return true;
-    if (!has_to_die_at_home(body_of(self))) return false;
+    if (!has_to_end_on_own_thread(body_of(self))) return false;
     Py_SET_REFCNT(self, 1);
     tasklet_finalize(self);
     Py_DECREF(self);  // if that was the last one, all this begins anew
