@@ -65,7 +65,7 @@ void ManagerBody::run_deferred() {
         stacks().release(std::exchange(tasklet.stack, nullptr));
     }
     do {
-        while (PyRef object = take_last(decrefs_)) object.reset();
+        while (PyRef last = take_last(decrefs_)) last.reset();
     } while (!switching && unwind_one());
     if (!orphans_.empty() || !cycles_.empty()) has_deferred_ = true;
     self.parcel = std::move(received);
