@@ -6,7 +6,7 @@ bool Channel::cancel_wait(Tasklet& tasklet) {
     {
         LockGuard guard(lock_);
         if (unlink_locked(tasklet)) {
-            tasklet.set_state(TaskletState::kReady);
+            tasklet.state.leave_queue();
             return true;
         }
     }
@@ -30,7 +30,7 @@ ScheduleManager& Channel::post_locked(Tasklet& tasklet, std::uint32_t bits) {
     ScheduleManager& manager = *tasklet.manager;
     // As soon as it is posted the tasklet may end, and its thread.
     manager.add_reference();
-    tasklet.set_state(TaskletState::kInTransit);
+    tasklet.state.leave_queue_to_other_thread();
     manager.post_silently(tasklet, bits);
     return manager;
 }

@@ -133,7 +133,7 @@ class Channel {
 
     void* const owner_;
     mutable Lock lock_;
-    TaskletList waiting_ SCHED_GUARDED_BY(lock_);
+    TaskletQueue waiting_ SCHED_GUARDED_BY(lock_);
     bool senders_ SCHED_GUARDED_BY(lock_) = false;  // those who wait are senders
     bool closing_ SCHED_GUARDED_BY(lock_) = false;
     bool closed_ SCHED_GUARDED_BY(lock_) = false;
@@ -155,7 +155,7 @@ SCHED_ALWAYS_INLINE Rendezvous Channel::rendezvous_and_post(Direction direction,
         self.manager->leave_queue_to_wait(self);
         if (&parcel != &self.parcel) self.parcel = std::move(parcel);
         self.channel.store(this, std::memory_order_release);
-        self.set_state(TaskletState::kBlocked);
+        self.state.block();
         senders_ = sending;
         waiting_.push_back(self);
         return {RendezvousResult::kEnqueued, nullptr};
@@ -168,7 +168,7 @@ SCHED_ALWAYS_INLINE Rendezvous Channel::rendezvous_and_post(Direction direction,
         parcel = std::move(partner->parcel);
     }
     if (partner->manager == self.manager) {
-        partner->set_state(TaskletState::kReady);
+        partner->state.leave_queue();
         return {RendezvousResult::kMatched, partner};
     }
     remote = &post_locked(*partner, caller_yields(direction) ? mail::kWakeFirst : mail::kWake);

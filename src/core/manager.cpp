@@ -11,7 +11,7 @@ ScheduleManager::ScheduleManager(const Host& host, Tasklet& main, std::size_t st
     : host_(host), main_(main), current_(&main), stacks_(new StackSupply(stack_bytes)) {
     main.is_main = true;
     main.manager = this;
-    main.set_state(TaskletState::kRunning);
+    main.state.go_on();
 }
 
 std::int64_t ScheduleManager::now() {
@@ -79,35 +79,24 @@ void ScheduleManager::complete_delivery(Tasklet& tasklet) {
 
 void ScheduleManager::join_live_list(Tasklet& tasklet) {
     LockGuard guard(live_list_lock_);
-    tasklet.live_list_prev = nullptr;
-    tasklet.live_list_next = live_list_;
-    if (live_list_ != nullptr) live_list_->live_list_prev = &tasklet;
-    live_list_ = &tasklet;
+    live_list_.push_front(tasklet);
 }
 
 void ScheduleManager::leave_live_list(Tasklet& tasklet) {
     LockGuard guard(live_list_lock_);
-    if (tasklet.live_list_prev != nullptr) {
-        tasklet.live_list_prev->live_list_next = tasklet.live_list_next;
-    } else {
-        SCHED_CHECK(live_list_ == &tasklet, "a tasklet leaves a roster that it is not in");
-        live_list_ = tasklet.live_list_next;
-    }
-    if (tasklet.live_list_next != nullptr)
-        tasklet.live_list_next->live_list_prev = tasklet.live_list_prev;
-    tasklet.live_list_prev = tasklet.live_list_next = nullptr;
+    live_list_.remove(tasklet);
 }
 
 Tasklet* ScheduleManager::any_live_tasklet() {
     LockGuard guard(live_list_lock_);
-    Tasklet* tasklet = live_list_;
-    while (tasklet != nullptr && !host_.try_retain(*tasklet)) tasklet = tasklet->live_list_next;
+    Tasklet* tasklet = live_list_.front();
+    while (tasklet != nullptr && !host_.try_retain(*tasklet)) tasklet = live_list_.after(tasklet);
     return tasklet;
 }
 
 bool ScheduleManager::has_live_tasklets() const {
     LockGuard guard(live_list_lock_);
-    return live_list_ != nullptr;
+    return !live_list_.empty();
 }
 
 // ---- timers ------------------------------------------------------------------------------------
@@ -197,7 +186,7 @@ bool ScheduleManager::take_out(Tasklet& tasklet) {
 
 // ---- run loops ---------------------------------------------------------------------------------
 
-void ScheduleManager::mark(Links* anchor, Tasklet* last, std::uint32_t change) {
+void ScheduleManager::mark(QueueNode* anchor, Tasklet* last, std::uint32_t change) {
     if (anchor != nullptr && anchor != runnables_.head()) {
         static_cast<Tasklet*>(anchor)->loop_marks.fetch_add(change, std::memory_order_release);
     }
@@ -231,7 +220,7 @@ void ScheduleManager::close_loop(RunLoop& loop) {
 
 EndOfTurn ScheduleManager::finish_unstarted(Tasklet& tasklet, bool silently) {
     unlink(tasklet);
-    tasklet.set_state(TaskletState::kDead);
+    tasklet.state.die();
     tasklet.insert_again = false;
     if (loop_->driver == &main_) limit_.charge_turn();
     if (silently) ++completed_;

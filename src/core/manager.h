@@ -28,7 +28,6 @@
 #include "run_loop.h"
 #include "stack_supply.h"
 #include "tasklet.h"
-#include "tasklet_list.h"
 
 namespace scheduler::core {
 
@@ -116,7 +115,7 @@ class ScheduleManager {
     template <typename Visit>
     void visit_live_list(Visit visit) const SCHED_EXCLUDES(live_list_lock_) {
         LockGuard guard(live_list_lock_);
-        for (Tasklet* t = live_list_; t != nullptr && visit(*t); t = t->live_list_next) {
+        for (Tasklet* t = live_list_.front(); t != nullptr && visit(*t); t = live_list_.after(t)) {
         }
     }
 
@@ -227,14 +226,14 @@ class ScheduleManager {
     static std::int64_t now();
 
   private:
-    Links* node(Tasklet& tasklet) {
-        return tasklet.is_main ? runnables_.head() : static_cast<Links*>(&tasklet);
+    QueueNode* node(Tasklet& tasklet) {
+        return tasklet.is_main ? runnables_.head() : static_cast<QueueNode*>(&tasklet);
     }
     // Behind what an entry goes that shall be next: the current tasklet, or the front of the queue
     // when that is main or is being unwound outside the queue.
-    Links* place_of_current() {
+    QueueNode* place_of_current() {
         return current_->is_main || !current_->queued() ? runnables_.head()
-                                                        : static_cast<Links*>(current_);
+                                                        : static_cast<QueueNode*>(current_);
     }
     bool ends_loop(const Tasklet& tasklet) const {
         return &tasklet == loop_->last || loop_->unwinding != nullptr || driver_is_served();
@@ -244,9 +243,9 @@ class ScheduleManager {
     void note_next_deadline() {
         next_deadline_ = timers_.empty() ? kNever : timers_.begin()->first;
     }
-    void mark(Links* anchor, Tasklet* last, std::uint32_t change);
+    void mark(QueueNode* anchor, Tasklet* last, std::uint32_t change);
     void append(Tasklet& tasklet) { link_behind(*runnables_.head()->prev, tasklet); }
-    void link_behind(Links& place, Tasklet& tasklet) {
+    void link_behind(QueueNode& place, Tasklet& tasklet) {
         runnables_.insert_after(place, tasklet);
         tasklet.in_runnables = true;
     }
@@ -268,10 +267,10 @@ class ScheduleManager {
     Inbox inbox_;
     Parking parking_;
     mutable Lock live_list_lock_;
-    Tasklet* live_list_ SCHED_GUARDED_BY(live_list_lock_) = nullptr;
+    LiveList live_list_ SCHED_GUARDED_BY(live_list_lock_);
 
     // Owner thread.
-    TaskletList runnables_;
+    TaskletQueue runnables_;
     Tasklet* current_;
     RunLoop* loop_ = nullptr;
     Tasklet* unread_ = nullptr;  // taken from the inbox, oldest first

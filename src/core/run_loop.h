@@ -17,7 +17,7 @@ struct RunLoop {
     Tasklet* driver = nullptr;
     // The next turn goes to the entry behind `anchor`. nullptr: nobody, for the anchor has been
     // destroyed, or this is not a loop over the queue.
-    Links* anchor = nullptr;
+    QueueNode* anchor = nullptr;
     // The loop ends with this tasklet's turn. nullptr: it runs to the end of the queue.
     Tasklet* last = nullptr;
     // The driver is a blocked main tasklet: the loop ends as soon as it is unblocked.

@@ -1,47 +1,28 @@
 // A tasklet: something that runs on a stack of its own and gives control back of its own accord.
-//
-//              prepare                begin_turn              end_turn
-//     kDead ------------> kNew ---------------------> kRunning --------> kReady (queued or paused)
-//       ^                                               |   ^              |
-//       |                                               |   +--------------+ begin_turn
-//       |  finish, kill                                 | join
-//       +------------- any state                        v      matched on its own thread
-//                                                   kBlocked --------------------------> kReady
-//                                                       |  matched by another thread
-//                                                       +----------> kInTransit -------> kReady
-//                                                                               take_mail
+// Its states, and the ways between them, are in tasklet_state.h.
 //
 // A tasklet that has its turn (the current one and every driver of a run loop) stays in the
 // runnables queue, at its place, until the turn ends.
 //
-// Threads: only the owner thread writes the state, with one exception: whoever holds the lock of the
-// channel where the tasklet waits makes it kReady or kInTransit. `mail` is written by any thread.
-// All other fields belong to the owner thread, or to the channel's lock where that is said; what is
-// RelaxedAtomic may be read by any thread.
+// Threads: `mail` is written by any thread. All other fields belong to the owner thread, or to the
+// channel's lock where that is said; what is RelaxedAtomic may be read by any thread.
 #pragma once
 
 #include <cstdint>
 
 #include "atomic.h"
 #include "context.h"
+#include "intrusive_list.h"
 #include "parcel.h"
 #include "posted_error.h"
 #include "stack_pool.h"
-#include "tasklet_list.h"
+#include "tasklet_state.h"
 
 namespace scheduler::core {
 
 class Channel;
 class ScheduleManager;
-
-enum class TaskletState : std::uint8_t {
-    kDead,  // no activation: never bound, ended, killed or unbound
-    kNew,  // knows its arguments, has no stack yet
-    kReady,  // started and suspended, waiting for a turn or paused
-    kRunning,  // has its turn: current, or the driver of a run loop
-    kBlocked,  // in the wait queue of `channel`
-    kInTransit,  // left the wait queue by the hand of another thread; its mail is on the way
-};
+struct Tasklet;
 
 // What other threads ask of a tasklet, as bits of Tasklet::mail. A tasklet with any bit set is in
 // its manager's inbox exactly once and owns a reference given by the one who posted it first.
@@ -58,15 +39,24 @@ inline constexpr std::uint32_t kWakes = kWake | kWakeFirst;
 inline constexpr std::uint32_t kQueues = kInsert | kWakes | kError;
 }  // namespace mail
 
-struct Tasklet : Links {
+// A tasklet is in at most one queue at a time: the runnables queue of its manager, or the wait queue of
+// a channel.
+using QueueNode = ListNode<struct InQueue>;
+using TaskletQueue = IntrusiveList<Tasklet, InQueue>;
+// The manager's live list; under its lock.
+using LiveNode = ListNode<struct IsLive>;
+using LiveList = IntrusiveList<Tasklet, IsLive>;
+
+struct Tasklet : QueueNode, LiveNode {
+    using QueueNode::linked, QueueNode::prev, QueueNode::next;
+
     explicit Tasklet(ScheduleManager* owner = nullptr) : manager(owner) {}
     Tasklet(const Tasklet&) = delete;
     Tasklet& operator=(const Tasklet&) = delete;
 
     // What a switch touches comes first, to lie in one or two lines of the cache.
 
-    // Any thread may read these; see above for who writes them.
-    Atomic<TaskletState> state{TaskletState::kDead};
+    StateOfTasklet state;
 
     // Constant once the tasklet has a manager, until its thread ends.
     bool is_main = false;
@@ -105,16 +95,11 @@ struct Tasklet : Links {
     PostedError posted;
     Tasklet* mail_next = nullptr;  // owned by the inbox while mail::kPosted is set
 
-    // The manager's live list lock.
-    Tasklet* live_list_prev = nullptr;
-    Tasklet* live_list_next = nullptr;
-
     // Owner thread. Nanoseconds of the monotonic clock, 0 before.
     RelaxedAtomic<std::int64_t> start_time = 0;
     RelaxedAtomic<std::int64_t> end_time = 0;
 
-    TaskletState get_state() const { return state.load(std::memory_order_acquire); }
-    void set_state(TaskletState value) { state.store(value, std::memory_order_release); }
+    TaskletState get_state() const { return state.get(); }
     std::uint32_t get_mail() const { return mail.load(std::memory_order_acquire); }
 
     bool alive() const { return get_state() != TaskletState::kDead; }
@@ -130,9 +115,5 @@ struct Tasklet : Links {
         return queued() || (alive() && !blocked() && (bits & mail::kQueues) != 0);
     }
 };
-
-inline Tasklet* TaskletList::at(Links* node) const {
-    return node == &head_ ? nullptr : static_cast<Tasklet*>(node);
-}
 
 }  // namespace scheduler::core

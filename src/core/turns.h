@@ -7,7 +7,7 @@ namespace scheduler::core {
 
 SCHED_ALWAYS_INLINE Turn ScheduleManager::next_turn() const {
     const RunLoop& loop = *loop_;
-    const Links* anchor = loop.anchor;
+    const QueueNode* anchor = loop.anchor;
     const bool from_main = anchor == runnables_.head();
     if (!from_main && (anchor == nullptr || !static_cast<const Tasklet*>(anchor)->queued())) {
         return {Turn::Kind::kLoopEnds, nullptr};
@@ -23,10 +23,10 @@ SCHED_ALWAYS_INLINE Turn ScheduleManager::next_turn() const {
 
 inline void ScheduleManager::make_runnable(Tasklet& partner, bool first) {
     if (partner.is_main) {
-        partner.set_state(TaskletState::kRunning);
+        partner.state.go_on();
         return;
     }
-    partner.set_state(TaskletState::kReady);
+    partner.state.arrive();
     if (first) {
         link_behind(*place_of_current(), partner);
     } else {
@@ -36,7 +36,7 @@ inline void ScheduleManager::make_runnable(Tasklet& partner, bool first) {
 
 SCHED_ALWAYS_INLINE void ScheduleManager::prefetch_behind(const Tasklet& next) const {
     if (runnables_.size() < kCachedTasklets) return;
-    const Links* const second = next.next;
+    const QueueNode* const second = next.next;
     if (second == nullptr || second == runnables_.head()) return;
     const auto& behind = *static_cast<const Tasklet*>(second);
     behind.context.prefetch();
@@ -52,7 +52,7 @@ SCHED_ALWAYS_INLINE void ScheduleManager::begin_turn(Tasklet& tasklet, std::int6
     if (tasklet.get_state() == TaskletState::kNew) tasklet.start_time = time != 0 ? time : now();
     ++switched_;
     tasklet.paused = false;
-    tasklet.set_state(TaskletState::kRunning);
+    tasklet.state.start_turn();
     current_ = &tasklet;
 }
 
@@ -66,20 +66,20 @@ SCHED_ALWAYS_INLINE EndOfTurn ScheduleManager::end_turn(Ending how) {
     Tasklet* left = nullptr;
     switch (how) {
         case Ending::kRequeue:
-            tasklet.set_state(TaskletState::kReady);
+            tasklet.state.end_turn();
             runnables_.move_to_back(tasklet);
             break;
         case Ending::kRequeueBehindNext: {
-            tasklet.set_state(TaskletState::kReady);
+            tasklet.state.end_turn();
             // A driver that is being unwound has no place: then behind the one that stands behind.
-            Links* place = driver.queued() ? node(driver) : tasklet.prev;
+            QueueNode* place = driver.queued() ? node(driver) : tasklet.prev;
             unlink(tasklet);
             if (place->next != runnables_.head()) place = place->next;
             link_behind(*place, tasklet);
             break;
         }
         case Ending::kLeave:
-            tasklet.set_state(TaskletState::kReady);
+            tasklet.state.end_turn();
             if (again) {
                 tasklet.paused = false;
                 runnables_.move_to_back(tasklet);
@@ -93,7 +93,7 @@ SCHED_ALWAYS_INLINE EndOfTurn ScheduleManager::end_turn(Ending how) {
             break;
         case Ending::kReturn:
         case Ending::kFail:
-            tasklet.set_state(TaskletState::kDead);
+            tasklet.state.die();
             if (tasklet.in_runnables) {  // not when it is unwound
                 unlink(tasklet);
                 left = &tasklet;
@@ -127,7 +127,7 @@ SCHED_ALWAYS_INLINE Tasklet* ScheduleManager::pass_turn(Ending how) {
 
     self.insert_again = false;
     if (how == Ending::kRequeue) {
-        self.set_state(TaskletState::kReady);
+        self.state.end_turn();
         runnables_.move_to_back(self);
     }
     ++loop.driver->times_switched_to;
@@ -136,7 +136,7 @@ SCHED_ALWAYS_INLINE Tasklet* ScheduleManager::pass_turn(Ending how) {
     switched_ += 2;  // to the driver and on
     ++next->times_switched_to;
     next->paused = false;
-    next->set_state(TaskletState::kRunning);
+    next->state.start_turn();
     current_ = next;
     return next;
 }

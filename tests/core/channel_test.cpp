@@ -23,6 +23,7 @@ using scheduler::core::testing::body_of;
 using scheduler::core::testing::drop_parcel;
 using scheduler::core::testing::make_parcel;
 using scheduler::core::testing::open_parcel;
+using scheduler::core::testing::put_into_state;
 using scheduler::core::testing::TestTasklet;
 using scheduler::core::testing::TestThread;
 namespace mail = scheduler::core::mail;
@@ -37,7 +38,10 @@ class ChannelTest : public testing::Test {
   protected:
     Rendezvous rendezvous(Direction direction, TestTasklet& tasklet, bool may_wait = true) {
         if (direction == Direction::kSend) tasklet.parcel = make_parcel(kValue);
+        const TaskletState state = tasklet.get_state();
+        put_into_state(tasklet, TaskletState::kRunning);
         const Rendezvous match = channel_.rendezvous(direction, tasklet, may_wait);
+        if (match.result != RendezvousResult::kEnqueued) put_into_state(tasklet, state);
         if (match.result == RendezvousResult::kMatched)
             here_.manager().make_runnable(*match.partner, false);
         return match;

@@ -47,7 +47,7 @@ class Manager : public ThreadTest {
     TestTasklet& make_in_transit(const char* name) {
         TestTasklet& tasklet = make_paused(name);
         ++tasklet.references;  // the wait queue's
-        tasklet.set_state(TaskletState::kInTransit);
+        put_into_state(tasklet, TaskletState::kInTransit);
         return tasklet;
     }
 };
@@ -108,12 +108,14 @@ TEST_F(Manager, WelcomeAppendsOrGoesBehindTheCurrent) {
     TestTasklet& last = make_paused("last");
     TestTasklet& first = make_paused("first");
     last.references = first.references = 2;
+    put_into_state(last, TaskletState::kReady);  // as out of a wait queue
+    put_into_state(first, TaskletState::kReady);
     manager().make_runnable(last, false);
     manager().make_runnable(first, true);
     EXPECT_EQ(queue(), "main first a last");
     EXPECT_EQ(first.get_state(), TaskletState::kReady);
-    first.set_state(TaskletState::kNew);  // they have no stack: they shall start
-    last.set_state(TaskletState::kNew);
+    put_into_state(first, TaskletState::kNew);  // they have no stack: they shall start
+    put_into_state(last, TaskletState::kNew);
     thread_.run();
 }
 
@@ -122,9 +124,10 @@ TEST_F(Manager, WelcomeInsideATaskletGoesBehindThat) {
     thread_.make("a", [this] {
         TestTasklet& partner = make_paused("partner");
         partner.references = 2;
+        put_into_state(partner, TaskletState::kReady);
         manager().make_runnable(partner, true);
         EXPECT_EQ(queue(), "main a partner b");
-        partner.set_state(TaskletState::kNew);
+        put_into_state(partner, TaskletState::kNew);
     });
     thread_.make("b");
     thread_.run();
@@ -332,7 +335,7 @@ TEST_P(InTransit, RequestWaitsForTheWakeUp) {
     EXPECT_EQ(queue(), GetParam() == mail::kRemove ? "main x" : "main a x");
     EXPECT_EQ(static_cast<bool>(a.pending), GetParam() == mail::kError);
     EXPECT_EQ(a.references, GetParam() == mail::kRemove ? 1 : 2);
-    a.set_state(TaskletState::kNew);
+    put_into_state(a, TaskletState::kNew);
 }
 
 INSTANTIATE_TEST_SUITE_P(Requests, InTransit,
@@ -345,7 +348,7 @@ TEST_F(Manager, InsertLeavesATaskletInTransitAlone) {
     manager().post(a, mail::kWake);
     thread_.read_mail();
     EXPECT_EQ(queue(), "main a");
-    a.set_state(TaskletState::kNew);
+    put_into_state(a, TaskletState::kNew);
 }
 
 // Another thread serves main between its joining the wait queue and its loop: a loop that did not know

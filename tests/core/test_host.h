@@ -50,6 +50,11 @@ struct TestTasklet : Tasklet {
     std::atomic<int> references{1};
 };
 
+// Past all ways between states.
+inline void put_into_state(Tasklet& tasklet, TaskletState state) {
+    std::construct_at(&tasklet.state, state);
+}
+
 inline TestTasklet& body_of(Tasklet& tasklet) { return static_cast<TestTasklet&>(tasklet); }
 
 // A payload is a heap object, so that the leak checker finds what is lost and what is freed twice.
@@ -108,7 +113,7 @@ class TestThread {
         tasklet.manager = &manager();
         tasklet.name = std::move(name);
         tasklet.body = std::move(body);
-        tasklet.set_state(TaskletState::kNew);
+        tasklet.state.become_new();
         tasklet.paused = true;
         manager().join_live_list(tasklet);
         return tasklet;
@@ -259,7 +264,7 @@ class TestThread {
         return nullptr;
     }
     void end_activation(TestTasklet& tasklet) {
-        tasklet.set_state(TaskletState::kDead);
+        tasklet.state.die();
         tasklet.pending = nullptr;
         manager().leave_live_list(tasklet);
     }
@@ -402,7 +407,7 @@ class TestThread {
         }
         self.waits_on = nullptr;
         if (channel.cancel_wait(self)) {
-            self.set_state(TaskletState::kRunning);
+            self.state.go_on();
             if (error == nullptr) error = std::make_exception_ptr(Refused("deadlock"));
         }
         read_mail();  // cancel_wait() has waited for a partner that was about to post

@@ -12,6 +12,7 @@
 #include "binding/interp/instrumentation.h"
 #include "binding/python/refs.h"
 #include "core/atomic.h"
+#include "core/intrusive_list.h"
 #include "core/lock.h"
 #include "core/sanitizer.h"
 
@@ -20,6 +21,7 @@ struct PyTaskletObject;
 namespace scheduler::binding {
 
 struct ChannelObject;
+using RegistryNode = core::ListNode<struct InRegistry>;
 
 // include/Scheduler.h's schedule_hook_func.
 using FastCallback = int (*)(PyTaskletObject* from, PyTaskletObject* to);
@@ -72,10 +74,10 @@ struct ModuleState {
     std::atomic<int> last_run_completed;
     std::atomic<int> last_run_switched;
 
-    // Every channel object, for unblock_all_channels().
     bool closes_signal_pipes = false;  // in children, see signal_pipe.cpp
+    // Every channel object, for unblock_all_channels().
     core::Lock registry_lock;
-    ChannelObject* registry SCHED_GUARDED_BY(registry_lock);
+    core::IntrusiveList<ChannelObject, InRegistry> registry SCHED_GUARDED_BY(registry_lock);
 
     // The module object and everything that refers to this state.
     Counter users{1};

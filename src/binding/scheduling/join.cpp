@@ -84,7 +84,7 @@ int join(TaskletBody& tasklet, std::int64_t timeout) {
     PyRef keep = PyRef::share(tasklet.object);
     Channel& queue = join_queue_of(tasklet);
     // It may have died before it could see the wait queue.
-    if (tasklet.state.load(std::memory_order_seq_cst) == core::TaskletState::kDead) return 1;
+    if (tasklet.state.get(std::memory_order_seq_cst) == core::TaskletState::kDead) return 1;
     self.timed_out = false;
     if (timeout != kNever) manager->set_timer(self, deadline_after(timeout));
     const bool waited = wait_in(*manager, queue);

@@ -30,7 +30,10 @@ struct CallInProgress {
     bool operator==(const CallInProgress&) const = default;
 };
 
-struct ManagerBody : core::ScheduleManager {
+// Of the list of managers, under its lock.
+using ManagerNode = core::ListNode<struct IsListed>;
+
+struct ManagerBody : core::ScheduleManager, ManagerNode {
     // The room is made before: what can fail comes before there is a manager.
     struct Room {
         DeferredReferences decrefs, orphans, cycles;
@@ -55,10 +58,6 @@ struct ManagerBody : core::ScheduleManager {
     const core::FloatControl float_control = core::FloatControl::current();
     PyObject* object = nullptr;  // the ScheduleManager object: borrowed, nullptr at the end
     ThreadGuard* guard = nullptr;  // what ends it with the thread
-
-    // Links of the list of managers, under its lock.
-    ManagerBody* next_listed = nullptr;
-    ManagerBody* previous_listed = nullptr;
 
     // ---- owner thread, with the GIL
     // Why an innermost loop failed: owned until its driver has control.

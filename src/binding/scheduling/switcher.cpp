@@ -301,7 +301,7 @@ bool suspend_main(ManagerBody& manager, Ending how) {
     if (wait_as_main(manager)) return true;
     TaskletBody& main = manager.main_body();
     if (cancel_wait(manager, main)) {
-        main.set_state(core::TaskletState::kRunning);
+        main.state.go_on();
         manager.interrupted = false;
     }
     return false;

@@ -114,7 +114,7 @@ void make_activation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyR
     tasklet.args = std::move(args);
     tasklet.kwargs = std::move(kwargs);
     if (!tasklet.alive()) {
-        tasklet.set_state(core::TaskletState::kNew);
+        tasklet.state.become_new();
         allow_finalizing_again(tasklet.object);
         manager.join_live_list(tasklet);
         if (core::Channel* joiners = tasklet.joiners.load()) joiners->open();
@@ -124,8 +124,7 @@ void make_activation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyR
 
 void end_activation(TaskletBody& tasklet, ManagerBody& manager) {
     // Without the GIL another thread may be about to join it: see join().
-    tasklet.state.store(core::TaskletState::kDead,
-                        kHasGil ? std::memory_order_release : std::memory_order_seq_cst);
+    tasklet.state.die(kHasGil ? std::memory_order_release : std::memory_order_seq_cst);
     manager.leave_live_list(tasklet);
     release_joiners(manager, tasklet);
     tasklet.insert_again = false;

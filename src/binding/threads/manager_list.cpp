@@ -8,17 +8,16 @@ namespace scheduler::binding {
 
 namespace {
 
-struct List {
-    core::Lock lock;
-    ManagerBody* first SCHED_GUARDED_BY(lock) = nullptr;
-};
-constinit List list;
+using Managers = core::IntrusiveList<ManagerBody, IsListed>;
+
+core::Lock list_lock;
+constinit Managers managers SCHED_GUARDED_BY(list_lock);  // newest first
 
 template <typename Predicate>
 ManagerBody* find_here(Predicate predicate) {
     const ThreadKey here = key_of(this_thread_state());
-    core::LockGuard guard(list.lock);
-    for (ManagerBody* m = list.first; m != nullptr; m = m->next_listed) {
+    core::LockGuard guard(list_lock);
+    for (ManagerBody* m = managers.front(); m != nullptr; m = managers.after(m)) {
         if (m->thread_key == here && predicate(*m)) return m;
     }
     return nullptr;
@@ -27,31 +26,22 @@ ManagerBody* find_here(Predicate predicate) {
 }  // namespace
 
 void list_manager(ManagerBody& manager) {
-    core::LockGuard guard(list.lock);
-    manager.previous_listed = nullptr;
-    manager.next_listed = list.first;
-    if (list.first != nullptr) list.first->previous_listed = &manager;
-    list.first = &manager;
+    core::LockGuard guard(list_lock);
+    managers.push_front(manager);
 }
 
 void unlist_manager(ManagerBody& manager) {
-    core::LockGuard guard(list.lock);
-    ManagerBody* const next = manager.next_listed;
-    if (manager.previous_listed != nullptr) {
-        manager.previous_listed->next_listed = next;
-    } else {
-        list.first = next;
-    }
-    if (next != nullptr) next->previous_listed = manager.previous_listed;
+    core::LockGuard guard(list_lock);
+    managers.remove(manager);
 }
 
 std::vector<ListedManager> managers_of(const ModuleState& state) {
     std::vector<ListedManager> found;
     found.reserve(static_cast<std::size_t>(std::max(0L, long{state.managers})));
     {
-        core::LockGuard guard(list.lock);  // no allocation while it is held
-        for (ManagerBody* m = list.first; m != nullptr && found.size() < found.capacity();
-             m = m->next_listed) {
+        core::LockGuard guard(list_lock);  // no allocation while it is held
+        for (ManagerBody* m = managers.front(); m != nullptr && found.size() < found.capacity();
+             m = managers.after(m)) {
             if (&m->state != &state) continue;
             // Before it drops its main tasklet a manager leaves the list.
             found.push_back({ManagerRef(*m), PyRef::share(m->main_body().object)});

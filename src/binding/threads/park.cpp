@@ -73,7 +73,7 @@ bool give_up(ManagerBody& manager, std::int64_t timeout) {
     core::Tasklet& main = manager.main();
     core::Channel* const channel = main.channel.load();
     if (channel == nullptr || !channel->cancel_wait(main)) return false;
-    main.set_state(core::TaskletState::kRunning);
+    main.state.go_on();
     if (timeout == 0) {
         refuse_deadlock(manager);
         return true;

@@ -52,7 +52,7 @@ void abandon_wait(TaskletBody& tasklet) {
 
 void detach_main(ManagerBody& manager) {
     TaskletBody& main = manager.main_body();
-    main.set_state(core::TaskletState::kDead);
+    main.state.die();
     main.ended = true;
 }
 
@@ -88,7 +88,7 @@ void abandon_manager(ManagerBody& manager) {
         body.ended = true;
         if (body.suspended != nullptr) body.suspended->cut_off(manager.thread_state);
         abandon_wait(body);
-        body.set_state(core::TaskletState::kDead);
+        body.state.die();
         body.driving = 0;
         manager.leave_live_list(body);
         release_joiners(manager, body, false);

@@ -75,8 +75,8 @@ int clear_all_channels(ModuleState& state) {
     busy.reserve(static_cast<std::size_t>(state.channels));
     {
         core::LockGuard guard(state.registry_lock);  // no allocation while it is held
-        for (ChannelObject* c = state.registry; c != nullptr && busy.size() < busy.capacity();
-             c = c->next) {
+        for (ChannelObject* c = state.registry.front();
+             c != nullptr && busy.size() < busy.capacity(); c = state.registry.after(c)) {
             // One that is being destroyed has nobody waiting.
             if (c->channel.balance() != 0 && try_incref(&c->ob_base)) {
                 busy.push_back(PyRef::steal(&c->ob_base));

@@ -35,16 +35,15 @@ struct QueueGuard {
 };
 #endif
 
-struct ChannelObject {
+struct ChannelHead {
     PyObject ob_base;
     PyObject* weak_references;
+};
+struct ChannelObject : ChannelHead, RegistryNode {  // of ModuleState::registry, under its lock
     core::Channel channel;  // its owner is this object
     ModuleState* state;  // not to be asked of the type, which may be torn down first
     bool initialised;
     QueueMutex queue_mutex;  // for a QueueChannel
-    // Links of ModuleState::registry, under its lock.
-    ChannelObject* next;
-    ChannelObject* previous;
 };
 
 inline ChannelObject& channel_of(PyObject* object) {

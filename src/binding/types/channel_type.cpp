@@ -20,21 +20,13 @@ namespace {
 void register_channel(ModuleState& state, ChannelObject& channel) {
     ++state.channels;
     core::LockGuard guard(state.registry_lock);
-    channel.previous = nullptr;
-    channel.next = state.registry;
-    if (state.registry != nullptr) state.registry->previous = &channel;
-    state.registry = &channel;
+    state.registry.push_front(channel);
 }
 
 void unregister_channel(ModuleState& state, ChannelObject& channel) {
     --state.channels;
     core::LockGuard guard(state.registry_lock);
-    if (channel.previous != nullptr) {
-        channel.previous->next = channel.next;
-    } else {
-        state.registry = channel.next;
-    }
-    if (channel.next != nullptr) channel.next->previous = channel.previous;
+    state.registry.remove(channel);
 }
 
 PyObject* channel_new(PyTypeObject* type, PyObject*, PyObject*) {
@@ -227,7 +219,7 @@ PyGetSetDef channel_attributes[] = {
 };
 
 PyMemberDef channel_members[] = {
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(ChannelObject, weak_references), READONLY, nullptr},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(ChannelHead, weak_references), READONLY, nullptr},
     {nullptr, 0, 0, 0, nullptr},
 };
 

@@ -86,9 +86,7 @@ bool has_to_end_on_own_thread(const TaskletBody& body) {
 
 // A tasklet that never ran has nothing to unwind: it is just not alive any more.
 void die_if_new(TaskletBody& body) {
-    core::TaskletState expected = core::TaskletState::kNew;
-    if (body.get_state() != expected) return;
-    if (!body.state.compare_exchange_strong(expected, core::TaskletState::kDead)) return;
+    if (body.get_state() != core::TaskletState::kNew || !body.state.die_if_new()) return;
     body.manager->leave_live_list(body);
     body.manager->wake();  // see end_tasklets()
 }
@@ -115,7 +113,8 @@ void tasklet_finalize(PyObject* self) {
 // CPython calls tp_finalize once in an object's life, and not at all when a subclass has a __del__
 // that forgets its base: here is the last chance. True: the object lives on.
 bool finalize_in_dealloc(PyObject* self) {
-    if (Py_TYPE(self)->tp_finalize == tasklet_finalize && !has_to_end_on_own_thread(body_of(self))) {
+    if (Py_TYPE(self)->tp_finalize == tasklet_finalize &&
+        !has_to_end_on_own_thread(body_of(self))) {
         return false;
     }
     if (PyObject_CallFinalizerFromDealloc(self) < 0) return true;

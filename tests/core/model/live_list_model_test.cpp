@@ -31,7 +31,7 @@ class Destroying : public Program {
         add_thread([this] {
             while (Tasklet* const tasklet = owner_.manager().any_live_tasklet()) {
                 owner_.manager().leave_live_list(*tasklet);
-                tasklet->set_state(TaskletState::kDead);
+                tasklet->state.die();
                 drop_reference(body_of(*tasklet));
             }
             owner_.end();

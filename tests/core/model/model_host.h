@@ -61,13 +61,16 @@ class ModelThread {
     // A tasklet of this thread that has started, in no queue and no wait queue.
     void adopt(ModelTasklet& tasklet) {
         tasklet.manager = manager_;
-        tasklet.set_state(TaskletState::kReady);
+        tasklet.state.become_new();
+        tasklet.state.start_turn();
+        tasklet.state.end_turn();
         tasklet.paused = true;
     }
     // The same, in the wait queue of a channel.
     void adopt_waiting(ModelTasklet& tasklet, Channel& channel, Direction direction) {
         adopt(tasklet);
         insert(tasklet);
+        tasklet.state.start_turn();
         const Rendezvous match = channel.rendezvous(direction, tasklet, true);
         SCHED_CHECK(match.result == RendezvousResult::kEnqueued, "somebody is in the line already");
     }
@@ -194,7 +197,7 @@ class ModelThread {
     }
     bool cancel_wait(Channel& channel) {
         if (!channel.cancel_wait(main_)) return false;
-        main_.set_state(TaskletState::kRunning);
+        main_.state.go_on();
         return true;
     }
 

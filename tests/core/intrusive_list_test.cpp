@@ -1,4 +1,4 @@
-#include "core/tasklet_list.h"
+#include "core/intrusive_list.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,9 @@
 namespace {
 
 using scheduler::core::Tasklet;
-using scheduler::core::TaskletList;
+using scheduler::core::TaskletQueue;
 
-class TaskletListTest : public testing::Test {
+class IntrusiveListTest : public testing::Test {
   protected:
     char name_of(const Tasklet* tasklet) const {
         return tasklet == &a_ ? 'a' : tasklet == &b_ ? 'b' : tasklet == &c_ ? 'c' : '?';
@@ -35,38 +35,38 @@ class TaskletListTest : public testing::Test {
         list_.push_back(c_);
     }
 
-    TaskletList list_;
+    TaskletQueue list_;
     Tasklet a_, b_, c_;
 };
 
-using TaskletListDeathTest = TaskletListTest;
+using IntrusiveListDeathTest = IntrusiveListTest;
 
-TEST_F(TaskletListTest, NewListIsEmpty) {
+TEST_F(IntrusiveListTest, NewListIsEmpty) {
     EXPECT_EQ(names(), "");
     EXPECT_EQ(list_.front(), nullptr);
     EXPECT_EQ(list_.back(), nullptr);
     EXPECT_EQ(list_.at(list_.head()), nullptr);
 }
 
-TEST_F(TaskletListTest, PushBackKeepsOrder) {
+TEST_F(IntrusiveListTest, PushBackKeepsOrder) {
     fill();
     EXPECT_EQ(names(), "abc");
 }
 
-TEST_F(TaskletListTest, InsertAfterTheHeadIsTheFront) {
+TEST_F(IntrusiveListTest, InsertAfterTheHeadIsTheFront) {
     list_.push_back(a_);
     list_.insert_after(*list_.head(), b_);
     EXPECT_EQ(names(), "ba");
 }
 
-TEST_F(TaskletListTest, InsertAfterAnEntry) {
+TEST_F(IntrusiveListTest, InsertAfterAnEntry) {
     list_.push_back(a_);
     list_.push_back(b_);
     list_.insert_after(a_, c_);
     EXPECT_EQ(names(), "acb");
 }
 
-TEST_F(TaskletListTest, RemoveFromEveryPlace) {
+TEST_F(IntrusiveListTest, RemoveFromEveryPlace) {
     fill();
     list_.remove(b_);
     EXPECT_EQ(names(), "ac");
@@ -76,7 +76,7 @@ TEST_F(TaskletListTest, RemoveFromEveryPlace) {
     EXPECT_EQ(names(), "");
 }
 
-TEST_F(TaskletListTest, RemovedEntryIsUnlinkedAndCanComeBack) {
+TEST_F(IntrusiveListTest, RemovedEntryIsUnlinkedAndCanComeBack) {
     fill();
     EXPECT_TRUE(b_.linked());
     list_.remove(b_);
@@ -85,7 +85,7 @@ TEST_F(TaskletListTest, RemovedEntryIsUnlinkedAndCanComeBack) {
     EXPECT_EQ(names(), "acb");
 }
 
-TEST_F(TaskletListTest, MoveToBack) {
+TEST_F(IntrusiveListTest, MoveToBack) {
     fill();
     list_.move_to_back(a_);
     EXPECT_EQ(names(), "bca");
@@ -93,7 +93,7 @@ TEST_F(TaskletListTest, MoveToBack) {
     EXPECT_EQ(names(), "bca");
 }
 
-TEST_F(TaskletListTest, OnlyEntryIsFrontAndBack) {
+TEST_F(IntrusiveListTest, OnlyEntryIsFrontAndBack) {
     list_.push_back(a_);
     EXPECT_EQ(list_.front(), &a_);
     EXPECT_EQ(list_.back(), &a_);
@@ -102,13 +102,13 @@ TEST_F(TaskletListTest, OnlyEntryIsFrontAndBack) {
 }
 
 #ifndef NDEBUG
-TEST_F(TaskletListDeathTest, RefusesASecondMembership) {
-    TaskletList other;
+TEST_F(IntrusiveListDeathTest, RefusesASecondMembership) {
+    TaskletQueue other;
     list_.push_back(a_);
     EXPECT_DEATH(other.push_back(a_), "two lists");
 }
 
-TEST_F(TaskletListDeathTest, RefusesToRemoveWhatIsNotThere) {
+TEST_F(IntrusiveListDeathTest, RefusesToRemoveWhatIsNotThere) {
     EXPECT_DEATH(list_.remove(a_), "not in");
 }
 #endif
