@@ -46,7 +46,10 @@ build_meta.build_sdist(sys.argv[2])
 """
 
 # The part of tests/python that a wheel has to pass: what is in it, and programs that use all of it.
-SMOKE = ("architecture", "module", "info", "examples", "example_programs")
+SMOKE = (
+    "project/test_architecture", "project/test_example_programs",
+    "module/test_module", "module/test_info", "examples/test_examples",
+)  # fmt: skip
 
 
 def check(environment: ModuleEnvironment) -> None:
@@ -77,7 +80,7 @@ def make_wheel(environment: ModuleEnvironment, tool_dir: Path) -> None:
             run(python, "-I", "-c", code)
         run(python, "-I", "-m", "scheduler", "--info")
         _install_requirements(python, "test")
-        tests = [ROOT / "tests" / "python" / f"test_{name}.py" for name in SMOKE]
+        tests = [ROOT / "tests" / "python" / f"{name}.py" for name in SMOKE]
         run(python, "-I", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
     say(f"\n{wheel.relative_to(ROOT)} works")
 

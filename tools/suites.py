@@ -20,6 +20,13 @@ from environments import ModuleEnvironment
 from interpreters import Interpreter, listed
 
 PYTHON_TESTS = ROOT / "tests" / "python"
+
+
+def _test_files(*names: str) -> list[Path]:
+    """The file of each name, in whichever folder it is."""
+    return [next(PYTHON_TESTS.rglob(f"test_{name}.py")) for name in names]
+
+
 # What is tried with CPython's JIT: tasklets that are switched while traces are made and run.
 # Not `monitoring`: with the JIT CPython 3.15 itself loses events, see docs/guides/debugging.md.
 WITH_JIT = (
@@ -30,15 +37,12 @@ WITH_JIT = (
 # Where random programs are played, unless other interpreters are asked for.
 FUZZED = ("3.12", "3.13t", "3.15")
 # The part of the suites that meets most of the module's C++, for interpreters that take long.
-MAIN_PART = [
-    PYTHON_TESTS / f"test_{name}.py"
-    for name in (
-        "attributes", "callbacks", "channels", "channel_closing", "collecting", "cxx_exceptions",
-        "exceptions", "frames", "join", "kill", "leaks", "lifecycle", "monitoring", "python_state",
-        "queue_channel", "references", "run_loops", "stack_size", "switching_anywhere", "thread_end",
-        "threads", "throw", "tracing", "unwinding",
-    )
-]  # fmt: skip
+MAIN_PART = _test_files(
+    "attributes", "callbacks", "channels", "channel_closing", "collecting", "cxx_exceptions",
+    "exceptions", "frames", "join", "kill", "leaks", "lifecycle", "monitoring", "python_state",
+    "queue_channel", "references", "run_loops", "stack_size", "switching_anywhere", "thread_end",
+    "threads", "throw", "tracing", "unwinding",
+)  # fmt: skip
 SANITIZED_ON = "3.12"
 SANITIZED = "asan"  # the directory
 SANITIZED_FUZZ_SECONDS = 20
@@ -195,7 +199,7 @@ def run_python(
 
 def run_with_jit(results: Results, environments: list[ModuleEnvironment]) -> None:
     """The tests of WITH_JIT while CPython's experimental JIT is on."""
-    files = [PYTHON_TESTS / f"test_{name}.py" for name in WITH_JIT]
+    files = _test_files(*WITH_JIT)
     env = {"PYTHON_JIT": "1", "STORM_SECONDS": "10"}
     for environment in environments:
         suite = f"{environment.interpreter.version} jit"
@@ -235,7 +239,7 @@ def run_sanitized(results: Results, environments: list[ModuleEnvironment]) -> No
             continue
         env = _sanitized(environment.directory / SANITIZED)
         # Some take ten times as long; one limits the address space, of which ASan needs all.
-        unfit = PYTHON_TESTS / "test_stack_size.py::test_no_memory_for_a_stack_is_a_memory_error"
+        unfit = PYTHON_TESTS / "memory/test_stack_size.py::test_no_memory_for_a_stack_is_a_memory_error"
         selection = (*WITHOUT_HEAVY, "--timeout=600", f"--deselect={unfit.relative_to(ROOT)}")
         pytest = partial(_run_pytest, environment, suite, MAIN_PART, selection, env)
         results.run(suite, "pytest", pytest)
@@ -282,7 +286,7 @@ def _parts(version: str, alone: bool) -> list[tuple[str, list[Path]]]:
     suite = f"{version} pytest"
     if not alone or _suites_at_once() == 1 or _pytest_arguments():
         return [(suite, [])]
-    files = sorted(PYTHON_TESTS.glob("test_*.py"))
+    files = sorted(PYTHON_TESTS.rglob("test_*.py"))
     return [(f"{suite} {part + 1}/2", files[part::2]) for part in range(2)]
 
 

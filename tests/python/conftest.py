@@ -1,6 +1,6 @@
 """Fixtures, options and checks that every test gets.
 
-* `@pytest.mark.spec("T-10", "D-01")` names the rules that a test pins (see spec_coverage.py).
+* `@pytest.mark.spec("T-10", "D-01")` names the rules that a test pins (see support/spec_coverage.py).
 * After each test the scheduler must be as it was before: no tasklet, channel or schedule manager
   left over, run count 1, nested mode, switch trap level 0, nothing sent to `sys.unraisablehook`.
 * Fixtures: `mode` (nested and flat), `drain` (`scheduler.run` and repeated `run_n_tasklets(1)`),
@@ -27,9 +27,12 @@ from typing import Any, NamedTuple
 import pytest
 
 import scheduler
-import spec_coverage
-from helpers import HAS_GIL, TIMEOUT, counters, run_in_steps
-from leak_check import assert_no_growth
+from support import spec_coverage
+from support.interpreter import HAS_GIL
+from support.leak_check import assert_no_growth
+from support.object_counts import counters
+from support.scheduling import run_in_steps
+from support.waiting import TIMEOUT
 
 CALL_FAILED = pytest.StashKey[bool]()
 DEADLOCK_TIMEOUT = scheduler.get_deadlock_timeout()

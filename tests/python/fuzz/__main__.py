@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import memory_sweep
+from support.failing_memory import build_library
 
 from . import driver
 
@@ -41,7 +41,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         env = dict(os.environ)
         if "LD_PRELOAD" not in env:  # a sanitizer's library wants to be the only one
-            env["LD_PRELOAD"] = str(memory_sweep.build_library(Path(directory)))
+            env["LD_PRELOAD"] = str(build_library(Path(directory)))
         outcome = driver.run(
             seed, count=options.programs, times=options.times, seconds=seconds, env=env
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 
-import memory_sweep
+from support.failing_memory import KINDS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Climate:
     in_thread: bool  # not in the process's main thread
     abandoned: bool  # the thread ends whoever is alive
     company: bool  # a second thread plays another program with the same channels
-    failing: str  # which calls of the module fail now and then: a kind of memory_sweep, or ""
+    failing: str  # which calls of the module fail now and then: one of KINDS, or ""
     deadlock_timeout: float
     switch_interval: float
 
@@ -34,7 +34,7 @@ def draw(seed: int) -> Climate:
     quiet = rng.random() < 0.3
     failing = ""
     if not quiet and rng.random() < 0.3:
-        failing = rng.choice(memory_sweep.KINDS)
+        failing = rng.choice(KINDS)
     in_thread = not quiet and rng.random() < 0.4
     return Climate(
         quiet=quiet,

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
+
+from support.places import PYTHON_TESTS
 
 BATCH = 200  # programs of one worker
 LONGEST = 600.0  # seconds more than it was given, after which a worker is ended
@@ -59,7 +60,7 @@ def _run_worker(
     """The seeds it has played, and what it said if it failed."""
     with subprocess.Popen(
         command,
-        cwd=Path(__file__).parent.parent,
+        cwd=PYTHON_TESTS,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

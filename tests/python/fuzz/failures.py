@@ -1,7 +1,7 @@
 """Memory that is refused: to C++'s `new`, or by the system.
 
 Not the interpreter's own objects: where those fail in the middle of Python code, CPython 3.12 may lose
-references or crash by itself. memory_sweep has that, for scenarios where it does not.
+references or crash by itself. support/memory_sweep.py has that, for scenarios where it does not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import memory_sweep
+from support.failing_memory import Calls
 
 LONGEST = 40  # allocations that succeed before one fails
 
@@ -21,7 +21,7 @@ class Failures:
 
     def __init__(self, kind: str, rng: random.Random) -> None:
         self._rng = rng
-        calls = memory_sweep.Calls(kind)
+        calls = Calls(kind)
         self._begin = calls.fail_after
         self.end = calls.has_failed
 

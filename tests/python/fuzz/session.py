@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import scheduler
-from helpers import Worker, counters
-from memory_sweep import spawn, transfer
 from model import compare, make_program
 from storm import book
+from support.memory_sweep import spawn, transfer
+from support.object_counts import counters
+from support.threads import Worker
 
 from . import failures, tools
 from .alarms import Alarms, Interrupted

@@ -8,7 +8,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from helpers import HAS_GIL
+from support.interpreter import HAS_GIL
 
 TOOL = 3  # a number of sys.monitoring that nobody has reserved
 

@@ -1,0 +1,47 @@
+"""The programs under examples/, each in a fresh interpreter, and what it must print.
+
+`examples/NAME.py` prints `examples/expected/NAME.txt`, whatever the machine is busy with. The C++
+host under examples/embedding is built and run with the tests of the C table (cmake/Tests.cmake).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.places import ROOT
+
+EXAMPLES = ROOT / "examples"
+PROGRAMS = sorted(EXAMPLES.glob("*.py"))
+
+
+def expected(program: Path) -> str:
+    return (EXAMPLES / "expected" / f"{program.stem}.txt").read_text()
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+def test_program(program: Path, run_script: Callable) -> None:
+    done = run_script(program)
+    assert (done.stdout, done.stderr) == (expected(program), "")
+
+
+def test_each_program_has_its_output_and_is_in_the_list() -> None:
+    names = [program.stem for program in PROGRAMS]
+    assert names == sorted(path.stem for path in (EXAMPLES / "expected").glob("*.txt"))
+    listed = (EXAMPLES / "README.md").read_text()
+    assert [name for name in names if f"({name}.py)" not in listed] == []
+
+
+def test_game_loop_plots_its_frames_or_says_what_is_missing(
+    tmp_path: Path, run_script: Callable
+) -> None:
+    program, plot = EXAMPLES / "game_loop.py", tmp_path / "frames.svg"
+    drawn = importlib.util.find_spec("matplotlib") is not None
+    done = run_script(program, "--plot", str(plot), check=False)
+    assert done.stdout == expected(program)
+    assert (done.returncode, plot.is_file()) == ((0, True) if drawn else (1, False))
+    if not drawn:
+        assert done.stderr == "--plot needs matplotlib: pip install matplotlib\n"

@@ -1,0 +1,1 @@
+"""What several tests share; each module says what it is for."""
