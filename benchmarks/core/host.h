@@ -1,5 +1,6 @@
-// The least that drives the core: what src/binding/switcher.cpp is to the module, without Python,
-// errors, callbacks and waiting for other threads. A BenchThread carries the manager of one thread.
+// The least that drives the core: what src/binding/scheduling/switcher.cpp is to the module,
+// without Python, errors, callbacks and waiting for other threads. A BenchThread carries the
+// manager of one thread.
 #pragma once
 
 #include <cstddef>

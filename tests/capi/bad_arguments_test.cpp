@@ -1,5 +1,5 @@
 // NULL, wrong types and objects that were never initialised, for every member that takes an object.
-#include "capi_test.h"
+#include "fixture.h"
 
 #include <initializer_list>
 #include <ostream>

@@ -1,5 +1,5 @@
 // Switching with frames of C code between: C called by the Python code of a tasklet.
-#include "capi_test.h"
+#include "fixture.h"
 
 #include <array>
 #include <string>

@@ -1,5 +1,5 @@
 // Members 25 to 28: callbacks.
-#include "capi_test.h"
+#include "fixture.h"
 
 #include <ostream>
 #include <string>

@@ -1,5 +1,5 @@
 // Members 9 to 17: channels, but for the sending of exceptions.
-#include "capi_test.h"
+#include "fixture.h"
 
 #include <climits>
 #include <utility>

@@ -1,5 +1,5 @@
 // What a new interpreter starts from, and what its end leaves behind.
-#include "death_test.h"
+#include "own_process.h"
 
 namespace capi_test {
 namespace {

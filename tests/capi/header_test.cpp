@@ -1,5 +1,5 @@
 // The header: signatures, layout, names, and how a program gets at the table.
-#include "capi_test.h"
+#include "fixture.h"
 
 #include <cstring>
 #include <type_traits>

@@ -1,5 +1,5 @@
 // Member 8: kill, above all of a tasklet that waits in C code.
-#include "capi_test.h"
+#include "fixture.h"
 
 namespace capi_test {
 namespace {

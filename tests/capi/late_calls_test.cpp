@@ -1,6 +1,6 @@
 // Calls at times when there is no interpreter, or not much of it: none crashes, each that fails has an
 // error if there can be one. Each test runs in a process of its own.
-#include "death_test.h"
+#include "own_process.h"
 
 namespace capi_test {
 namespace {

@@ -1,7 +1,7 @@
 // Starts the interpreter, runs the tests inside it, and ends it.
 //
 // The package is found by PYTHONPATH. A test runs on the main thread with the GIL held.
-#include "capi_test.h"
+#include "fixture.h"
 
 #include <cstdio>
 

@@ -1,5 +1,5 @@
 // Members 19 to 24 and 29 to 34: the schedule manager of the thread, and the counters.
-#include "capi_test.h"
+#include "fixture.h"
 
 #include <climits>
 

@@ -1,5 +1,5 @@
 // Members 12 and 18: sending exceptions.
-#include "capi_test.h"
+#include "fixture.h"
 
 #include <utility>
 

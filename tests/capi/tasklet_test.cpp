@@ -1,5 +1,5 @@
 // Members 0 to 8, 38 and 39: tasklets.
-#include "capi_test.h"
+#include "fixture.h"
 
 namespace capi_test {
 namespace {

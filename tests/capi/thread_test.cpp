@@ -1,5 +1,5 @@
 // Calls without the GIL, and from threads that Python does not know.
-#include "capi_test.h"
+#include "fixture.h"
 
 #include <string>
 

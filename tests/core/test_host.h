@@ -1,6 +1,6 @@
-// A host for the core without Python: what src/binding/switcher.cpp is to the module, this is to
-// the tests. Tasklets run C++ functions on real stacks; a TestThread carries the manager of one
-// thread.
+// A host for the core without Python: what src/binding/scheduling/switcher.cpp is to the module,
+// this is to the tests. Tasklets run C++ functions on real stacks; a TestThread carries the manager
+// of one thread.
 //
 // The reference of a tasklet's maker belongs to its TestThread and is the last one to go: when a
 // TestThread ends, it ends its tasklets as a thread does and expects every other reference back.

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "capi_test.h"
+#include "fixture.h"
 
 namespace capi_test {
 

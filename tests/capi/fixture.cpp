@@ -1,4 +1,4 @@
-#include "capi_test.h"
+#include "fixture.h"
 
 namespace capi_test {
 namespace {
