@@ -12,7 +12,7 @@ import pytest
 
 from fuzz import driver
 from fuzz.climate import draw
-from support.places import PYTHONPATH, PYTHON_TESTS
+from support.places import PYTHON_TESTS, PYTHONPATH
 from support.waiting import TIMEOUT
 
 SECONDS = 5

@@ -11,7 +11,7 @@ import pytest
 
 from support.failing_memory import KINDS, build_library
 from support.memory_sweep import SCENARIOS
-from support.places import PYTHONPATH, PYTHON_TESTS
+from support.places import PYTHON_TESTS, PYTHONPATH
 
 PROGRAM = PYTHON_TESTS / "support" / "memory_sweep.py"
 ENV = {"PYTHONPATH": PYTHONPATH}

@@ -6,7 +6,6 @@ import pytest
 
 from support.fork_programs import run_program  # noqa: F401 (a fixture)
 
-
 # How a tasklet comes to call `body`, which forks.
 WHERE = {
     "tasklet": "scheduler.tasklet(body)(); scheduler.run()",

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from support.places import ROOT, PYTHON_TESTS
+from support.places import PYTHON_TESTS, ROOT
 
 SOURCES = (
     *sorted(PYTHON_TESTS.rglob("test_*.py")),
