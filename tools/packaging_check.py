@@ -19,7 +19,7 @@ from environments import ModuleEnvironment
 # In the fresh environment: both modules, the header, the version of the metadata.
 CHECK = """
 import importlib.metadata, os, _scheduler, scheduler
-assert scheduler.__version__ == importlib.metadata.version("scheduler"), scheduler.__version__
+assert scheduler.__version__ == importlib.metadata.version("tasklets"), scheduler.__version__
 assert os.path.isfile(os.path.join(scheduler.get_include(), "Scheduler.h"))
 t = scheduler.tasklet(print)(f"{_scheduler.__file__} works")
 scheduler.run()

@@ -52,7 +52,7 @@ def __getattr__(name: str) -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return version("scheduler")
+        return version("tasklets")
     except PackageNotFoundError:  # copied into an application, without its metadata
         return "0+unknown"
 

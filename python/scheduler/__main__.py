@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import mmap
 import platform
 import resource
@@ -30,7 +31,7 @@ def main() -> None:
 
 def describe() -> dict[str, str]:
     return {
-        "scheduler": scheduler.__version__,
+        "distribution": describe_distribution(),
         "extension": _scheduler.__file__,
         "Python": f"{platform.python_implementation()} {' '.join(sys.version.split())}",
         "GIL": describe_gil(),
@@ -42,6 +43,16 @@ def describe() -> dict[str, str]:
         "address space": describe_address_space(),
         "recursion limit": str(sys.getrecursionlimit()),
     }
+
+
+def describe_distribution() -> str:
+    """Its name and version, and whether one that has files of the same names is there as well."""
+    own = f"tasklets {scheduler.__version__}"
+    try:
+        other = importlib.metadata.version("scheduler")
+    except importlib.metadata.PackageNotFoundError:
+        return own
+    return f"{own}; scheduler {other}, another project, is here too: uninstall both, install one"
 
 
 def describe_gil() -> str:

@@ -28,7 +28,7 @@ def test_info_tells_versions_system_and_limits(run_script: Callable) -> None:
     facts = read(done.stdout)
     assert done.stderr == ""
     assert list(facts) == list(info.describe())
-    assert facts["scheduler"] == scheduler.__version__
+    assert facts["distribution"].startswith(f"tasklets {scheduler.__version__}")
     assert facts["extension"] == _scheduler.__file__
     assert facts["Python"].startswith(f"CPython {platform.python_version()} ")
     assert facts["platform"] == platform.platform()
@@ -37,6 +37,19 @@ def test_info_tells_versions_system_and_limits(run_script: Callable) -> None:
     limit = Path("/proc/sys/vm/max_map_count").read_text().strip()
     assert facts["vm.max_map_count"] == limit
     assert facts["recursion limit"] == "1000"
+
+
+def test_another_distribution_with_the_same_package_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    metadata = tmp_path / "scheduler-9.1.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: scheduler\nVersion: 9.1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert info.describe_distribution() == (
+        f"tasklets {scheduler.__version__}; scheduler 9.1, another project, is here too: "
+        "uninstall both, install one"
+    )
 
 
 def test_without_the_option_it_says_how_to_call_it(run_script: Callable) -> None:

@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import _scheduler
 import scheduler
+from support.compilers import cxx_compiler
 from support.places import ROOT
 
 SOURCES = sorted(path for path in (ROOT / "src").rglob("*") if path.suffix in (".h", ".cpp"))
@@ -70,6 +72,30 @@ def test_the_interpreters_internals_are_known_in_one_directory():
     knowing = files_with(r"Py_BUILD_CORE|\binternal/pycore_", BINDING)
     assert knowing
     assert [name for name in knowing if not name.startswith("src/binding/interp/")] == []
+
+
+@pytest.mark.spec("D-64")
+def test_versions_that_are_not_known_are_refused_in_a_sentence(tmp_path):
+    """By the compiler, and the bounds of the metadata are the same."""
+
+    def refused(minor, rest):
+        (tmp_path / "Python.h").write_text(f"#define PY_VERSION_HEX 0x03{minor:02x}{rest}\n")
+        header = ROOT / "src" / "binding" / "interp" / "thread_fields.h"
+        command = [*cxx_compiler(), "-E", "-x", "c++", f"-I{tmp_path}", str(header)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return re.findall(r'error: .*"(.*CPython.*\.)"', done.stderr)
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    bounds = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", project["requires-python"])
+    first, unknown = map(int, bounds.groups())
+    assert refused(first - 1, "fff0")[0].startswith("scheduler needs CPython 3.11")
+    assert refused(unknown, "00a1") == [
+        f"This release of scheduler knows CPython up to 3.{unknown - 1}: a newer release is needed "
+        "for this one."
+    ]
+    assert "pre-releases" in refused(unknown - 1, "00c0")[0]
+    for minor in range(first, unknown):
+        assert refused(minor, "00f0") == refused(minor, "fff0") == []
 
 
 @pytest.mark.spec("D-64")
