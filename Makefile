@@ -33,7 +33,7 @@ package:       ; @tools/bootstrap.sh package         # check sdist, wheel and ed
 wheel:         ; @tools/bootstrap.sh wheel           # a wheel for other Linux systems, in build/dist
 types:         ; @tools/bootstrap.sh types           # stubtest, mypy and pyright
 docs:          ; @tools/bootstrap.sh docs            # the documentation as a site, in build/docs/html
-lint:          ; @tools/bootstrap.sh lint            # clang-format and clang-tidy
+lint:          ; @tools/bootstrap.sh lint            # clang-format, clang-tidy, ruff and the like
 format:        ; @tools/bootstrap.sh format          # clang-format in place
 bench:         ; @tools/bootstrap.sh bench           # benchmarks, on this machine
 clean:         ; rm -rf build                        # remove all that these have made, but interpreters

@@ -4,8 +4,8 @@ from typing import Final
 
 from scheduler import (
     _C_API as _C_API,
-    _live_tasklets as _live_tasklets,
     TaskletExit as TaskletExit,
+    _live_tasklets as _live_tasklets,
     calculateruncount as calculateruncount,
     callable_wrapper as callable_wrapper,
     channel as channel,

@@ -15,7 +15,7 @@
     wheel               a wheel for other Linux systems in build/dist, tested in a bare environment
     types               stubs, examples and tests/typing, by stubtest, mypy and pyright
     docs                builds the documentation: build/docs/html/index.html
-    lint, format        clang-format and clang-tidy; clang-format in place
+    lint, format        what .pre-commit-config.yaml lists; clang-format alone
     counts              instructions, allocations and mappings against tests/counts/baseline.json
     bench               every benchmark; the result is in build/bench
 """
@@ -195,20 +195,19 @@ def docs(options: argparse.Namespace) -> None:
 def lint_all(options: argparse.Namespace) -> None:
     one = best_interpreter(with_tests=True)
     tool_dir = environments.tools(one, "lint")
-    lint.format_all(tool_dir, change=False)
-    lint.tidy(tool_dir, one.path)
+    lint.check(tool_dir, one.path)
 
 
 def format_all(options: argparse.Namespace) -> None:
     tool_dir = environments.tools(best_interpreter(with_tests=False), "lint")
-    lint.format_all(tool_dir, change=True)
+    lint.format_all(tool_dir)
 
 
 def bench(options: argparse.Namespace) -> None:
     one = best_interpreter(with_tests=False)
     system_packages.ensure_for_benchmarks()
     tool_dir = environments.tools(one)
-    suites.build_core("core-bench", tool_dir)
+    suites.build_core_benchmarks(tool_dir)
     run(BUILD / "core-bench" / "core_benchmarks", "--benchmark_min_time=0.2")
 
     environment = ModuleEnvironment(one, tool_dir, name="bench")

@@ -18,6 +18,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 from common import BUILD, ROOT, clean_environment, run, run_and_keep, say
@@ -158,13 +159,20 @@ def _make_environment(venv: Path, interpreter: Interpreter, obsolete: Path) -> N
 
 def _install_requirements(interpreter: Interpreter, venv: Path, *names: str) -> None:
     for name in names:
-        file = ROOT / "tools" / "requirements" / f"{name}.txt"
+        wanted = requirements(name)
         stamp = venv / f"{name}.stamp"
-        if not _is_done(stamp, file.read_text()):
+        if not _is_done(stamp, "\n".join(wanted)):
             python = (*interpreter.inside, venv / "bin" / "python")
             pip = (*python, "-m", "pip", "install", "-q")
-            run(*pip, "--disable-pip-version-check", "-r", file)
-            _mark_done(stamp, file.read_text())
+            run(*pip, "--disable-pip-version-check", *wanted)
+            _mark_done(stamp, "\n".join(wanted))
+
+
+def requirements(group: str) -> list[str]:
+    """What pip is given for a group of pyproject.toml; the pip of CPython 3.11 knows no groups."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    only_binary = ["--only-binary=numpy,scipy"] if group == "test" else []
+    return [*only_binary, *groups[group]]
 
 
 def _fingerprint() -> str:

@@ -1,57 +1,38 @@
-"""clang-format and clang-tidy over the C and C++ files."""
+"""The hooks of .pre-commit-config.yaml over all files that git knows: format and linters."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from common import BUILD, ROOT, Failure, clean_environment, run, say
-
-FORMATTED = (
-    "include",
-    "src",
-    "examples",
-    "tests/core",
-    "tests/capi",
-    "tests/python",
-    "benchmarks/core",
-)
-SUFFIXES = {".c", ".cpp", ".h"}
+import system_packages
+from common import BUILD, ROOT, clean_environment, run
 
 
-def sources(*directories: str) -> list[Path]:
-    paths = (path for directory in directories for path in (ROOT / directory).rglob("*"))
-    return sorted(path.relative_to(ROOT) for path in paths if path.suffix in SUFFIXES)
-
-
-def format_all(tool_dir: Path, change: bool) -> None:
-    """Formats the files in place, or fails and shows what differs."""
-    mode = ["-i"] if change else ["--dry-run", "--Werror"]
-    run(tool_dir / "clang-format", *mode, *sources(*FORMATTED))
-
-
-def tidy(tool_dir: Path, python: str) -> None:
-    """clang-tidy on every file of src, and so on the headers that they include."""
-    env = clean_environment(PATH=f"{tool_dir}{os.pathsep}{os.environ['PATH']}")
+def check(tool_dir: Path, python: str) -> None:
+    """Runs every hook. Those that can put something right do so, and fail for it."""
+    env = _environment(tool_dir)
     choice = [f"-DPython_EXECUTABLE={python}", "-DPython_FIND_STRATEGY=LOCATION"]
     run(tool_dir / "cmake", "--fresh", "--preset", "lint", *choice, env=env)
+    everything = ("--all-files", "--hook-stage", "manual", "--show-diff-on-failure")
+    run(tool_dir / "pre-commit", "run", *everything, env=env)
 
-    # The compile commands are GCC's: options that clang does not know are no finding.
-    command = [tool_dir / "clang-tidy", "-p", BUILD / "lint", "--quiet", "--warnings-as-errors=*"]
-    command.append("--extra-arg=-Wno-unknown-warning-option")
 
-    def check(path: Path) -> bool:
-        done = subprocess.run([*command, path], cwd=ROOT, env=env, capture_output=True, text=True)
-        say(f"clang-tidy {path}: {'ok' if done.returncode == 0 else 'FAIL'}")
-        if done.returncode != 0:
-            say(done.stdout + done.stderr)
-        return done.returncode == 0
+def format_all(tool_dir: Path) -> None:
+    pre_commit = (tool_dir / "pre-commit", "run", "clang-format", "--all-files")
+    subprocess.run(pre_commit, cwd=ROOT, env=_environment(tool_dir))  # fails where it changed a file
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        files = [path for path in sources("src") if path.suffix == ".cpp"]
-        results = dict(zip(files, pool.map(check, files)))
-    if not all(results.values()):
-        bad = [str(path) for path, ok in results.items() if not ok]
-        raise Failure(f"clang-tidy has findings in {', '.join(bad)}")
+
+def _environment(tool_dir: Path) -> dict[str, str]:
+    if not shutil.which("git"):
+        system_packages.install(["git"])
+    return clean_environment(
+        PATH=f"{tool_dir}{os.pathsep}{os.environ['PATH']}",
+        PRE_COMMIT_HOME=str(BUILD / "pre-commit"),
+        # The checkout may be another user's, as in a container.
+        GIT_CONFIG_COUNT="1",
+        GIT_CONFIG_KEY_0="safe.directory",
+        GIT_CONFIG_VALUE_0=str(ROOT),
+    )

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common import BUILD, ROOT, Failure, run, say
-from environments import ModuleEnvironment
+from environments import ModuleEnvironment, requirements
 
 # In the fresh environment: both modules, the header, the version of the metadata.
 CHECK = """
@@ -106,8 +106,7 @@ def _make_environment(environment: ModuleEnvironment, venv: Path, *requirements:
 
 
 def _install_requirements(python: Path, name: str) -> None:
-    file = ROOT / "tools" / "requirements" / f"{name}.txt"
-    run(python, "-m", "pip", "install", "-q", "-r", file)
+    run(python, "-m", "pip", "install", "-q", *requirements(name))
 
 
 def _wheel_from_sdist(environment: ModuleEnvironment, source: Path, dist: Path) -> Path:

@@ -132,18 +132,18 @@ def _core_environment(tool_dir: Path) -> dict[str, str]:
     return clean_environment(PATH=f"{tool_dir}{os.pathsep}{os.environ['PATH']}")
 
 
-def build_core(preset: str, tool_dir: Path) -> None:
+def build_core_benchmarks(tool_dir: Path) -> None:
     env = _core_environment(tool_dir)
-    run(tool_dir / "cmake", "--preset", preset, env=env)
-    run(tool_dir / "cmake", "--build", "--preset", preset, env=env)
+    run(tool_dir / "cmake", "--preset", "core-bench", env=env)
+    run(tool_dir / "cmake", "--build", "--preset", "core-bench", env=env)
 
 
 def run_core(results: Results, tool_dir: Path, presets: tuple[str, ...]) -> None:
     env = _core_environment(tool_dir)
     for preset in presets:
-        if results.build(preset, partial(build_core, preset, tool_dir)):
-            ctest = (*_fixed_addresses(preset), tool_dir / "ctest", "--preset", preset)
-            results.run(preset, "ctest", partial(run_and_keep, *ctest, env=env))
+        workflow = (tool_dir / "cmake", "--workflow", "--preset", preset)
+        command = (*_fixed_addresses(preset), *workflow)
+        results.run(preset, "ctest", partial(run_and_keep, *command, env=env))
 
 
 def _fixed_addresses(preset: str) -> tuple[str, ...]:

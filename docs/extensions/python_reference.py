@@ -12,13 +12,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import scheduler
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+
+import scheduler
 
 logger = logging.getLogger(__name__)
 SECTIONS = ("Parameters", "Returns", "Raises", "Threads", "Example")
