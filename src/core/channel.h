@@ -59,14 +59,8 @@ class Channel {
     // wait queue, so that one who may not wait may be in one already: code that runs in a callback while
     // its tasklet suspends. `may_wait()` is asked if the answer matters, under the lock.
     template <typename MayWait>
-    SCHED_ALWAYS_INLINE Rendezvous rendezvous_or_ask(Direction direction, Tasklet& self,
-                                                     Parcel& parcel, MayWait may_wait)
-        SCHED_EXCLUDES(lock_) {
-        ScheduleManager* remote = nullptr;
-        const Rendezvous match = rendezvous_and_post(direction, self, parcel, may_wait, remote);
-        if (match.result == RendezvousResult::kMatchedRemote) wake(*remote);
-        return match;
-    }
+    Rendezvous rendezvous_or_ask(Direction direction, Tasklet& self, Parcel& parcel,
+                                 MayWait may_wait) SCHED_EXCLUDES(lock_);
 
     // Takes a waiting tasklet out of the wait queue; it becomes kReady. False: it is not (or no longer)
     // waiting here; one that was served by another thread is queued by now, or, if it is main, running.
@@ -107,12 +101,6 @@ class Channel {
     bool closed() const SCHED_EXCLUDES(lock_);
 
   private:
-    // rendezvous() up to the moment when the thread of a partner on another thread has to be woken,
-    // which waits until the lock is released: else the thread that wakes runs into it.
-    template <typename MayWait>
-    Rendezvous rendezvous_and_post(Direction direction, Tasklet& self, Parcel& parcel,
-                                   MayWait may_wait, ScheduleManager*& remote)
-        SCHED_EXCLUDES(lock_);
     // Posts a tasklet that has left the wait queue to its own thread; wake() that afterwards.
     static ScheduleManager& post_locked(Tasklet& tasklet, std::uint32_t bits);
     static void wake(ScheduleManager& manager);
@@ -143,35 +131,38 @@ class Channel {
 // ---- the path of a transfer, inline ------------------------------------------------------------
 
 template <typename MayWait>
-SCHED_ALWAYS_INLINE Rendezvous Channel::rendezvous_and_post(Direction direction, Tasklet& self,
-                                                            Parcel& parcel, MayWait may_wait,
-                                                            ScheduleManager*& remote) {
-    LockGuard guard(lock_);
-    const bool sending = direction == Direction::kSend;
-    Tasklet* partner = waiting_.front();
-    if (partner == nullptr || senders_ == sending) {
-        if (!may_wait()) return {RendezvousResult::kWouldBlock, nullptr};
-        if (closing_) return {RendezvousResult::kClosing, nullptr};
-        self.manager->leave_queue_to_wait(self);
-        if (&parcel != &self.parcel) self.parcel = std::move(parcel);
-        self.channel.store(this, std::memory_order_release);
-        self.state.block();
-        senders_ = sending;
-        waiting_.push_back(self);
-        return {RendezvousResult::kEnqueued, nullptr};
-    }
+SCHED_ALWAYS_INLINE Rendezvous Channel::rendezvous_or_ask(Direction direction, Tasklet& self,
+                                                          Parcel& parcel, MayWait may_wait) {
+    ScheduleManager* remote = nullptr;
+    {
+        LockGuard guard(lock_);
+        const bool sending = direction == Direction::kSend;
+        Tasklet* partner = waiting_.front();
+        if (partner == nullptr || senders_ == sending) {
+            if (!may_wait()) return {RendezvousResult::kWouldBlock, nullptr};
+            if (closing_) return {RendezvousResult::kClosing, nullptr};
+            self.manager->leave_queue_to_wait(self);
+            if (&parcel != &self.parcel) self.parcel = std::move(parcel);
+            self.channel.store(this, std::memory_order_release);
+            self.state.block();
+            senders_ = sending;
+            waiting_.push_back(self);
+            return {RendezvousResult::kEnqueued, nullptr};
+        }
 
-    unlink_locked(*partner);
-    if (sending) {
-        partner->parcel = std::move(parcel);
-    } else {
-        parcel = std::move(partner->parcel);
+        unlink_locked(*partner);
+        if (sending) {
+            partner->parcel = std::move(parcel);
+        } else {
+            parcel = std::move(partner->parcel);
+        }
+        if (partner->manager == self.manager) {
+            partner->state.leave_queue();
+            return {RendezvousResult::kMatched, partner};
+        }
+        remote = &post_locked(*partner, caller_yields(direction) ? mail::kWakeFirst : mail::kWake);
     }
-    if (partner->manager == self.manager) {
-        partner->state.leave_queue();
-        return {RendezvousResult::kMatched, partner};
-    }
-    remote = &post_locked(*partner, caller_yields(direction) ? mail::kWakeFirst : mail::kWake);
+    wake(*remote);  // not under the lock: the thread that wakes would run into it
     return {RendezvousResult::kMatchedRemote, nullptr};
 }
 

@@ -1,4 +1,4 @@
-#include "binding/scheduling/activation.h"
+#include "binding/scheduling/manager_body.h"
 
 #include "binding/interp/interpreter.h"
 
@@ -105,16 +105,16 @@ bool call_contained(ManagerBody& manager, TaskletBody& tasklet) {
 
 }  // namespace
 
-PyObject* run_activation(ManagerBody& manager, TaskletBody& tasklet) {
+PyObject* ManagerBody::run_activation(TaskletBody& tasklet) {
     bool returned;
     if (tasklet.contained) {
-        returned = call_contained(manager, tasklet);
+        returned = call_contained(*this, tasklet);
     } else {
         returned = call_target(tasklet);
     }
     tasklet.end_time = core::ScheduleManager::now();
     PyRef error = PyRef::steal(returned ? nullptr : take_error());
-    if (error && PyErr_GivenExceptionMatches(error.get(), manager.state.tasklet_exit) != 0) {
+    if (error && PyErr_GivenExceptionMatches(error.get(), state.tasklet_exit) != 0) {
         error.reset();
     }
     tasklet.target.reset();

@@ -2,9 +2,7 @@
 
 #include "binding/scheduling/enter.h"
 #include "binding/scheduling/kill_throw.h"
-#include "binding/scheduling/switcher.h"
 #include "binding/scheduling/target.h"
-#include "binding/threads/mail.h"
 
 namespace scheduler::binding {
 
@@ -33,12 +31,12 @@ bool replace_activation(ManagerBody& manager, TaskletBody& tasklet, PyObject* ar
     PyRef context;
     if (!copy_current_context(manager.thread_state, context)) return false;
     if (tasklet.started() && manager.switching) return refused(Refusal::kInCallback);
-    if (tasklet.started()) end_present_activation(manager, tasklet);
+    if (tasklet.started()) manager.end_present_activation(tasklet);
     // Code of the program has run, which may have been at this tasklet again.
     if (tasklet.started()) return refused(Refusal::kBindCurrent);
     if (!tasklet.bound_callable) return refused_without_callable(tasklet);
-    make_activation(manager, tasklet, std::move(own_args), std::move(own_kwargs),
-                    std::move(context));
+    manager.make_activation(tasklet, std::move(own_args), std::move(own_kwargs),
+                            std::move(context));
     return true;
 }
 
@@ -48,7 +46,7 @@ bool unbind(ManagerBody& manager, TaskletBody& tasklet) {
     if (tasklet.scheduled() || tasklet.has_turn()) return refused(Refusal::kUnbindScheduled);
     if (tasklet.started() && manager.switching) return refused(Refusal::kInCallback);
     const bool was_paused = tasklet.paused;
-    end_present_activation(manager, tasklet);
+    manager.end_present_activation(tasklet);
     // Code of the program has run, which may have been at this tasklet again.
     if (tasklet.alive()) return refused(Refusal::kUnbindScheduled);
     tasklet.paused = was_paused;
@@ -59,23 +57,22 @@ bool unbind(ManagerBody& manager, TaskletBody& tasklet) {
 
 }  // namespace
 
-void end_present_activation(ManagerBody& manager, TaskletBody& tasklet) {
+void ManagerBody::end_present_activation(TaskletBody& tasklet) {
     if (!tasklet.alive() || tasklet.has_turn()) return;
     if (tasklet.get_state() == core::TaskletState::kNew) {
-        end_activation(tasklet, manager);
+        end_activation(tasklet);
         return;
     }
     ErrorStash stash;
-    PyRef exit = make_exit(manager.state);
+    PyRef exit = make_exit(state);
     // Whatever is raised in there unwinds it.
     if (!exit) exit = PyRef::steal(take_error());
     // On 3.11 that may have started a collection, and code that has been at this tasklet.
     if (!tasklet.started() || tasklet.has_turn()) return;
-    if (PyRef membership = interrupt_wait(manager, tasklet))
-        manager.defer_decref(std::move(membership));
-    if (manager.has_mail()) read_mail(manager);
-    if (manager.take_out(tasklet)) manager.defer_decref(tasklet.object);
-    unwind(manager, tasklet, std::move(exit));
+    if (PyRef membership = interrupt_wait(tasklet)) defer_decref(std::move(membership));
+    if (has_mail()) read_mail();
+    if (take_out(tasklet)) defer_decref(tasklet.object);
+    unwind(tasklet, std::move(exit));
 }
 
 bool bind(TaskletBody& tasklet, PyObject* callable, PyObject* args, PyObject* kwargs) {
@@ -85,7 +82,7 @@ bool bind(TaskletBody& tasklet, PyObject* callable, PyObject* args, PyObject* kw
     }
     if (!check_arguments(args, kwargs)) return false;
     ManagerBody* manager = enter(tasklet.get_manager()->state);
-    if (manager == nullptr || !check_own_thread(*manager, tasklet)) return false;
+    if (manager == nullptr || !manager->check_own_thread(tasklet)) return false;
     const bool has_arguments = args != nullptr || kwargs != nullptr;
     if (callable == Py_None && !has_arguments) return unbind(*manager, tasklet);
     if (tasklet.is_main) return refused(Refusal::kMainTasklet);
@@ -105,7 +102,7 @@ bool bind(TaskletBody& tasklet, PyObject* callable, PyObject* args, PyObject* kw
 
 bool setup(TaskletBody& tasklet, PyObject* args, PyObject* kwargs) {
     ManagerBody* manager = enter(tasklet.get_manager()->state);
-    if (manager == nullptr || !check_own_thread(*manager, tasklet)) return false;
+    if (manager == nullptr || !manager->check_own_thread(tasklet)) return false;
     if (tasklet.is_main) return refused(Refusal::kMainTasklet);
     if (!tasklet.bound_callable) return refused_without_callable(tasklet);
     if (tasklet.has_turn()) return refused(Refusal::kBindCurrent);

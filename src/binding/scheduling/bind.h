@@ -12,7 +12,5 @@ namespace scheduler::binding {
 // and `kwargs` nullptr: not given. Owner thread only.
 bool bind(TaskletBody& tasklet, PyObject* callable, PyObject* args, PyObject* kwargs);
 bool setup(TaskletBody& tasklet, PyObject* args, PyObject* kwargs);
-// The present activation, if any, is over: one that has started is unwound. Owner thread only.
-void end_present_activation(ManagerBody& manager, TaskletBody& tasklet);
 
 }  // namespace scheduler::binding

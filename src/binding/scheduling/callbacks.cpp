@@ -5,11 +5,11 @@
 
 namespace scheduler::binding {
 
-void call_schedule_callbacks(ManagerBody& manager, TaskletBody& from, TaskletBody& to) {
+void ManagerBody::call_schedule_callbacks(TaskletBody& from, TaskletBody& to) {
     ErrorStash stash;
-    NoSwitchScope mid_switch(manager);
+    NoSwitchScope mid_switch(*this);
     // The callback may replace itself, and drop the tasklets.
-    PyRef callback = manager.state.schedule_callback.get();
+    PyRef callback = state.schedule_callback.get();
     PyRef from_object = PyRef::share(from.object);
     PyRef to_object = PyRef::share(to.object);
     if (callback) {
@@ -17,14 +17,14 @@ void call_schedule_callbacks(ManagerBody& manager, TaskletBody& from, TaskletBod
         PyRef result = PyRef::steal(PyObject_Vectorcall(callback.get(), arguments, 2, nullptr));
         if (!result) report_unraisable(callback.get());
     }
-    if (FastCallback hook = manager.state.fast_callback.load()) {
+    if (FastCallback hook = state.fast_callback.load()) {
         hook(reinterpret_cast<PyTaskletObject*>(from_object.get()),
              reinterpret_cast<PyTaskletObject*>(to_object.get()));
         if (PyErr_Occurred() != nullptr) report_unraisable(nullptr);
     }
-    manager.defer_decref(std::move(callback));
-    manager.defer_decref(std::move(from_object));
-    manager.defer_decref(std::move(to_object));
+    defer_decref(std::move(callback));
+    defer_decref(std::move(from_object));
+    defer_decref(std::move(to_object));
 }
 
 void call_channel_callback(ModuleState& state, PyObject* channel, PyObject* tasklet, bool sending,

@@ -7,10 +7,9 @@ namespace scheduler::binding {
 
 // The calling thread's manager with its mail read: the first step of every operation that looks at or
 // changes a queue. nullptr with an error set. May run Python.
-ManagerBody* enter_with_mail(ManagerBody& manager);
 SCHED_ALWAYS_INLINE ManagerBody* enter(ModuleState& state) {
     ManagerBody* manager = manager_of_this_thread(state);
-    return manager == nullptr || !manager->has_mail() ? manager : enter_with_mail(*manager);
+    return manager == nullptr || !manager->has_mail() ? manager : manager->catch_up_with_mail();
 }
 
 // The same for one that may give control away, which first raises what the current tasklet holds back.
@@ -19,7 +18,7 @@ ManagerBody* enter_carefully(ModuleState& state);
 SCHED_ALWAYS_INLINE ManagerBody* enter_to_switch(ModuleState& state) {
     ManagerBody* manager = last_manager_if_right(state);
     if (manager == nullptr) return enter_carefully(state);
-    return !manager->has_mail() ? manager : enter_with_mail(*manager);
+    return !manager->has_mail() ? manager : manager->catch_up_with_mail();
 }
 
 }  // namespace scheduler::binding

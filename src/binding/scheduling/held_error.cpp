@@ -1,13 +1,11 @@
 #include "binding/scheduling/held_error.h"
-#include "binding/scheduling/transfer.h"
-
-#include "binding/threads/current_manager.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "binding/python/errors.h"
-#include "binding/scheduling/switcher.h"
-#include "binding/threads/park.h"
+#include "binding/scheduling/manager_body.h"
+#include "binding/threads/current_manager.h"
 
 namespace scheduler::binding {
 
@@ -25,78 +23,80 @@ CallInProgress call_in(const PyRef& frame) {
     return {as_frame(frame), PyFrame_GetLasti(as_frame(frame))};
 }
 
+}  // namespace
+
+void HeldError::set_holder(TaskletBody* tasklet) {
+    holder_ = tasklet;
+    manager_.update_tls_slot();
+}
+
 // The calls that a main tasklet's operation has been reached by. Where one of them is still the
 // innermost, it has just returned, and its result is not stored yet.
-void note_calls(ManagerBody& manager) {
-    NoSwitchScope no_switch(
-        manager);  // on 3.11 to make the objects of frames may start a collection
-    manager.calls.clear();
-    PyRef frame = current_frame(manager);
+void HeldError::note_calls() {
+    // On 3.11 to make the objects of frames may start a collection.
+    NoSwitchScope no_switch(manager_);
+    calls_.clear();
+    PyRef frame = current_frame(manager_);
     while (frame) {
-        manager.calls.push_back(call_in(frame));
+        calls_.push_back(call_in(frame));
         frame = PyRef::steal(reinterpret_cast<PyObject*>(PyFrame_GetBack(as_frame(frame))));
     }
     PyErr_Clear();  // no memory for one of the frames
 }
 
-int raise_when_stored(void* of_module);
-
-// False: CPython has no room for the call.
-bool ask_interpreter(ModuleState& state) {
+bool HeldError::ask_interpreter(ModuleState& state) {
     return Py_AddPendingCall(raise_when_stored, &state) == 0;
 }
 
-// Called by the interpreter on its main thread, between two instructions.
-int raise_when_stored(void* of_module) {
+int HeldError::raise_when_stored(void* of_module) {
     ModuleState& state = *static_cast<ModuleState*>(of_module);
     ManagerBody* const manager = existing_manager_of_this_thread(state);
-    const bool is_held = manager != nullptr && manager->holder == &manager->main_body();
+    const bool is_held =
+        manager != nullptr && manager->held_error.holder() == &manager->main_body();
     PyRef frame = is_held ? current_frame(*manager) : PyRef();
     if (frame) {  // without one, the interpreter is ending
-        const CallInProgress call = call_in(frame);
+        HeldError& held = manager->held_error;
         const bool is_stored =
-            std::find(manager->calls.begin(), manager->calls.end(), call) == manager->calls.end();
+            std::find(held.calls_.begin(), held.calls_.end(), call_in(frame)) == held.calls_.end();
         const bool may_raise = is_stored && manager->current_is_main() && !manager->switching;
         if (!may_raise && ask_interpreter(state)) return 0;
         state.release();
-        return may_raise && !nothing_held(*manager) ? -1 : 0;
+        return may_raise && !held.check_none() ? -1 : 0;
     }
     state.release();
     return 0;
 }
 
 // Whoever presses Ctrl-C is not to wait for an operation that may never come.
-void raise_soon(ManagerBody& manager) {
-    note_calls(manager);
-    manager.state.hold();
-    if (!ask_interpreter(manager.state)) manager.state.release();
+void HeldError::raise_soon() {
+    note_calls();
+    manager_.state.hold();
+    if (!ask_interpreter(manager_.state)) manager_.state.release();
 }
 
-}  // namespace
-
-bool hold_error(ManagerBody& manager) {
-    TaskletBody& self = manager.current_body();
-    const bool is_exit = PyErr_ExceptionMatches(manager.state.tasklet_exit) != 0;
-    if (manager.unwinding_current() || (is_exit && !self.is_main)) return false;
-    manager.defer_decref(std::move(self.pending));
+bool HeldError::hold() {
+    TaskletBody& self = manager_.current_body();
+    const bool is_exit = PyErr_ExceptionMatches(manager_.state.tasklet_exit) != 0;
+    if (manager_.unwinding_current() || (is_exit && !self.is_main)) return false;
+    manager_.defer_decref(std::move(self.pending));
     self.pending = PyRef::steal(take_error());
-    manager.set_holder(&self);
+    set_holder(&self);
     const bool is_interrupt =
         PyErr_GivenExceptionMatches(self.pending.get(), PyExc_KeyboardInterrupt);
-    const bool is_urgent = std::exchange(manager.interrupted, false) || is_interrupt;
-    if (self.is_main && is_urgent && runs_signal_handlers(manager)) raise_soon(manager);
+    const bool is_urgent = std::exchange(manager_.interrupted, false) || is_interrupt;
+    if (self.is_main && is_urgent && manager_.runs_signal_handlers()) raise_soon();
     return true;
 }
 
-bool nothing_held(ManagerBody& manager) {
-    if (manager.holder != &manager.current_body()) return true;
-    manager.set_holder(nullptr);
-    return check_nothing_pending(manager);
+bool HeldError::check_none() {
+    if (holder_ != &manager_.current_body()) return true;
+    set_holder(nullptr);
+    return manager_.check_nothing_pending();
 }
 
-void report_held(ManagerBody& manager) {
-    TaskletBody& main = manager.main_body();
-    if (manager.holder == &main) manager.set_holder(nullptr);
+void HeldError::report() {
+    TaskletBody& main = manager_.main_body();
+    if (holder_ == &main) set_holder(nullptr);
     if (!main.pending) return;
     raise_error(main.pending.release());
     report_unraisable(main.object);

@@ -5,21 +5,54 @@
 // raised by the tasklet's next operation that can give control away, before that does anything. The one
 // that holds an error is current, or drives those that are, until then.
 //
-// All functions: owner thread, with the GIL.
+// Owner thread, with the GIL.
 #pragma once
 
-#include "binding/scheduling/manager_body.h"
+#include <Python.h>
+
+#include <vector>
 
 namespace scheduler::binding {
 
-// The current tasklet's operation is complete: holds back the error that is set, and clears it. False
-// for a tasklet that is to die of it, with what it has received.
-bool hold_error(ManagerBody& manager);
+struct ManagerBody;
+struct ModuleState;
+struct TaskletBody;
 
-// Raises what the current tasklet holds back: false then.
-bool nothing_held(ManagerBody& manager);
+// A Python frame, borrowed and only compared, and the offset of its instruction.
+struct CallInProgress {
+    const PyFrameObject* frame;
+    int instruction;
 
-// The thread ends: its main tasklet has no next operation. Reports what that holds back.
-void report_held(ManagerBody& manager);
+    bool operator==(const CallInProgress&) const = default;
+};
+
+// Of one thread: there is one at most.
+class HeldError {
+  public:
+    explicit HeldError(ManagerBody& manager) : manager_(manager) {}
+
+    // Who has it as its pending error; nullptr: there is none.
+    const TaskletBody* holder() const { return holder_; }
+    // The current tasklet's operation is complete: holds back the error that is set, and clears it. False
+    // for a tasklet that is to die of it, with what it has received.
+    bool hold();
+    // Raises it if the current tasklet holds it back: false then.
+    bool check_none();
+    // The thread ends: its main tasklet has no next operation. Reports what that holds back.
+    void report();
+
+  private:
+    void set_holder(TaskletBody* tasklet);
+    void raise_soon();
+    void note_calls();
+    // Called by the interpreter on its main thread, between two instructions.
+    static int raise_when_stored(void* of_module);
+    static bool ask_interpreter(ModuleState& state);  // false: CPython has no room for the call
+
+    ManagerBody& manager_;
+    TaskletBody* holder_ = nullptr;
+    // Of main, when it began to hold one back for which the interpreter was asked.
+    std::vector<CallInProgress> calls_;
+};
 
 }  // namespace scheduler::binding

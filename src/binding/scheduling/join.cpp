@@ -6,8 +6,6 @@
 #include <utility>
 
 #include "binding/python/errors.h"
-#include "binding/scheduling/held_error.h"
-#include "binding/scheduling/switcher.h"
 #include "binding/scheduling/tasklet_operations.h"
 #include "binding/threads/park.h"
 #include "binding/types/channel_object.h"
@@ -45,26 +43,17 @@ bool can_end_first(const ManagerBody& manager, const TaskletBody& tasklet) {
     return false;
 }
 
-bool may_wait(ManagerBody& manager) {
-    if (!check_nothing_pending(manager)) return false;
-    if (manager.ending && !manager.unwinding_current()) {
-        refuse(Refusal::kThreadEnding);
-        return false;
-    }
-    return !cannot_switch(manager) || check_can_switch(manager);
-}
-
 // Waits in the wait queue, which the current tasklet is to enter. False with an error set.
 bool wait_in(ManagerBody& manager, Channel& queue) {
     TaskletBody& self = manager.current_body();
     if (queue.rendezvous(Direction::kReceive, self, true).result == RendezvousResult::kClosing)
         return true;
-    const bool resumed = suspend(manager, core::Ending::kBlock);
+    const bool resumed = manager.suspend(core::Ending::kBlock);
     const bool served = !self.parcel.empty();
     self.parcel.take_payload();
     // The failure of a tasklet is main's to raise: nothing that was handed over is lost by it.
     const bool is_failure = self.is_main && !manager.interrupted;
-    if (resumed || (served && !is_failure && hold_error(manager))) return true;
+    if (resumed || (served && !is_failure && manager.held_error.hold())) return true;
     ErrorStash stash;
     manager.run_deferred();
     return false;
@@ -79,7 +68,7 @@ int join(TaskletBody& tasklet, std::int64_t timeout) {
     if (!tasklet.alive()) return 1;
     if (!can_end_first(*manager, tasklet)) return -1;
     if (timeout == 0) return 0;
-    if (!may_wait(*manager)) return -1;
+    if (!manager->check_obstacle(manager->find_obstacle(Wait::kJoin))) return -1;
 
     PyRef keep = PyRef::share(tasklet.object);
     Channel& queue = join_queue_of(tasklet);
@@ -93,7 +82,7 @@ int join(TaskletBody& tasklet, std::int64_t timeout) {
     return std::exchange(self.timed_out, false) ? 0 : 1;
 }
 
-void release_joiners(ManagerBody& manager, TaskletBody& tasklet, bool serve_own) {
+void ManagerBody::release_joiners(TaskletBody& tasklet, bool serve_own) {
     Channel* const queue = tasklet.joiners.load(std::memory_order_seq_cst);
     if (queue == nullptr) return;
     queue->close();
@@ -105,7 +94,7 @@ void release_joiners(ManagerBody& manager, TaskletBody& tasklet, bool serve_own)
             return;
         }
         if (match.result == RendezvousResult::kMatched && serve_own)
-            manager.make_runnable(*match.partner, false);
+            make_runnable(*match.partner, false);
     }
 }
 

@@ -16,10 +16,6 @@ namespace scheduler::binding {
 // the time is up; -1: an error is set.
 int join(TaskletBody& tasklet, std::int64_t timeout);
 
-// The tasklet has died: whoever joined it goes on. Its owner thread, or the one that abandons it; runs
-// no Python. `serve_own`: those of the same thread are queued there.
-void release_joiners(ManagerBody& manager, TaskletBody& tasklet, bool serve_own = true);
-
 // The end of the tasklet's object.
 void delete_join_queue(TaskletBody& tasklet);
 

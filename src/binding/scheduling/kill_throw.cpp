@@ -1,11 +1,9 @@
 #include "binding/scheduling/kill_throw.h"
 
 #include "binding/scheduling/enter.h"
-#include "binding/scheduling/switcher.h"
 #include "binding/scheduling/target.h"
 #include "binding/scheduling/tasklet_operations.h"
 #include "binding/scheduling/transfer.h"
-#include "binding/threads/mail.h"
 #include "binding/types/channel_object.h"
 
 namespace scheduler::binding {
@@ -16,14 +14,14 @@ namespace {
 
 // Delivers `error` right now: the tasklet is got going, and raises it.
 bool deliver_now(ManagerBody& manager, TaskletBody& tasklet, PyRef error) {
-    if (!check_switch_target(manager, tasklet)) return false;
-    if (PyRef membership = interrupt_wait(manager, tasklet)) {
-        queue(manager, tasklet, std::move(membership));
+    if (!manager.check_switch_target(tasklet)) return false;
+    if (PyRef membership = manager.interrupt_wait(tasklet)) {
+        manager.queue(tasklet, std::move(membership));
     }
     manager.defer_decref(std::move(tasklet.pending));
     tasklet.pending = std::move(error);
     tasklet.pending_kill = false;
-    return switch_now(manager, tasklet);
+    return manager.switch_now(tasklet);
 }
 
 // DEC-2: the owner thread raises it when the tasklet next has a turn.
@@ -38,24 +36,24 @@ PyRef make_exit(const ModuleState& state) {
     return PyRef::steal(PyObject_CallNoArgs(state.tasklet_exit));
 }
 
-PyRef interrupt_wait(ManagerBody& manager, TaskletBody& tasklet) {
-    if (!cancel_wait(manager, tasklet)) return {};
+PyRef ManagerBody::interrupt_wait(TaskletBody& tasklet) {
+    if (!cancel_wait(tasklet)) return {};
     const core::Parcel::Kind kind = tasklet.parcel.kind();
-    drop_parcel(manager, tasklet);
+    drop_parcel(tasklet);
     tasklet.parcel = core::Parcel(kind, nullptr);
     return PyRef::steal(tasklet.object);
 }
 
-void make_pending(ManagerBody& manager, TaskletBody& tasklet, PyRef error, bool kill) {
+void ManagerBody::make_pending(TaskletBody& tasklet, PyRef error, bool kill) {
     if (!tasklet.alive()) {
-        manager.defer_decref(std::move(error));
+        defer_decref(std::move(error));
         return;
     }
-    PyRef membership = interrupt_wait(manager, tasklet);
+    PyRef membership = interrupt_wait(tasklet);
     if (!tasklet.queued() && !tasklet.has_turn()) {
-        queue(manager, tasklet, std::move(membership));
+        queue(tasklet, std::move(membership));
     }
-    manager.defer_decref(std::move(tasklet.pending));
+    defer_decref(std::move(tasklet.pending));
     tasklet.pending = std::move(error);
     tasklet.pending_kill = kill;
 }
@@ -66,7 +64,7 @@ bool kill(TaskletBody& tasklet, bool pending) {
     ModuleState& state = tasklet.module_state;
     ManagerBody* manager = !exit ? nullptr : pending ? enter(state) : enter_to_switch(state);
     if (manager == nullptr) return false;
-    const bool foreign = is_foreign(*manager, tasklet);
+    const bool foreign = manager->is_foreign(tasklet);
     if ((foreign || tasklet.ended) && !pending) return refused_elsewhere(tasklet);
     if (!tasklet.alive()) return true;
     if (&tasklet == &manager->current()) {
@@ -78,7 +76,7 @@ bool kill(TaskletBody& tasklet, bool pending) {
     if (tasklet.posted.kills() || (tasklet.pending_kill && tasklet.queued())) return true;
     if (foreign) return post_error(tasklet, std::move(exit), true);
     if (!pending) return deliver_now(*manager, tasklet, std::move(exit));
-    make_pending(*manager, tasklet, std::move(exit), true);
+    manager->make_pending(tasklet, std::move(exit), true);
     manager->run_deferred();
     return true;
 }
@@ -88,7 +86,7 @@ bool throw_at(TaskletBody& tasklet, PyObject* error, bool pending) {
     ModuleState& state = tasklet.get_manager()->state;
     ManagerBody* manager = pending ? enter(state) : enter_to_switch(state);
     if (manager == nullptr) return false;
-    const bool foreign = is_foreign(*manager, tasklet);
+    const bool foreign = manager->is_foreign(tasklet);
     if ((foreign || tasklet.ended) && !pending) return refused_elsewhere(tasklet);
     if (!tasklet.alive()) {
         return PyErr_GivenExceptionMatches(own.get(), manager->state.tasklet_exit) != 0 ||
@@ -101,7 +99,7 @@ bool throw_at(TaskletBody& tasklet, PyObject* error, bool pending) {
     if (tasklet.is_main) return refused(Refusal::kMainTasklet);
     if (foreign) return post_error(tasklet, std::move(own), false);
     if (!pending) return deliver_now(*manager, tasklet, std::move(own));
-    make_pending(*manager, tasklet, std::move(own), false);
+    manager->make_pending(tasklet, std::move(own), false);
     manager->run_deferred();
     return true;
 }

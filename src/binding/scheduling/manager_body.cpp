@@ -81,7 +81,7 @@ bool ManagerBody::unwind_one() {
     // little: whoever posted it to its own thread may still hold it for a moment. Then it is unwound
     // whoever has it.
     if (in_cycle || !kHasGil || Py_REFCNT(orphan.get()) == 1) {
-        end_present_activation(*this, tasklet);
+        end_present_activation(tasklet);
     } else {
         allow_finalizing_again(orphan.get());
     }

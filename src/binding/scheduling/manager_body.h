@@ -4,11 +4,13 @@
 
 #include <Python.h>
 
+#include <cstdint>
 #include <new>
 #include <utility>
 #include <vector>
 
 #include "binding/module/module.h"
+#include "binding/scheduling/held_error.h"
 #include "binding/scheduling/tasklet_body.h"
 #include "core/float_control.h"
 #include "core/manager.h"
@@ -22,17 +24,25 @@ struct DeferredReferences : std::vector<PyObject*> {
     DeferredReferences() { reserve(64); }
 };
 
-// A Python frame, borrowed and only compared, and the offset of its instruction.
-struct CallInProgress {
-    const PyFrameObject* frame;
-    int instruction;
-
-    bool operator==(const CallInProgress&) const = default;
+// Why the current tasklet must not wait.
+enum class Obstacle : unsigned char {
+    kNone,
+    kPending,
+    kBlockTrap,
+    kDeadlock,
+    kThreadEnding,
+    kNoSwitch,
 };
 
 // Of the list of managers, under its lock.
 using ManagerNode = core::ListNode<struct IsListed>;
 
+// What a wait is for. A transfer respects the tasklet's block trap, and is refused to a main tasklet that
+// nobody could serve; who joins finds that out while it waits, for its time-out may come first.
+enum class Wait : unsigned char { kTransfer, kJoin };
+
+// The methods stand in groups, each headed by the file that defines it. All are for the owner thread,
+// with the GIL. Those that return bool, unless they answer a question: false with an error set.
 struct ManagerBody : core::ScheduleManager, ManagerNode {
     // The room is made before: what can fail comes before there is a manager.
     struct Room {
@@ -73,26 +83,20 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     bool attaching = false;
     // Tasklets that are being unwound, each in the middle of the next.
     int unwindings = 0;
-    // Has an error to raise in its next operation: see held_error.h. Nobody else, or nullptr.
-    TaskletBody* holder = nullptr;
-    // Of main, when it began to hold one back for which the interpreter was asked.
-    std::vector<CallInProgress> calls;
+    HeldError held_error{*this};
     // A signal handler has ended main's wait, with an error.
     bool interrupted = false;
 
     // Does something forbid the current tasklet to give control away, or do so before it has raised what
     // it holds back?
     bool must_look() const {
-        return switching || ending || unwindings != 0 || trap_level() != 0 || holder != nullptr;
+        return switching || ending || unwindings != 0 || trap_level() != 0 ||
+               held_error.holder() != nullptr;
     }
     // After each change of these.
     void update_tls_slot() { open_tls_slot = must_look() ? nullptr : tls_slot; }
     void set_trap(int level) {
         set_trap_level(level);
-        update_tls_slot();
-    }
-    void set_holder(TaskletBody* tasklet) {
-        holder = tasklet;
         update_tls_slot();
     }
 
@@ -101,12 +105,138 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // Is the current tasklet being unwound, so that it must not suspend?
     bool unwinding_current() const { return loop() != nullptr && loop()->unwinding == &current(); }
 
+    // ---- obstacle.cpp: may the current tasklet give control away, or wait?
+    // Not with a switch trap set, inside a schedule callback, or while it is being unwound (then
+    // TaskletExit is raised once more).
+    bool can_switch() const { return trap_level() == 0 && !switching && !unwinding_current(); }
+    bool check_can_switch();
+    // Raises what is pending on it, if anything: false then. It came during the turn, and one that would
+    // leave the queue may never have another turn for it.
+    bool check_nothing_pending();
+    // To be asked once: other threads may change the answer.
+    Obstacle find_obstacle(Wait wait) const;
+    // Sets the error that belongs to it: false. kNone: true.
+    bool check_obstacle(Obstacle obstacle);
+
+    // ---- target.cpp: may an operation act on this tasklet?
+    bool is_foreign(const TaskletBody& tasklet) const { return tasklet.manager != this; }
+    // For what only the tasklet's own thread may do.
+    bool check_own_thread(const TaskletBody& tasklet) const;
+    bool check_runnable(TaskletBody& tasklet);
+    // Would switch_now() refuse to act on it?
+    bool check_switch_target(const TaskletBody& tasklet) const;
+
+    // ---- switcher.cpp: where control goes
+    // Hands out turns with the current tasklet as driver: from `first` to the last entry of the queue as
+    // of now, or without `first` to all that stand behind the driver, until nothing is left.
+    bool run_queue(TaskletBody* first);
+    // The current tasklet's turn ends; returns when it has its next one. Main, which has no turn, drives
+    // its queue instead. A pending exception is raised.
+    //
+    // kBlock: it is in the wait queue of a channel. Main waits for other threads if nothing on its own can
+    // unblock it, and fails with Deadlock if they do not. On failure the caller is out of the wait queue.
+    //
+    // Call it at one place for all cases: the processor predicts where a call returns to by the calls that
+    // came before, and is right after a switch only if both stacks have made the same.
+    bool suspend(core::Ending how);
+    // Raises `exit` in a tasklet that is suspended, in no queue and no wait queue, and lets it run until it
+    // is dead. One that suspends again and again is abandoned. Errors are reported as unraisable. No error
+    // may be set.
+    void unwind(TaskletBody& victim, PyRef exit);
+
+    // ---- callbacks.cpp
+    // "Current is about to change": called before the change, in the middle of the switch. May run
+    // Python, which must not switch. With nobody watching it costs a load and a test.
+    void notify_switch(TaskletBody& from, TaskletBody& to) {
+        if (state.watches_switches()) call_schedule_callbacks(from, to);
+    }
+    void call_schedule_callbacks(TaskletBody& from, TaskletBody& to);
+
+    // ---- the life of an activation
+    // tasklet_body.cpp: makes a fresh one out of the bound callable with these arguments (`kwargs` may be
+    // empty): alive, paused, not queued unless it was. It runs in `context`, unless one was set. The
+    // tasklet must be dead or new; what a new one had before is dropped later. Runs no Python.
+    void make_activation(TaskletBody& tasklet, PyRef args, PyRef kwargs, PyRef context);
+    // activation.cpp: runs the current tasklet's target. TaskletExit ends it silently; with dont_raise,
+    // other exceptions are contained. Returns the exception that goes to the driver (a new reference), or
+    // nullptr. Runs Python, and is away whenever the tasklet is suspended.
+    PyObject* run_activation(TaskletBody& tasklet);
+    // bind.cpp: the present one, if any, is over; if it has started, it is unwound.
+    void end_present_activation(TaskletBody& tasklet);
+    // tasklet_body.cpp: it is over: dead, off the live list, pending exceptions forgotten, joiners served.
+    // What must be dropped is dropped later, for the caller may be in the middle of a switch.
+    void end_activation(TaskletBody& tasklet);
+    // join.cpp: the tasklet has died, and whoever joined it goes on. Its owner thread, or the one that
+    // abandons it; runs no Python. `serve_own`: those of the same thread are queued there.
+    void release_joiners(TaskletBody& tasklet, bool serve_own = true);
+
+    // ---- mail.cpp: what other threads ask of the tasklets of this one
+    // Reads the mail of other threads and acts on it. Runs no Python.
+    void read_mail();
+    // The same until there is none, and what came with it is dropped, which may run Python. In the middle
+    // of a switch it does nothing. Returns this manager, which its callers then need not keep.
+    ManagerBody* catch_up_with_mail();
+    // Takes a tasklet of this thread out of the wait queue of its channel. False: it was in none, or
+    // another thread has served it; then its mail has been read.
+    bool cancel_wait(TaskletBody& tasklet);
+    // A tasklet of this thread that another one has just taken out of a wait queue is posted to its own
+    // thread while that thread holds the channel's lock: waits for this moment. Afterwards the tasklet is
+    // not in transit.
+    void await_delivery(TaskletBody& tasklet);
+
+    // ---- kill_throw.cpp
+    // Queues a tasklet of this thread with an exception for its next turn.
+    void make_pending(TaskletBody& tasklet, PyRef error, bool kill);
+    // A tasklet of this thread leaves the wait queue of its channel, with the wait queue's reference for
+    // the caller. Empty: it does not wait. What it had to send is dropped later; the empty envelope tells
+    // the sender that nobody took it.
+    PyRef interrupt_wait(TaskletBody& tasklet);
+
+    // ---- tasklet_operations.cpp
+    // Appends a tasklet of this thread that is in no list, with `membership` as the queue's reference (a
+    // new one if that is empty). The paused flag stays as it is.
+    void queue(TaskletBody& tasklet, PyRef membership);
+    // Gets `target` going at once, according to the mode: nested, a loop that starts at it; flat, it goes
+    // next and the current tasklet after it.
+    bool switch_now(TaskletBody& target);
+
+    // ---- park.cpp: threads that have nothing to do
+    // In other threads no signal handlers of Python programs run. (Where a host has initialised Python in
+    // another one, none is run while it waits.)
+    bool runs_signal_handlers() const;
+    // Is there anybody who could serve a main tasklet that waits on a channel?
+    bool may_main_wait() const;
+    // Main is in the wait queue and no tasklet of the thread is runnable: waits for mail or a timer. False
+    // with an error set: a signal handler has raised one, or nobody is left to wait for (then main is out
+    // of the wait queue). Main is to look whether it has been served, also after an error.
+    bool park_main();
+    // Every live tasklet of the thread waits, main is current: until mail, a timer or `deadline` comes.
+    // False with an error set: from a signal handler, or a deadlock.
+    bool park_for_work(std::int64_t deadline);
+    // A run() that has found nothing to do: lets another thread have the GIL before it returns. Does not
+    // sleep.
+    void yield_gil();
+    // park.h: waits until `has_come` is true, which another thread is about to make it, and to wake this
+    // one.
+    template <typename Predicate>
+    void wait_for_others(Predicate has_come);
+
+    // ---- thread_end.cpp
+    // The guard is dropped: with the thread, which unwinds every live tasklet and may run Python, or
+    // elsewhere, when that thread is gone.
+    void end_with_guard();
+
+    // ---- manager_body.cpp: what has to wait until the switch is over
     // Owns `stolen` until run_deferred(), for dropping it runs Python.
     void defer_decref(PyObject* stolen) {
         if (stolen == nullptr) return;
         defer(decrefs_, stolen);
     }
     void defer_decref(PyRef object_ref) { defer_decref(object_ref.release()); }
+    // What a tasklet has sent or been given, and will not deliver or take any more.
+    void drop_parcel(TaskletBody& tasklet) {
+        defer_decref(static_cast<PyObject*>(tasklet.parcel.take_payload()));
+    }
     // A tasklet (reference stolen) that must be unwound but cannot be right now. One that the collector
     // has found has references, from its cycle; another one may have been brought back to its users
     // meanwhile, by a weak reference, and is left to them.
@@ -127,6 +257,9 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     void run_deferred();
 
   private:
+    // switcher.cpp: the current tasklet is being unwound and will not end. Leaves its stack, never to come
+    // back; the stack, and what its frames hold, stay behind.
+    [[noreturn]] void abandon_current();
     bool unwind_one();  // false: there is none
     // Where no memory is left for a list that has outgrown its room, the reference is lost: nothing may
     // be thrown in the middle of a switch.

@@ -3,7 +3,6 @@
 #include <chrono>
 
 #include "binding/scheduling/enter.h"
-#include "binding/scheduling/switcher.h"
 #include "binding/scheduling/target.h"
 #include "binding/threads/park.h"
 
@@ -18,10 +17,10 @@ namespace {
 // before it gets as far as to end the limit, sets none.
 template <typename Set>
 bool run_queue_limited(ManagerBody& manager, Set set) {
-    if (manager.switching) return run_queue(manager, nullptr);  // refused
+    if (manager.switching) return manager.run_queue(nullptr);  // refused
     manager.limit().clear();
     if (manager.current_is_main()) set(manager.limit());
-    const bool ok = run_queue(manager, nullptr);
+    const bool ok = manager.run_queue(nullptr);
     manager.limit().clear();
     return ok;
 }
@@ -30,18 +29,18 @@ bool run_queue_limited(ManagerBody& manager, Set set) {
 
 bool schedule(ModuleState& state, bool remove) {
     ManagerBody* manager = enter_to_switch(state);
-    return manager != nullptr && suspend(*manager, remove ? Ending::kLeave : Ending::kRequeue);
+    return manager != nullptr && manager->suspend(remove ? Ending::kLeave : Ending::kRequeue);
 }
 
 bool run_all(ModuleState& state) {
     ManagerBody* manager = enter_to_switch(state);
     if (manager == nullptr) return false;
     const std::uint64_t switched = manager->switched();
-    if (!run_queue(*manager, nullptr)) return false;
+    if (!manager->run_queue(nullptr)) return false;
     // A loop around run() would keep the others from doing what its tasklets wait for.
     const bool waits_for_others =
         manager->switched() == switched && state.managers > 1 && manager->has_live_tasklets();
-    if (waits_for_others) yield_gil(*manager);
+    if (waits_for_others) manager->yield_gil();
     return true;
 }
 
@@ -57,10 +56,10 @@ bool run_waiting(ModuleState& state, bool threadblock, std::int64_t timeout) {
         });
         if (!ok) return false;
         if (!threadblock || core::ScheduleManager::now() >= deadline) return true;
-        enter_with_mail(*manager);
+        manager->catch_up_with_mail();
         if (!manager->queue_empty()) continue;
         if (!manager->has_live_tasklets()) return true;
-        if (!park_for_work(*manager, deadline)) return false;
+        if (!manager->park_for_work(deadline)) return false;
     }
 }
 

@@ -1,13 +1,17 @@
-#include "binding/scheduling/switcher.h"
-#include "binding/scheduling/enter.h"
+// Where control goes: the only callers of core::Context. Run loops, suspending, and the beginning and
+// end of a tasklet's stack.
+//
+// The core decides and this file acts. Between the end of one turn and the beginning of the next the
+// code runs on the stack of the tasklet that gives control away, although the core already names
+// another one as current. No Python may switch then, and what has to be dropped goes to the
+// manager's deferred references, for whoever has control next.
 
-#include "binding/threads/mail.h"
+#include <utility>
 
+#include "binding/interp/interp_state.h"
 #include "binding/python/errors.h"
-#include "binding/scheduling/activation.h"
-#include "binding/scheduling/callbacks.h"
-#include "binding/scheduling/stack_switch.h"
-#include "binding/threads/park.h"
+#include "binding/scheduling/manager_body.h"
+#include "core/check.h"
 
 namespace scheduler::binding {
 
@@ -19,8 +23,59 @@ using core::RunLoop;
 using core::TaskletState;
 using core::Turn;
 
-// How often a tasklet that is being unwound may try to suspend before it is given up.
-constexpr int kUnwindingTries = 100;
+// ---- from one stack to another, with all that belongs to a stack
+
+// The C++ runtime's list of exceptions in flight belongs to a stack as well: without this a rethrow
+// on one stack raises what another one has caught.
+struct CxxExceptions {  // __cxa_eh_globals of the Itanium C++ ABI
+    void* caught;
+    unsigned int uncaught;
+};
+CxxExceptions& cxx_exceptions(ManagerBody& manager) {
+    return *static_cast<CxxExceptions*>(manager.cxx_globals);
+}
+
+void switch_with_exceptions(ManagerBody& manager, TaskletBody& from, TaskletBody& to);
+
+// The interpreter is about to go on with `to`. A stack that nobody has run on yet does the rest itself.
+SCHED_ALWAYS_INLINE void restore_state(ManagerBody& manager, TaskletBody& to) {
+    const InterpState* const words = std::exchange(to.suspended, nullptr);
+    if (words != nullptr && !words->restore(manager.thread_state)) [[unlikely]] {
+        manager.tools_changed = true;
+    }
+}
+
+// Leaves the current stack for that of `to`; returns when somebody comes back. Whoever leaves prepares
+// all for whom he leaves to, who finds no C++ exceptions in flight, so that nothing is left to do on
+// arrival. The thread state's error indicator must be empty.
+SCHED_ALWAYS_INLINE void switch_to(ManagerBody& manager, TaskletBody& from, TaskletBody& to) {
+    SCHED_DCHECK(core::held_locks() == 0, "a lock is held across a switch");
+    SCHED_DCHECK(PyErr_Occurred() == nullptr, "an error is set across a switch");
+    const CxxExceptions& exceptions = cxx_exceptions(manager);
+    if (exceptions.caught != nullptr || exceptions.uncaught != 0) [[unlikely]] {
+        return switch_with_exceptions(manager, from, to);
+    }
+    InterpState words;
+    words.save(manager.thread_state);
+    from.suspended = &words;
+    from.prefetch_hint = words.prefetch_hint();
+    restore_state(manager, to);  // nothing else may run from here to the jump
+    core::Context::switch_to(from.context, to.context);
+    if (manager.tools_changed) [[unlikely]] {
+        manager.tools_changed = false;
+        manager.state.instrumentation.catch_up(manager.thread_state);
+    }
+}
+
+[[gnu::noinline]] void switch_with_exceptions(ManagerBody& manager, TaskletBody& from,
+                                              TaskletBody& to) {
+    const CxxExceptions own = std::exchange(cxx_exceptions(manager), {});
+    switch_to(manager, from, to);
+    // Those of another thread, perhaps: a sub-interpreter is not bound to one.
+    cxx_exceptions(manager) = own;
+}
+
+// ---- who is next
 
 // The innermost loop has failed with the exception that is set now.
 void fail_loop(ManagerBody& manager) {
@@ -61,7 +116,7 @@ bool finish_unstarted(ManagerBody& manager, TaskletBody& tasklet) {
     PyRef error = std::move(tasklet.pending);
     const bool silently = PyErr_GivenExceptionMatches(error.get(), manager.state.tasklet_exit) != 0;
     const EndOfTurn end = manager.finish_unstarted(tasklet, silently);
-    end_activation(tasklet, manager);
+    manager.end_activation(tasklet);
     manager.defer_decref(tasklet.object);  // the queue's reference
     if (silently) {
         manager.defer_decref(std::move(error));
@@ -77,7 +132,7 @@ bool finish_unstarted(ManagerBody& manager, TaskletBody& tasklet) {
 void notify_as_driver(ManagerBody& manager, TaskletBody& driver, TaskletBody& next) {
     InterpState* const elsewhere = driver.suspended;
     if (elsewhere != nullptr) elsewhere->trade_context(manager.thread_state);
-    notify_switch(manager, driver, next);
+    manager.notify_switch(driver, next);
     if (elsewhere != nullptr) elsewhere->trade_context(manager.thread_state);
 }
 
@@ -91,7 +146,7 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
 // choose_next() with everything that may come between.
 [[gnu::noinline]] TaskletBody& choose_next_carefully(ManagerBody& manager, ReusableStack vacated) {
     for (;;) {
-        if (manager.has_mail()) read_mail(manager);
+        if (manager.has_mail()) manager.read_mail();
         if (manager.has_timers()) manager.fire_timers();
         TaskletBody& driver = body_of(*manager.loop()->driver);
         const Turn turn = manager.next_turn();
@@ -143,16 +198,18 @@ SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how,
     TaskletBody& driver = body_of(*manager.loop()->driver);
     TaskletBody& self = manager.current_body();
     if (manager.state.watches_switches() && !manager.unwinding_current()) {
-        notify_switch(manager, self, driver);
+        manager.notify_switch(self, driver);
     }
     const EndOfTurn end = manager.end_turn(how);
-    if (how >= Ending::kReturn) end_activation(self, manager);
+    if (how >= Ending::kReturn) manager.end_activation(self);
     if (end.left != nullptr) manager.defer_decref(object_of(*end.left));
     // The end of a tasklet serves those who have joined it.
     if (how >= Ending::kReturn && manager.driver_is_served()) return driver;
     if (!end.loop_goes_on || manager.loop()->failed) return driver;
     return choose_next(manager, vacated);
 }
+
+// ---- run loops and stacks
 
 // Runs the loop that the current tasklet has just opened, until it ends.
 bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletBody& first) {
@@ -167,36 +224,6 @@ bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletB
     return false;
 }
 
-bool raise_pending(PyRef pending, TaskletBody& self) {
-    if (!pending) return true;
-    self.pending_kill = false;
-    raise_here(pending.release());
-    return false;
-}
-
-// The victim will not end: leaves its stack, never to come back. The stack, and what its frames hold,
-// stay behind.
-[[noreturn]] void abandon_current(ManagerBody& manager) {
-    TaskletBody& victim = manager.current_body();
-    TaskletBody& driver = body_of(*manager.loop()->driver);
-    Py_INCREF(victim.object);
-    --manager.state.tasklets;  // gone, as far as a program can tell
-    static_cast<void>(end_turn(manager, Ending::kFail));
-    victim.stack = nullptr;
-    NoSwitchScope mid_switch(manager);
-    PyErr_SetString(
-        PyExc_RuntimeError,
-        "a tasklet that was being destroyed caught TaskletExit and suspended again, 100 "
-        "times over; it has been abandoned");
-    fail_loop(manager);
-    manager.switching = false;  // no destructor runs here
-    --manager.unwindings;
-    manager.update_tls_slot();
-    manager.defer_decref(StackBase::abandon(manager.thread_state));
-    restore_state(manager, driver);
-    core::Context::finish(victim.context, driver.context);
-}
-
 // The entry function of every stack: runs tasklets one after another for as long as the next one to
 // go is new, then leaves for good. Not noexcept, and no destructor here may need the GIL: a daemon
 // thread that dies while the interpreter finalises is unwound through this frame.
@@ -209,7 +236,7 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
         manager.float_control.apply();
         base.enter(manager.thread_state, *stack, tasklet->context_object.take().release());
         if (manager.has_deferred()) manager.run_deferred();
-        PyObject* const error = run_activation(manager, *tasklet);
+        PyObject* const error = manager.run_activation(*tasklet);
         tasklet->stack = nullptr;
         if (error != nullptr) {
             manager.loop()->failed = true;
@@ -233,40 +260,36 @@ bool raise_pending(PyRef pending, TaskletBody& self) {
 
 }  // namespace
 
-bool cannot_switch(const ManagerBody& manager) {
-    return manager.trap_level() != 0 || manager.switching || manager.unwinding_current();
+void ManagerBody::abandon_current() {
+    TaskletBody& victim = current_body();
+    TaskletBody& driver = body_of(*loop()->driver);
+    Py_INCREF(victim.object);
+    --state.tasklets;  // gone, as far as a program can tell
+    static_cast<void>(binding::end_turn(*this, Ending::kFail));
+    victim.stack = nullptr;
+    NoSwitchScope mid_switch(*this);
+    PyErr_SetString(
+        PyExc_RuntimeError,
+        "a tasklet that was being destroyed caught TaskletExit and suspended again, 100 "
+        "times over; it has been abandoned");
+    fail_loop(*this);
+    switching = false;  // no destructor runs here
+    --unwindings;
+    update_tls_slot();
+    defer_decref(StackBase::abandon(thread_state));
+    restore_state(*this, driver);
+    core::Context::finish(victim.context, driver.context);
 }
 
-bool check_can_switch(ManagerBody& manager) {
-    if (manager.switching) {
-        refuse(Refusal::kInCallback);
+bool ManagerBody::run_queue(TaskletBody* first) {
+    if (switching || ending) {
+        refuse(switching ? Refusal::kInCallback : Refusal::kThreadEnding);
         return false;
     }
-    if (manager.unwinding_current()) {
-        if (++manager.loop()->unwinding_tries > kUnwindingTries) abandon_current(manager);
-        PyErr_SetNone(manager.state.tasklet_exit);
-        return false;
-    }
-    if (manager.trap_level() != 0) {
-        refuse(Refusal::kSwitchTrap);
-        return false;
-    }
-    return true;
-}
-
-bool run_queue(ManagerBody& manager, TaskletBody* first) {
-    if (manager.switching || manager.ending) {
-        refuse(manager.switching ? Refusal::kInCallback : Refusal::kThreadEnding);
-        return false;
-    }
-    TaskletBody& driver = manager.current_body();
+    TaskletBody& driver = current_body();
     RunLoop loop;
-    manager.open_loop(loop, first);
-    return run_loop(manager, loop, driver, choose_next(manager, {}));
-}
-
-bool check_nothing_pending(ManagerBody& manager) {
-    return raise_pending(std::move(manager.current_body().pending), manager.current_body());
+    open_loop(loop, first);
+    return run_loop(*this, loop, driver, choose_next(*this, {}));
 }
 
 namespace {
@@ -276,14 +299,14 @@ namespace {
 [[gnu::noinline]] bool run_deferred_and_raise(ManagerBody& manager, TaskletBody& self) {
     PyRef pending = std::move(self.pending);
     if (manager.has_deferred()) manager.run_deferred();
-    return raise_pending(std::move(pending), self);
+    return self.raise_taken(std::move(pending));
 }
 
 bool wait_as_main(ManagerBody& manager) {
     for (;;) {
-        if (!run_queue(manager, nullptr)) return false;
+        if (!manager.run_queue(nullptr)) return false;
         for (;;) {  // what the end of a loop drops, and late mail, may have queued somebody
-            if (manager.has_mail()) read_mail(manager);
+            if (manager.has_mail()) manager.read_mail();
             if (manager.has_timers()) manager.fire_timers();
             // In transit without mail is a moment that the thread which serves it needs.
             if (manager.main().get_state() == core::TaskletState::kRunning) {
@@ -291,16 +314,16 @@ bool wait_as_main(ManagerBody& manager) {
                 return true;
             }
             if (!manager.queue_empty()) break;
-            if (!park_main(manager)) return false;
+            if (!manager.park_main()) return false;
         }
     }
 }
 
 bool suspend_main(ManagerBody& manager, Ending how) {
-    if (how != Ending::kBlock) return run_queue(manager, nullptr);
+    if (how != Ending::kBlock) return manager.run_queue(nullptr);
     if (wait_as_main(manager)) return true;
     TaskletBody& main = manager.main_body();
-    if (cancel_wait(manager, main)) {
+    if (manager.cancel_wait(main)) {
         main.state.go_on();
         manager.interrupted = false;
     }
@@ -316,8 +339,8 @@ bool suspend_main(ManagerBody& manager, Ending how) {
 // suspend() with everything that may come between.
 [[gnu::noinline]] bool suspend_carefully(ManagerBody& manager, Ending how) {
     if (manager.current_is_main()) return suspend_main(manager, how);
-    if (how == Ending::kLeave && !check_nothing_pending(manager)) return false;
-    if (cannot_switch(manager) && !check_can_switch(manager)) return false;
+    if (how == Ending::kLeave && !manager.check_nothing_pending()) return false;
+    if (!manager.can_switch() && !manager.check_can_switch()) return false;
     TaskletBody& self = manager.current_body();
     TaskletBody& next = end_turn(manager, how);
     if (&next != &self) return suspend_for(manager, self, next);
@@ -332,66 +355,30 @@ SCHED_ALWAYS_INLINE bool is_quiet(const ManagerBody& manager) {
 
 }  // namespace
 
-bool suspend(ManagerBody& manager, Ending how) {
-    if (how <= Ending::kBlock && is_quiet(manager)) {
-        TaskletBody& self = manager.current_body();
-        if (core::Tasklet* const next = manager.pass_turn(how)) {
-            manager.prefetch_behind(*next);
-            return suspend_for(manager, self, body_of(*next));
+bool ManagerBody::suspend(Ending how) {
+    if (how <= Ending::kBlock && is_quiet(*this)) {
+        TaskletBody& self = current_body();
+        if (core::Tasklet* const to = pass_turn(how)) {
+            prefetch_behind(*to);
+            return suspend_for(*this, self, body_of(*to));
         }
     }
-    return suspend_carefully(manager, how);
+    return suspend_carefully(*this, how);
 }
 
-bool check_switch_target(ManagerBody& manager, const TaskletBody& target) {
-    const bool nested = manager.state.nested.load(std::memory_order_relaxed);
-    if (&target == &manager.current()) {
-        if (!nested) refuse(Refusal::kCurrentFlat);
-        return nested;
-    }
-    if (target.is_main) {
-        refuse(Refusal::kMainTasklet);
-    } else if (target.has_turn()) {
-        refuse(nested ? Refusal::kAncestorNested : Refusal::kAncestorFlat);
-    } else if (manager.switching) {
-        refuse(Refusal::kInCallback);
-    } else if (manager.trap_level() != 0) {
-        refuse(Refusal::kSwitchTrap);
-    } else if (manager.ending) {
-        refuse(Refusal::kThreadEnding);
-    } else {
-        return true;
-    }
-    return false;
-}
-
-bool switch_now(ManagerBody& manager, TaskletBody& target) {
-    // A tasklet that is being unwound is in no queue: it cannot step back behind another one.
-    if (manager.state.nested.load(std::memory_order_relaxed) || manager.unwinding_current()) {
-        if (!target.queued()) {
-            const bool was_paused = target.paused;
-            if (manager.insert(target)) Py_INCREF(target.object);
-            target.paused = was_paused;
-        }
-        return run_queue(manager, &target);
-    }
-    if (manager.insert_behind_current(target)) Py_INCREF(target.object);
-    return suspend(manager, Ending::kRequeueBehindNext);
-}
-
-void unwind(ManagerBody& manager, TaskletBody& victim, PyRef exit) {
+void ManagerBody::unwind(TaskletBody& victim, PyRef exit) {
     PyRef keep = PyRef::share(victim.object);
-    manager.defer_decref(std::move(victim.pending));
+    defer_decref(std::move(victim.pending));
     victim.pending = std::move(exit);
-    TaskletBody& driver = manager.current_body();
+    TaskletBody& driver = current_body();
     RunLoop loop;
-    manager.open_unwinding(loop, victim);
-    manager.begin_turn(victim);
-    ++manager.unwindings;
-    manager.update_tls_slot();
-    const bool ended = run_loop(manager, loop, driver, victim);
-    --manager.unwindings;
-    manager.update_tls_slot();
+    open_unwinding(loop, victim);
+    begin_turn(victim);
+    ++unwindings;
+    update_tls_slot();
+    const bool ended = run_loop(*this, loop, driver, victim);
+    --unwindings;
+    update_tls_slot();
     if (!ended) report_unraisable(victim.object);
 }
 

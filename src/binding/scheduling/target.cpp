@@ -1,7 +1,5 @@
 #include "binding/scheduling/target.h"
 
-#include "binding/threads/mail.h"
-
 namespace scheduler::binding {
 
 namespace {
@@ -33,23 +31,41 @@ bool refused_without_callable(const TaskletBody& tasklet) {
     return refused(tasklet.name ? Refusal::kCallableUsedUp : Refusal::kNoCallable);
 }
 
-bool is_foreign(const ManagerBody& here, const TaskletBody& tasklet) {
-    return tasklet.get_manager() != &here;
-}
-
 bool refused_elsewhere(const TaskletBody& tasklet) {
     return refused(has_no_thread(tasklet) ? Refusal::kThreadEnded : Refusal::kOtherThread);
 }
 
-bool check_own_thread(const ManagerBody& here, const TaskletBody& tasklet) {
-    const bool may = !has_no_thread(tasklet) && !is_foreign(here, tasklet);
+bool ManagerBody::check_own_thread(const TaskletBody& tasklet) const {
+    const bool may = !has_no_thread(tasklet) && !is_foreign(tasklet);
     return may || refused_elsewhere(tasklet);
 }
 
-bool check_runnable(ManagerBody& here, TaskletBody& tasklet) {
-    if (!is_foreign(here, tasklet)) await_delivery(here, tasklet);
+bool ManagerBody::check_runnable(TaskletBody& tasklet) {
+    if (!is_foreign(tasklet)) await_delivery(tasklet);
     if (!tasklet.alive()) return refused_dead(tasklet);
     return !tasklet.blocked() || refused(Refusal::kBlocked);
+}
+
+bool ManagerBody::check_switch_target(const TaskletBody& target) const {
+    const bool nested = state.nested.load(std::memory_order_relaxed);
+    if (&target == &current()) {
+        if (!nested) refuse(Refusal::kCurrentFlat);
+        return nested;
+    }
+    if (target.is_main) {
+        refuse(Refusal::kMainTasklet);
+    } else if (target.has_turn()) {
+        refuse(nested ? Refusal::kAncestorNested : Refusal::kAncestorFlat);
+    } else if (switching) {
+        refuse(Refusal::kInCallback);
+    } else if (trap_level() != 0) {
+        refuse(Refusal::kSwitchTrap);
+    } else if (ending) {
+        refuse(Refusal::kThreadEnding);
+    } else {
+        return true;
+    }
+    return false;
 }
 
 bool post(TaskletBody& tasklet, std::uint32_t bits) {

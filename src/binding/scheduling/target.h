@@ -15,10 +15,6 @@ bool refused_dead(const TaskletBody& tasklet);
 // It belongs to another thread, or to none any more.
 bool refused_elsewhere(const TaskletBody& tasklet);
 
-bool is_foreign(const ManagerBody& here, const TaskletBody& tasklet);
-// For what only the tasklet's own thread may do.
-bool check_own_thread(const ManagerBody& here, const TaskletBody& tasklet);
-bool check_runnable(ManagerBody& here, TaskletBody& tasklet);
 // Asks the tasklet's thread for something: bits of core::mail.
 bool post(TaskletBody& tasklet, std::uint32_t bits);
 

@@ -72,6 +72,13 @@ TaskletNotes& TaskletBody::get_notes() {
     return notes.compare_exchange_strong(found, made.get()) ? *made.release() : *found;
 }
 
+bool TaskletBody::raise_taken(PyRef was_pending) {
+    if (!was_pending) return true;
+    pending_kill = false;
+    raise_here(was_pending.release());
+    return false;
+}
+
 bool bind_callable(TaskletBody& tasklet, PyObject* callable) {
     if (!describe_callable(tasklet, callable)) return false;
     tasklet.contained = tasklet.dont_raise;
@@ -104,33 +111,32 @@ void empty_activation(TaskletBody& tasklet, ManagerBody& manager) {
 
 }  // namespace
 
-void make_activation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs,
-                     PyRef context) {
+void ManagerBody::make_activation(TaskletBody& tasklet, PyRef args, PyRef kwargs, PyRef context) {
     if (!tasklet.context_is_set) {
-        manager.defer_decref(tasklet.context_object.exchange(std::move(context)));
+        defer_decref(tasklet.context_object.exchange(std::move(context)));
     }
-    empty_activation(tasklet, manager);
+    empty_activation(tasklet, *this);
     tasklet.target = tasklet.bound_callable.take();
     tasklet.args = std::move(args);
     tasklet.kwargs = std::move(kwargs);
     if (!tasklet.alive()) {
         tasklet.state.become_new();
         allow_finalizing_again(tasklet.object);
-        manager.join_live_list(tasklet);
+        join_live_list(tasklet);
         if (core::Channel* joiners = tasklet.joiners.load()) joiners->open();
     }
     tasklet.paused = true;
 }
 
-void end_activation(TaskletBody& tasklet, ManagerBody& manager) {
+void ManagerBody::end_activation(TaskletBody& tasklet) {
     // Without the GIL another thread may be about to join it: see join().
     tasklet.state.die(kHasGil ? std::memory_order_release : std::memory_order_seq_cst);
-    manager.leave_live_list(tasklet);
-    release_joiners(manager, tasklet);
+    leave_live_list(tasklet);
+    release_joiners(tasklet);
     tasklet.insert_again = false;
     tasklet.context_is_set = false;
-    empty_activation(tasklet, manager);
-    manager.defer_decref(tasklet.context_object.take());
+    empty_activation(tasklet, *this);
+    defer_decref(tasklet.context_object.take());
 }
 
 PyObject* describe_flags(const TaskletBody& tasklet) {

@@ -71,6 +71,8 @@ struct TaskletBody : core::Tasklet {
     // nullptr before __init__. Constant afterwards; outlives the thread.
     ManagerBody* get_manager() const;
     TaskletNotes& get_notes();  // makes them
+    // Raises what was pending on this, the current tasklet, and has been taken out: false then.
+    bool raise_taken(PyRef was_pending);
     // The attribute of the notes, if there are any.
     PyRef get_note(SharedRef TaskletNotes::* attribute) const {
         const TaskletNotes* found = notes.load();
@@ -107,15 +109,6 @@ void unbind_callable(TaskletBody& tasklet);
 // Copies the calling code's context, so that a tasklet starts with its creator's values. None is copied
 // if the creator has none yet, which leaves the tasklet without one as well. False with an error set.
 bool copy_current_context(PyThreadState* thread, PyRef& copy);
-
-// Makes a fresh activation out of the bound callable with these arguments (`kwargs` may be empty):
-// alive, paused, not queued unless it was. It runs in `context`, unless one was set. The tasklet must
-// be dead or new; what a new one had before goes to the manager's deferred references. Runs no Python.
-void make_activation(ManagerBody& manager, TaskletBody& tasklet, PyRef args, PyRef kwargs,
-                     PyRef context);
-// The activation is over: dead, off the live list, pending exceptions forgotten. What must be dropped
-// afterwards goes to the manager's deferred references, for the caller may be in the middle of a switch.
-void end_activation(TaskletBody& tasklet, ManagerBody& manager);
 
 // "<Tasklet alive=1 blocked=0 ...>" as exception handlers get it: new reference or nullptr.
 PyObject* describe_flags(const TaskletBody& tasklet);

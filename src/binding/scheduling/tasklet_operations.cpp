@@ -1,7 +1,6 @@
 #include "binding/scheduling/tasklet_operations.h"
 
 #include "binding/scheduling/enter.h"
-#include "binding/scheduling/switcher.h"
 #include "binding/scheduling/target.h"
 
 namespace scheduler::binding {
@@ -9,13 +8,23 @@ namespace scheduler::binding {
 using core::Ending;
 namespace mail = core::mail;
 
-void queue(ManagerBody& manager, TaskletBody& tasklet, PyRef membership) {
+void ManagerBody::queue(TaskletBody& tasklet, PyRef membership) {
     const bool was_paused = tasklet.paused;
-    if (manager.insert(tasklet)) {
+    if (insert(tasklet)) {
         if (!membership) membership = PyRef::share(tasklet.object);
         static_cast<void>(membership.release());
     }
     tasklet.paused = was_paused;
+}
+
+bool ManagerBody::switch_now(TaskletBody& target) {
+    // A tasklet that is being unwound is in no queue: it cannot step back behind another one.
+    if (state.nested.load(std::memory_order_relaxed) || unwinding_current()) {
+        if (!target.queued()) queue(target, {});
+        return run_queue(&target);
+    }
+    if (insert_behind_current(target)) Py_INCREF(target.object);
+    return suspend(Ending::kRequeueBehindNext);
 }
 
 bool insert(TaskletBody& tasklet) {
@@ -23,7 +32,7 @@ bool insert(TaskletBody& tasklet) {
     if (manager == nullptr) return false;
     if (tasklet.blocked()) return refused(Refusal::kBlocked);
     if (!tasklet.alive()) return refused_dead(tasklet);
-    if (is_foreign(*manager, tasklet)) return post(tasklet, mail::kInsert);
+    if (manager->is_foreign(tasklet)) return post(tasklet, mail::kInsert);
     if (manager->insert(tasklet)) Py_INCREF(tasklet.object);
     return true;
 }
@@ -34,7 +43,7 @@ bool remove(TaskletBody& tasklet) {
     if (tasklet.is_main) return refused(Refusal::kMainTasklet);
     if (tasklet.ended) return refused(Refusal::kThreadEnded);
     if (tasklet.has_turn()) return refused(Refusal::kHasTurn);
-    if (is_foreign(*manager, tasklet)) {
+    if (manager->is_foreign(tasklet)) {
         return !tasklet.scheduled() || post(tasklet, mail::kRemove);
     }
     if (!manager->take_out(tasklet)) return true;
@@ -45,31 +54,31 @@ bool remove(TaskletBody& tasklet) {
 
 bool run(TaskletBody& tasklet) {
     ManagerBody* manager = enter_to_switch(tasklet.get_manager()->state);
-    if (manager == nullptr || !check_runnable(*manager, tasklet)) return false;
-    if (is_foreign(*manager, tasklet)) {
+    if (manager == nullptr || !manager->check_runnable(tasklet)) return false;
+    if (manager->is_foreign(tasklet)) {
         return tasklet.is_main ? refused(Refusal::kMainTasklet) : post(tasklet, mail::kInsert);
     }
-    return check_switch_target(*manager, tasklet) && switch_now(*manager, tasklet);
+    return manager->check_switch_target(tasklet) && manager->switch_now(tasklet);
 }
 
 bool switch_to_tasklet(TaskletBody& target) {
     ManagerBody* manager = enter_to_switch(target.get_manager()->state);
-    if (manager == nullptr || !check_runnable(*manager, target)) return false;
-    if (is_foreign(*manager, target)) {
+    if (manager == nullptr || !manager->check_runnable(target)) return false;
+    if (manager->is_foreign(target)) {
         return target.is_main ? refused(Refusal::kMainTasklet) : post(target, mail::kInsert);
     }
     TaskletBody& caller = manager->current_body();
     if (&target == &caller) return true;
     if (target.is_main) return refused(Refusal::kMainTasklet);
     if (target.has_turn()) return refused(Refusal::kAncestorNested);
-    if (cannot_switch(*manager)) return check_can_switch(*manager);
+    if (!manager->can_switch()) return manager->check_can_switch();
 
     const bool was_queued = target.queued();
     caller.paused = true;
-    if (!was_queued) queue(*manager, target, {});
-    bool ok = run_queue(*manager, &target);
+    if (!was_queued) manager->queue(target, {});
+    bool ok = manager->run_queue(&target);
     if (ok && was_queued) {
-        ok = suspend(*manager, Ending::kLeave);
+        ok = manager->suspend(Ending::kLeave);
         if (!caller.is_main && ok) return true;
     }
     caller.paused = false;

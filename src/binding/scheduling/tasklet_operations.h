@@ -13,8 +13,4 @@ bool remove(TaskletBody& tasklet);
 bool run(TaskletBody& tasklet);
 bool switch_to_tasklet(TaskletBody& tasklet);
 
-// Appends a tasklet of this thread that is in no list, with `membership` as the queue's reference (a
-// new one if that is empty). The paused flag stays as it is.
-void queue(ManagerBody& manager, TaskletBody& tasklet, PyRef membership);
-
 }  // namespace scheduler::binding

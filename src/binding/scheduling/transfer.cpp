@@ -2,14 +2,10 @@
 
 #include <utility>
 
-#include "binding/diagnostics/snapshot.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/callbacks.h"
 #include "binding/scheduling/enter.h"
-#include "binding/scheduling/held_error.h"
-#include "binding/scheduling/switcher.h"
 #include "binding/threads/current_manager.h"
-#include "binding/threads/park.h"
 #include "binding/types/channel_object.h"
 
 // What happens around core::Channel::rendezvous().
@@ -24,55 +20,26 @@ using core::Parcel;
 using core::Rendezvous;
 using core::RendezvousResult;
 
-// Why the current tasklet must not wait. It is asked once: other threads may change the answer.
-enum class Obstacle : unsigned char {
-    kNone,
-    kPending,
-    kBlockTrap,
-    kNoSwitch,
-    kThreadEnding,
-    kDeadlock
-};
-
-inline Obstacle find_obstacle(ManagerBody& manager, const TaskletBody& self) {
-    if (self.pending) return Obstacle::kPending;
-    if (self.block_trap) return Obstacle::kBlockTrap;
-    if (self.is_main && !may_main_wait(manager)) return Obstacle::kDeadlock;
-    if (manager.ending && !manager.unwinding_current()) return Obstacle::kThreadEnding;
-    return cannot_switch(manager) ? Obstacle::kNoSwitch : Obstacle::kNone;
-}
-
-// Nor give way to a partner that it has served, which goes on by itself then.
-bool may_not_give_way(const ManagerBody& manager) {
-    return cannot_switch(manager) || manager.ending;
-}
-
 // kFailed: an error is set. kClosing: none is, and kChannelClosing is the one to raise.
 enum class Transfer : unsigned char { kDone, kFailed, kQueued, kClosing };
 
 // The current tasklet would have to wait, and cannot.
-Transfer refuse_to_wait(ManagerBody& manager, const Rendezvous& match, Obstacle obstacle,
-                        bool closing) {
-    if (obstacle == Obstacle::kPending) {
-        check_nothing_pending(manager);
-    } else if (obstacle == Obstacle::kBlockTrap) {
-        refuse(Refusal::kBlockTrap);
-    } else if (closing || match.result == RendezvousResult::kClosing) {
-        return Transfer::kClosing;
-    } else if (obstacle == Obstacle::kDeadlock) {
-        refuse_deadlock(manager);
-    } else if (obstacle == Obstacle::kThreadEnding) {
-        refuse(Refusal::kThreadEnding);
-    } else {
-        check_can_switch(manager);
-    }
+Transfer refuse_to_wait(ManagerBody& manager, Obstacle obstacle, bool closing) {
+    const bool comes_first = obstacle == Obstacle::kPending || obstacle == Obstacle::kBlockTrap;
+    if (closing && !comes_first) return Transfer::kClosing;
+    manager.check_obstacle(obstacle);
     return Transfer::kFailed;
+}
+
+// May the current tasklet give way to a partner that it has served? Else that goes on by itself.
+bool may_give_way(const ManagerBody& manager) {
+    return manager.open_tls_slot != nullptr || (manager.can_switch() && !manager.ending);
 }
 
 // The caller gave control away and fails with the error that is set. What it wanted to send, or has
 // received, is dropped.
 void give_up_transfer(ManagerBody& manager, ChannelObject& channel) {
-    drop_parcel(manager, manager.current_body());
+    manager.drop_parcel(manager.current_body());
     manager.defer_decref(&channel.ob_base);
     ErrorStash stash;  // not while it is in the wait queue: on 3.11 this may start a collection
     manager.run_deferred();
@@ -84,7 +51,7 @@ void give_up_transfer(ManagerBody& manager, ChannelObject& channel) {
 bool succeeds_anyway(ManagerBody& manager, Direction direction, Ending how) {
     const bool is_empty = manager.current_body().parcel.empty();
     const bool is_complete = how != Ending::kBlock || is_empty == (direction == Direction::kSend);
-    return is_complete && hold_error(manager);
+    return is_complete && manager.held_error.hold();
 }
 
 // Gives control away: in the wait queue until the transfer is done, or because the partner, which has
@@ -96,7 +63,7 @@ SCHED_ALWAYS_INLINE bool block_or_yield(ManagerBody& manager, ChannelObject& cha
                                         Ending how) {
     Py_INCREF(&channel.ob_base);
     if (how != Ending::kBlock) self.parcel = std::exchange(parcel, Parcel());
-    if (!suspend(manager, how) && !succeeds_anyway(manager, direction, how)) {
+    if (!manager.suspend(how) && !succeeds_anyway(manager, direction, how)) {
         give_up_transfer(manager, channel);
         return false;
     }
@@ -146,14 +113,37 @@ bool is_refused_to_give_way(ManagerBody& manager, const core::Channel& channel,
         is_alone = is_alone && partner.manager != &manager;
         return false;
     });
-    return !is_alone && !check_can_switch(manager);
+    return !is_alone && !manager.check_can_switch();
 }
 
-// Meets the partner, or waits for one. Carefully: something may forbid to give way.
-template <bool Carefully>
-SCHED_ALWAYS_INLINE Transfer rendezvous(ManagerBody* manager, ChannelObject& channel,
-                                        Direction direction, Parcel& parcel,
-                                        const ItemQueue& queue) {
+// What comes before a transfer when it cannot begin at once. nullptr with an error set, and `parcel`
+// dropped.
+[[gnu::noinline]] ManagerBody* enter_transfer(ChannelObject& channel, Direction direction,
+                                              Parcel& parcel) {
+    ModuleState& state = *channel.state;
+    ManagerBody* manager = enter_carefully(state);
+    if (manager != nullptr && state.channel_callback) {
+        call_channel_callback(state, &channel.ob_base, manager->current_body().object,
+                              direction == Direction::kSend,
+                              channel.channel.would_block(direction));
+        manager = enter_carefully(state);
+    }
+    if (manager != nullptr && !is_refused_to_give_way(*manager, channel.channel, direction)) {
+        return manager;
+    }
+    Py_XDECREF(static_cast<PyObject*>(parcel.take_payload()));
+    return nullptr;
+}
+
+// One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
+SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
+                                      const ItemQueue& queue) {
+    ChannelObject& channel = channel_of(object);
+    ManagerBody* manager = last_manager_if_right(*channel.state);
+    if (manager == nullptr || manager->has_mail() || channel.state->channel_callback) {
+        manager = enter_transfer(channel, direction, parcel);
+        if (manager == nullptr) return Transfer::kFailed;
+    }
     TaskletBody& self = manager->current_body();
     Obstacle obstacle = Obstacle::kNone;
     Rendezvous match{};
@@ -165,7 +155,7 @@ SCHED_ALWAYS_INLINE Transfer rendezvous(ManagerBody* manager, ChannelObject& cha
             if (queued != Transfer::kDone) return queued;
         }
         match = channel.channel.rendezvous_or_ask(direction, self, parcel, [&] {
-            obstacle = find_obstacle(*manager, self);
+            obstacle = manager->find_obstacle(Wait::kTransfer);
             return queue.item == nullptr && obstacle == Obstacle::kNone;
         });
         if (queue.item != nullptr && match.result == RendezvousResult::kWouldBlock) {
@@ -178,7 +168,7 @@ SCHED_ALWAYS_INLINE Transfer rendezvous(ManagerBody* manager, ChannelObject& cha
         case RendezvousResult::kMatchedRemote: {
             const bool yields = channel.channel.caller_yields(direction);
             if (match.partner != nullptr) manager->make_runnable(*match.partner, yields);
-            if (!yields || (Carefully && may_not_give_way(*manager))) return Transfer::kDone;
+            if (!yields || !may_give_way(*manager)) return Transfer::kDone;
             how = Ending::kRequeue;
             break;
         }
@@ -190,41 +180,12 @@ SCHED_ALWAYS_INLINE Transfer rendezvous(ManagerBody* manager, ChannelObject& cha
             ErrorStash stash;
             manager->run_deferred();
             if (queue.item != nullptr) return queued;
-            return refuse_to_wait(*manager, match, obstacle, channel.channel.closing());
+            return refuse_to_wait(
+                *manager, obstacle,
+                match.result == RendezvousResult::kClosing || channel.channel.closing());
     }
     return block_or_yield(*manager, channel, self, direction, parcel, how) ? Transfer::kDone
                                                                            : Transfer::kFailed;
-}
-
-// transfer() with everything that may come before it.
-[[gnu::noinline]] Transfer transfer_carefully(PyObject* object, Direction direction, Parcel& parcel,
-                                              const ItemQueue& queue) {
-    ChannelObject& channel = channel_of(object);
-    ModuleState& state = *channel.state;
-    ManagerBody* manager = enter_carefully(state);
-    if (manager != nullptr && state.channel_callback) {
-        call_channel_callback(state, object, manager->current_body().object,
-                              direction == Direction::kSend,
-                              channel.channel.would_block(direction));
-        manager = enter_carefully(state);
-    }
-    if (manager == nullptr || is_refused_to_give_way(*manager, channel.channel, direction)) {
-        Py_XDECREF(static_cast<PyObject*>(parcel.take_payload()));
-        return Transfer::kFailed;
-    }
-    return rendezvous<true>(manager, channel, direction, parcel, queue);
-}
-
-// One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
-SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
-                                      const ItemQueue& queue) {
-    ChannelObject& channel = channel_of(object);
-    ModuleState& state = *channel.state;
-    ManagerBody* const manager = last_manager_if_right(state);
-    if (manager == nullptr || manager->has_mail() || state.channel_callback) {
-        return transfer_carefully(object, direction, parcel, queue);
-    }
-    return rendezvous<false>(manager, channel, direction, parcel, queue);
 }
 
 // What has been received: a new reference, or nullptr with the sent exception raised.
@@ -249,12 +210,9 @@ PyObject* fail(PyObject* channel, Transfer result, AtClose at_close) {
 
 }  // namespace
 
-void drop_parcel(ManagerBody& manager, TaskletBody& tasklet) {
-    manager.defer_decref(static_cast<PyObject*>(tasklet.parcel.take_payload()));
-}
-
-PyObject* exchange(PyObject* channel, Direction direction, Parcel::Kind kind, PyObject* payload,
-                   AtClose at_close) {
+PyObject* exchange(PyObject* channel, Parcel::Kind kind, PyObject* payload, AtClose at_close) {
+    const Direction direction =
+        kind == Parcel::Kind::kEmpty ? Direction::kReceive : Direction::kSend;
     Parcel parcel(kind, payload);
     const Transfer result = transfer(channel, direction, parcel, ItemQueue());
     if (result != Transfer::kDone) return fail(channel, result, at_close);

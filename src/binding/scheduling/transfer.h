@@ -15,23 +15,22 @@ enum class AtClose : bool { kRaise, kStop };
 
 // Sends `payload` (stolen), or with kEmpty and nullptr receives: a new reference to what was received,
 // or to None. One function for both, see suspend().
-PyObject* exchange(PyObject* channel, core::Direction direction, core::Parcel::Kind kind,
-                   PyObject* payload, AtClose at_close = AtClose::kRaise);
+PyObject* exchange(PyObject* channel, core::Parcel::Kind kind, PyObject* payload,
+                   AtClose at_close = AtClose::kRaise);
 // `value` is borrowed.
 inline PyObject* send_value(PyObject* channel, PyObject* value) {
-    return exchange(channel, core::Direction::kSend, core::Parcel::Kind::kValue, Py_NewRef(value));
+    return exchange(channel, core::Parcel::Kind::kValue, Py_NewRef(value));
 }
 // `error` (an exception instance, stolen) is raised in the receiver.
 inline PyObject* send_error(PyObject* channel, PyObject* error) {
-    return exchange(channel, core::Direction::kSend, core::Parcel::Kind::kError, error);
+    return exchange(channel, core::Parcel::Kind::kError, error);
 }
 inline PyObject* receive(PyObject* channel) {
-    return exchange(channel, core::Direction::kReceive, core::Parcel::Kind::kEmpty, nullptr);
+    return exchange(channel, core::Parcel::Kind::kEmpty, nullptr);
 }
 // For an iteration.
 inline PyObject* receive_next(PyObject* channel) {
-    return exchange(channel, core::Direction::kReceive, core::Parcel::Kind::kEmpty, nullptr,
-                    AtClose::kStop);
+    return exchange(channel, core::Parcel::Kind::kEmpty, nullptr, AtClose::kStop);
 }
 
 // ---- for QueueChannel: a deque of items (ok, data) beside the wait queue; `data` is the value, or with
@@ -43,9 +42,5 @@ inline PyObject* receive_next(PyObject* channel) {
 bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item);
 // None if something is in `deque`; else receives, and returns the value in a tuple.
 PyObject* receive_unless(PyObject* channel, PyObject* deque, AtClose at_close);
-
-// What a tasklet has sent or been given, and will not deliver or take any more, is dropped later
-// (defer_decref()).
-void drop_parcel(ManagerBody& manager, TaskletBody& tasklet);
 
 }  // namespace scheduler::binding

@@ -43,7 +43,7 @@ void attach(ManagerBody& manager, PyThreadState* thread) {
 enum class Waited : unsigned char { kWorkCame, kTimeout, kError };
 
 Waited park(ManagerBody& manager, std::int64_t deadline) {
-    const bool looks_for_signals = runs_signal_handlers(manager);
+    const bool looks_for_signals = manager.runs_signal_handlers();
     for (bool is_long = false;;) {
         SignalPipe pipe;
         const bool has_pipe = is_long && looks_for_signals && pipe.open(manager.state);
@@ -92,8 +92,8 @@ bool give_up(ManagerBody& manager, std::int64_t timeout) {
 
 }  // namespace
 
-bool runs_signal_handlers(const ManagerBody& manager) {
-    return manager.state.of_main_interpreter && ::syscall(SYS_gettid) == ::getpid();
+bool ManagerBody::runs_signal_handlers() const {
+    return state.of_main_interpreter && ::syscall(SYS_gettid) == ::getpid();
 }
 
 bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds) {
@@ -123,41 +123,40 @@ std::int64_t deadline_after(std::int64_t nanoseconds) {
     return nanoseconds < kNever - now ? now + nanoseconds : kNever;
 }
 
-bool may_main_wait(const ManagerBody& manager) {
-    if (!manager.queue_empty() || manager.has_timers()) return true;
-    return manager.state.deadlock_timeout != 0 && has_other_threads();
+bool ManagerBody::may_main_wait() const {
+    if (!queue_empty() || has_timers()) return true;
+    return state.deadlock_timeout != 0 && has_other_threads();
 }
 
-bool park_main(ManagerBody& manager) {
-    NoSwitchScope in_line(manager);
-    const bool has_timers = manager.has_timers();
-    const std::int64_t timeout = has_other_threads() ? manager.state.deadlock_timeout.load() : 0;
+bool ManagerBody::park_main() {
+    NoSwitchScope in_line(*this);
+    const bool is_timed = has_timers();
+    const std::int64_t timeout = has_other_threads() ? state.deadlock_timeout.load() : 0;
     Waited waited = Waited::kTimeout;
-    if (has_timers) {
-        waited = park(manager, manager.next_deadline());
+    if (is_timed) {
+        waited = park(*this, next_deadline());
     } else if (timeout != 0) {
-        waited = park(manager, deadline_after(timeout));
+        waited = park(*this, deadline_after(timeout));
     }
-    manager.interrupted = waited == Waited::kError;
-    if (waited == Waited::kTimeout && !has_timers) return !give_up(manager, timeout);
+    interrupted = waited == Waited::kError;
+    if (waited == Waited::kTimeout && !is_timed) return !give_up(*this, timeout);
     return waited != Waited::kError;
 }
 
-bool park_for_work(ManagerBody& manager, std::int64_t deadline) {
-    const std::int64_t until = std::min(deadline, manager.next_deadline());
-    if (until != kNever || manager.state.deadlock_timeout == kNever) {
-        return park(manager, until) != Waited::kError;
+bool ManagerBody::park_for_work(std::int64_t deadline) {
+    const std::int64_t until = std::min(deadline, next_deadline());
+    if (until != kNever || state.deadlock_timeout == kNever) {
+        return park(*this, until) != Waited::kError;
     }
     while (has_other_threads()) {
-        const Waited waited = park(manager, deadline_after(kLookForOthers));
+        const Waited waited = park(*this, deadline_after(kLookForOthers));
         if (waited != Waited::kTimeout) return waited == Waited::kWorkCame;
     }
-    refuse_deadlock(manager);
+    refuse_deadlock(*this);
     return false;
 }
 
-void yield_gil(ManagerBody& manager) {
-    ModuleState& state = manager.state;
+void ManagerBody::yield_gil() {
     PyThreadState* const thread = PyEval_SaveThread();
     ++state.yielding_gil;
     const std::uint32_t attached = state.attached;
@@ -167,7 +166,7 @@ void yield_gil(ManagerBody& manager) {
         sched_yield();
     }
     --state.yielding_gil;
-    attach(manager, thread);
+    attach(*this, thread);
 }
 
 }  // namespace scheduler::binding

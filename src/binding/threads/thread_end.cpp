@@ -4,8 +4,8 @@
 #include "binding/scheduling/held_error.h"
 #include "binding/scheduling/join.h"
 #include "binding/threads/current_manager.h"
-#include "binding/threads/mail.h"
 #include "binding/threads/manager_list.h"
+#include "binding/threads/park.h"
 #include "binding/types/manager_type.h"
 #include "core/channel.h"
 
@@ -21,7 +21,7 @@ constinit thread_local ThreadKey ended_thread;
 // started any more, so code that makes new ones meanwhile does not keep this going.
 void end_tasklets(ManagerBody& manager) {
     for (;;) {
-        read_mail(manager);
+        manager.read_mail();
         core::Tasklet* queued = manager.first_runnable();
         for (; queued != nullptr && manager.has_room(); queued = manager.first_runnable()) {
             manager.take_out(*queued);
@@ -34,13 +34,13 @@ void end_tasklets(ManagerBody& manager) {
             if (!manager.has_live_tasklets()) return;
             // Other threads are about to destroy the last ones: those that have started come back by
             // mail, new ones leave the live list.
-            wait_for_others(
-                manager, [&manager] { return manager.has_mail() || !manager.has_live_tasklets(); });
+            manager.wait_for_others(
+                [&manager] { return manager.has_mail() || !manager.has_live_tasklets(); });
             continue;
         }
         PyRef keep = PyRef::steal(object_of(*tasklet));
         body_of(*tasklet).ended = true;
-        end_present_activation(manager, body_of(*tasklet));
+        manager.end_present_activation(body_of(*tasklet));
         manager.run_deferred();
     }
 }
@@ -60,13 +60,13 @@ void detach_main(ManagerBody& manager) {
 void end_manager(ManagerBody& manager) {
     manager.ending = true;
     manager.update_tls_slot();
-    report_held(manager);
+    manager.held_error.report();
     end_tasklets(manager);
     manager.finish();
-    read_mail(manager);
+    manager.read_mail();
     end_tasklets(manager);
     detach_main(manager);
-    release_joiners(manager, manager.main_body());
+    manager.release_joiners(manager.main_body());
     manager.object = nullptr;
     manager.free_stacks();
     unlist_manager(manager);
@@ -91,11 +91,11 @@ void abandon_manager(ManagerBody& manager) {
         body.state.die();
         body.driving = 0;
         manager.leave_live_list(body);
-        release_joiners(manager, body, false);
+        manager.release_joiners(body, false);
     }
     abandon_wait(manager.main_body());
     detach_main(manager);
-    release_joiners(manager, manager.main_body(), false);
+    manager.release_joiners(manager.main_body(), false);
     if (manager.attaching) --manager.state.attaching;
     manager.main_body().driving = 0;
     manager.main_body().suspended = nullptr;  // it lay on the stack of the thread that is gone
@@ -121,19 +121,19 @@ bool is_thread_ending(PyThreadState* thread) {
     return is_being_cleared(thread) || ended_thread == key_of(thread);
 }
 
-void end_with_guard(ManagerBody& manager) {
-    const bool is_own_thread = manager.thread_state == this_thread_state();
+void ManagerBody::end_with_guard() {
+    const bool is_own_thread = thread_state == this_thread_state();
     // A tasklet of it that is current though the thread is back at its end lies on the stack of one of
     // another module object, which called it and was suspended with it. It ends when that one does.
-    while (is_own_thread && !manager.current_is_main()) {
+    while (is_own_thread && !current_is_main()) {
         ManagerBody* const other = idle_manager_of_this_thread();
         if (other == nullptr) break;
         end_on_own_thread(*other);
     }
-    if (is_own_thread && manager.current_is_main()) {
-        end_on_own_thread(manager);
+    if (is_own_thread && current_is_main()) {
+        end_on_own_thread(*this);
     } else {
-        abandon_manager(manager);
+        abandon_manager(*this);
     }
 }
 

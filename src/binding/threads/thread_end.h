@@ -9,8 +9,4 @@ namespace scheduler::binding {
 // would end.
 bool is_thread_ending(PyThreadState* thread);
 
-// The guard of a manager is dropped: with its thread, which unwinds every live tasklet and may run
-// Python, or elsewhere, when that thread is gone.
-void end_with_guard(ManagerBody& manager);
-
 }  // namespace scheduler::binding

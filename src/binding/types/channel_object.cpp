@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "binding/python/errors.h"
-#include "binding/scheduling/switcher.h"
 
 namespace scheduler::binding {
 
@@ -58,7 +57,7 @@ bool clear_channel(PyObject* object) {
     const bool ours = std::any_of(victims.begin(), victims.end(), [manager](const PyRef& victim) {
         return body_of(victim.get()).manager == manager;
     });
-    if (ours && !check_can_switch(*manager)) return false;
+    if (ours && !manager->check_can_switch()) return false;
     for (const PyRef& victim : victims) {
         TaskletBody& tasklet = body_of(victim.get());
         // Those killed before have run, and may have served this one.

@@ -15,7 +15,7 @@ void guard_dealloc(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
     if (guard->body != nullptr) {
         ErrorStash stash;
-        end_with_guard(*guard->body);
+        guard->body->end_with_guard();
     }
     Py_XDECREF(guard->manager_object);
     PyObject_Free(self);

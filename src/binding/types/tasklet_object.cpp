@@ -14,7 +14,6 @@
 #include "binding/python/errors.h"
 #include "binding/scheduling/join.h"
 #include "binding/scheduling/manager_body.h"
-#include "binding/scheduling/switcher.h"
 #include "binding/scheduling/tasklet_operations.h"
 #include "binding/threads/park.h"
 #include "binding/types/tasklet_docs.h"
@@ -105,7 +104,7 @@ void tasklet_finalize(PyObject* self) {
     } else if (manager.switching) {
         manager.unwind_later(Py_NewRef(self), in_cycle);
     } else {
-        end_present_activation(manager, body);
+        manager.end_present_activation(body);
         manager.run_deferred();
     }
 }
