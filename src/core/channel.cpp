@@ -26,20 +26,6 @@ bool Channel::cancel_remote_wait(Tasklet& tasklet) {
     return true;
 }
 
-ScheduleManager& Channel::post_locked(Tasklet& tasklet, std::uint32_t bits) {
-    ScheduleManager& manager = *tasklet.manager;
-    // As soon as it is posted the tasklet may end, and its thread.
-    manager.add_reference();
-    tasklet.state.leave_queue_to_other_thread();
-    manager.post_silently(tasklet, bits);
-    return manager;
-}
-
-void Channel::wake(ScheduleManager& manager) {
-    manager.wake();
-    manager.drop_reference();
-}
-
 int Channel::balance() const {
     LockGuard guard(lock_);
     return balance_locked();

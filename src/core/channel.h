@@ -102,8 +102,18 @@ class Channel {
 
   private:
     // Posts a tasklet that has left the wait queue to its own thread; wake() that afterwards.
-    static ScheduleManager& post_locked(Tasklet& tasklet, std::uint32_t bits);
-    static void wake(ScheduleManager& manager);
+    [[gnu::noinline]] static ScheduleManager& post_locked(Tasklet& tasklet, std::uint32_t bits) {
+        ScheduleManager& manager = *tasklet.manager;
+        // As soon as it is posted the tasklet may end, and its thread.
+        manager.add_reference();
+        tasklet.state.leave_queue_to_other_thread();
+        manager.post_silently(tasklet, bits);
+        return manager;
+    }
+    [[gnu::noinline]] static void wake(ScheduleManager& manager) {
+        manager.wake();
+        manager.drop_reference();
+    }
     bool unlink_locked(Tasklet& tasklet) SCHED_REQUIRES(lock_) {
         if (tasklet.channel.load(std::memory_order_relaxed) != this) return false;
         waiting_.remove(tasklet);

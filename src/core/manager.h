@@ -283,6 +283,22 @@ class ScheduleManager {
     std::unique_ptr<StackSupply> stacks_;
 };
 
+inline bool ScheduleManager::post_silently(Tasklet& tasklet, std::uint32_t bits) {
+    if (finished()) return false;
+    std::uint32_t cleared = 0;
+    if ((bits & mail::kInsert) != 0) cleared = mail::kRemove;
+    if ((bits & mail::kRemove) != 0) cleared = mail::kInsert;
+    std::uint32_t old = tasklet.get_mail();
+    while (!tasklet.mail.compare_exchange_weak(old, (old & ~cleared) | bits | mail::kPosted,
+                                               std::memory_order_acq_rel)) {
+    }
+    if ((old & mail::kPosted) != 0) return true;
+    host_.retain(tasklet);
+    if (inbox_.push(tasklet)) return true;
+    host_.unretain(tasklet);
+    return false;
+}
+
 }  // namespace scheduler::core
 
 #include "turns.h"

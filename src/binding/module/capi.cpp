@@ -211,26 +211,29 @@ PyChannelObject* channel_new(PyTypeObject* type) {
     });
 }
 
-// What exchange() returns for a sender.
-bool done(PyObject* none) { return static_cast<bool>(PyRef::steal(none)); }
+int send(PyObject* channel, core::Parcel::Kind kind, PyObject* stolen) {
+    return zero_or_error(static_cast<bool>(PyRef::steal(exchange(channel, kind, stolen))));
+}
 
 int channel_send(PyChannelObject* channel, PyObject* value) {
     return with_channel(channel, -1, [value](PyObject* object) {
-        if (value != nullptr) return zero_or_error(done(send_value(object, value)));
+        if (value != nullptr) return send(object, core::Parcel::Kind::kValue, Py_NewRef(value));
         PyErr_SetString(PyExc_TypeError, "the value to send must not be NULL");
         return -1;
     });
 }
 
 PyObject* channel_receive(PyChannelObject* channel) {
-    return with_channel(channel, static_cast<PyObject*>(nullptr), receive);
+    return with_channel(channel, static_cast<PyObject*>(nullptr), [](PyObject* object) {
+        return exchange(object, core::Parcel::Kind::kEmpty, nullptr);
+    });
 }
 
 int send_made(PyChannelObject* channel, PyObject* exc, PyObject* val, PyObject* tb,
               ReadyInstance ready) {
     return with_channel(channel, -1, [&](PyObject* object) {
         PyObject* error = make_exception(exc, val, tb, PyExc_RuntimeError, ready);
-        return error != nullptr ? zero_or_error(done(send_error(object, error))) : -1;
+        return error != nullptr ? send(object, core::Parcel::Kind::kError, error) : -1;
     });
 }
 

@@ -13,31 +13,17 @@ namespace scheduler::binding {
 // A closed channel, where nobody waits: kStop fails without an error, which ends an iteration.
 enum class AtClose : bool { kRaise, kStop };
 
-// Sends `payload` (stolen), or with kEmpty and nullptr receives: a new reference to what was received,
-// or to None. One function for both, see suspend().
+// Sends `payload` (stolen): kValue, or kError for an exception instance that is raised in the receiver.
+// With kEmpty and nullptr receives: a new reference to what was received, or to None. One function for
+// both, see ManagerBody::suspend().
 PyObject* exchange(PyObject* channel, core::Parcel::Kind kind, PyObject* payload,
                    AtClose at_close = AtClose::kRaise);
-// `value` is borrowed.
-inline PyObject* send_value(PyObject* channel, PyObject* value) {
-    return exchange(channel, core::Parcel::Kind::kValue, Py_NewRef(value));
-}
-// `error` (an exception instance, stolen) is raised in the receiver.
-inline PyObject* send_error(PyObject* channel, PyObject* error) {
-    return exchange(channel, core::Parcel::Kind::kError, error);
-}
-inline PyObject* receive(PyObject* channel) {
-    return exchange(channel, core::Parcel::Kind::kEmpty, nullptr);
-}
-// For an iteration.
-inline PyObject* receive_next(PyObject* channel) {
-    return exchange(channel, core::Parcel::Kind::kEmpty, nullptr, AtClose::kStop);
-}
 
 // ---- for QueueChannel: a deque of items (ok, data) beside the wait queue; `data` is the value, or with
 // `ok` false (type, exception, traceback). No other code comes between the look at one of the two
 // and the step that depends on it.
 
-// Sends like send_value() or send_error() if a receiver waits, else appends `item` to `deque`. False
+// Sends like exchange() if a receiver waits, else appends `item` to `deque`. False
 // with an error set, ValueError for a closing channel.
 bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item);
 // None if something is in `deque`; else receives, and returns the value in a tuple.

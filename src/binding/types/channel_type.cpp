@@ -17,6 +17,8 @@ namespace scheduler::binding {
 
 namespace {
 
+using Kind = core::Parcel::Kind;
+
 void register_channel(ModuleState& state, ChannelObject& channel) {
     ++state.channels;
     core::LockGuard guard(state.registry_lock);
@@ -72,11 +74,13 @@ PyObject* channel_repr(PyObject* self) { return describe(channel_of(self)).relea
 // ---- methods -----------------------------------------------------------------------------------
 
 PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-    return check_count("send", count, 1, 1) ? send_value(self, args[0]) : nullptr;
+    if (!check_call<ChannelObject>(self, "send", count, 1)) return nullptr;
+    return exchange(self, Kind::kValue, Py_NewRef(args[0]));
 }
 
 PyObject* channel_receive(PyObject* self, PyObject* const*, Py_ssize_t count) {
-    return check_count("receive", count, 0, 0) ? receive(self) : nullptr;
+    if (!check_call<ChannelObject>(self, "receive", count, 0)) return nullptr;
+    return exchange(self, Kind::kEmpty, nullptr);
 }
 
 PyObject* channel_send_exception(PyObject* self, PyObject* const* args, Py_ssize_t count) {
@@ -100,7 +104,7 @@ PyObject* channel_send_exception(PyObject* self, PyObject* const* args, Py_ssize
     PyObject* error =
         make_exception(count > 0 ? args[0] : nullptr, value.get(), nullptr, PyExc_RuntimeError);
     value.reset();  // the collector could not see that it is held here
-    return error != nullptr ? send_error(self, error) : nullptr;
+    return error != nullptr ? exchange(self, Kind::kError, error) : nullptr;
 }
 
 PyObject* channel_send_throw(PyObject* self, PyObject* args, PyObject* kwargs) {
@@ -111,7 +115,7 @@ PyObject* channel_send_throw(PyObject* self, PyObject* args, PyObject* kwargs) {
         return nullptr;
     }
     PyObject* error = make_exception(exc, val, tb, PyExc_TypeError, ReadyInstance::kOfExactClass);
-    return error != nullptr ? send_error(self, error) : nullptr;
+    return error != nullptr ? exchange(self, Kind::kError, error) : nullptr;
 }
 
 PyObject* channel_send_or_queue(PyObject* self, PyObject* const* args, Py_ssize_t count) {
@@ -150,7 +154,7 @@ PyObject* channel_iter(PyObject* self) {
 PyObject* channel_next(PyObject* self) {
     if (!check_initialised<ChannelObject>(self)) return nullptr;
     if (channel_of(self).channel.closed()) return nullptr;
-    return guard_memory([self] { return receive_next(self); });
+    return guard_memory([self] { return exchange(self, Kind::kEmpty, nullptr, AtClose::kStop); });
 }
 
 // ---- attributes --------------------------------------------------------------------------------
@@ -189,13 +193,11 @@ int set_preference(PyObject* self, PyObject* value, void*) {
 }
 
 template <auto Function>
-constexpr auto fastest = fastest_method<ChannelObject, Function>;
-template <auto Function>
 constexpr auto fast = fast_method<ChannelObject, Function>;
 
 PyMethodDef channel_methods[] = {
-    {"send", as_method(fastest<channel_send>), METH_FASTCALL, docs::send},
-    {"receive", as_method(fastest<channel_receive>), METH_FASTCALL, docs::receive},
+    {"send", as_method(channel_send), METH_FASTCALL, docs::send},
+    {"receive", as_method(channel_receive), METH_FASTCALL, docs::receive},
     {"send_exception", as_method(fast<channel_send_exception>), METH_FASTCALL,
      docs::send_exception},
     {"send_throw", as_method(keyword_method<ChannelObject, channel_send_throw>),
