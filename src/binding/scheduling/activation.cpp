@@ -1,3 +1,5 @@
+// The life of one activation on its own stack: calling the target, and what becomes of its result.
+
 #include "binding/scheduling/manager_body.h"
 
 #include "binding/interp/interpreter.h"

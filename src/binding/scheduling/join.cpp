@@ -1,14 +1,11 @@
 #include "binding/scheduling/join.h"
 #include "binding/scheduling/enter.h"
-#include "binding/scheduling/transfer.h"
 
 #include <memory>
 #include <utility>
 
 #include "binding/python/errors.h"
-#include "binding/scheduling/tasklet_operations.h"
 #include "binding/threads/park.h"
-#include "binding/types/channel_object.h"
 #include "core/channel.h"
 
 namespace scheduler::binding {

@@ -2,8 +2,6 @@
 
 #include "binding/scheduling/enter.h"
 #include "binding/scheduling/target.h"
-#include "binding/scheduling/tasklet_operations.h"
-#include "binding/scheduling/transfer.h"
 #include "binding/types/channel_object.h"
 
 namespace scheduler::binding {

@@ -1,11 +1,8 @@
 #include "binding/scheduling/manager_body.h"
-#include "binding/scheduling/bind.h"
-#include "binding/scheduling/transfer.h"
 
 #include <cxxabi.h>
 
 #include "binding/diagnostics/overflow_report.h"
-#include "binding/scheduling/tasklet_operations.h"
 #include "binding/threads/current_manager.h"
 
 namespace scheduler::binding {

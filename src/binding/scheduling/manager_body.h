@@ -34,12 +34,12 @@ enum class Obstacle : unsigned char {
     kNoSwitch,
 };
 
-// Of the list of managers, under its lock.
-using ManagerNode = core::ListNode<struct IsListed>;
-
 // What a wait is for. A transfer respects the tasklet's block trap, and is refused to a main tasklet that
 // nobody could serve; who joins finds that out while it waits, for its time-out may come first.
 enum class Wait : unsigned char { kTransfer, kJoin };
+
+// Of the list of managers, under its lock.
+using ManagerNode = core::ListNode<struct IsListed>;
 
 // The methods stand in groups, each headed by the file that defines it. All are for the owner thread,
 // with the GIL. Those that return bool, unless they answer a question: false with an error set.

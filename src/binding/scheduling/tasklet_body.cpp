@@ -1,10 +1,8 @@
 #include "binding/scheduling/tasklet_body.h"
-#include "binding/scheduling/transfer.h"
 
 #include <memory>
 
 #include "binding/python/errors.h"
-#include "binding/scheduling/join.h"
 #include "binding/scheduling/manager_body.h"
 #include "core/channel.h"
 

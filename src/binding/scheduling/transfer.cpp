@@ -31,7 +31,8 @@ Transfer refuse_to_wait(ManagerBody& manager, Obstacle obstacle, bool closing) {
     return Transfer::kFailed;
 }
 
-// May the current tasklet give way to a partner that it has served? Else that goes on by itself.
+// May the current tasklet give way to a partner that it has served? Else that goes on by itself. An open
+// slot says that nothing forbids it.
 bool may_give_way(const ManagerBody& manager) {
     return manager.open_tls_slot != nullptr || (manager.can_switch() && !manager.ending);
 }

@@ -1,3 +1,5 @@
+// What other threads ask of the tasklets of this one.
+
 #include "binding/scheduling/manager_body.h"
 #include "binding/threads/park.h"
 

@@ -1,8 +1,5 @@
 #include "binding/threads/thread_end.h"
-#include "binding/scheduling/bind.h"
 
-#include "binding/scheduling/held_error.h"
-#include "binding/scheduling/join.h"
 #include "binding/threads/current_manager.h"
 #include "binding/threads/manager_list.h"
 #include "binding/threads/park.h"

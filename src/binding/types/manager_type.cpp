@@ -4,7 +4,6 @@
 
 #include "binding/python/method_helpers.h"
 #include "binding/threads/current_manager.h"
-#include "binding/threads/thread_end.h"
 
 namespace scheduler::binding {
 
