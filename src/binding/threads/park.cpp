@@ -123,9 +123,12 @@ std::int64_t deadline_after(std::int64_t nanoseconds) {
     return nanoseconds < kNever - now ? now + nanoseconds : kNever;
 }
 
+// Without the GIL a thread may post its last mail, and end, between any two looks: that nobody is left is
+// looked at first, and then whether there is mail.
+
 bool ManagerBody::may_main_wait() const {
     if (!queue_empty() || has_timers()) return true;
-    return state.deadlock_timeout != 0 && has_other_threads();
+    return (state.deadlock_timeout != 0 && has_other_threads()) || has_mail();
 }
 
 bool ManagerBody::park_main() {
@@ -139,7 +142,7 @@ bool ManagerBody::park_main() {
         waited = park(*this, deadline_after(timeout));
     }
     interrupted = waited == Waited::kError;
-    if (waited == Waited::kTimeout && !is_timed) return !give_up(*this, timeout);
+    if (waited == Waited::kTimeout && !is_timed && !has_mail()) return !give_up(*this, timeout);
     return waited != Waited::kError;
 }
 
@@ -152,6 +155,7 @@ bool ManagerBody::park_for_work(std::int64_t deadline) {
         const Waited waited = park(*this, deadline_after(kLookForOthers));
         if (waited != Waited::kTimeout) return waited == Waited::kWorkCame;
     }
+    if (has_mail()) return true;
     refuse_deadlock(*this);
     return false;
 }
