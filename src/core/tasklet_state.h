@@ -83,11 +83,11 @@ class StateOfTasklet {
     static constexpr bool kChecks = true;
 #endif
 
-    template <TaskletState... kFrom>
+    template <TaskletState... From>
     void change(TaskletState to, std::memory_order order = std::memory_order_release) {
         if constexpr (kChecks) {
             const TaskletState from = get();
-            SCHED_CHECK(((from == kFrom) || ...), "no way from the state that a tasklet is in");
+            SCHED_CHECK(((from == From) || ...), "no way from the state that a tasklet is in");
         }
         state_.store(to, order);
     }

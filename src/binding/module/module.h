@@ -42,6 +42,7 @@ struct ModuleState {
     std::int64_t interpreter;  // its id
 
     std::atomic<bool> at_exit;  // the atexit functions of the interpreter have begun
+    bool closes_signal_pipes = false;  // in children, see signal_pipe.cpp
 
     // Empty or nullptr: none.
     SharedRef schedule_callback;
@@ -64,20 +65,19 @@ struct ModuleState {
 
     Instrumentation instrumentation;
 
-    // Counters. What is from here on, each tasklet and channel that is made changes: it stays out of the
-    // cache lines above, which each switch of each thread reads.
-    alignas(core::kCacheLine) Counter managers;
-    Counter channels;
-    Counter tasklets_ever;
-    Counter tasklets;
+    Counter managers;
     // Of the last time-limited run.
     std::atomic<int> last_run_completed;
     std::atomic<int> last_run_switched;
 
-    bool closes_signal_pipes = false;  // in children, see signal_pipe.cpp
+    // What is from here on, each tasklet and channel that is made changes: it stays out of the cache lines
+    // above, which each switch of each thread reads.
+    alignas(core::kCacheLine) Counter channels;
+    Counter tasklets_ever;
+    Counter tasklets;
     // Every channel object, for unblock_all_channels().
-    core::Lock registry_lock;
     core::IntrusiveList<ChannelObject, InRegistry> registry SCHED_GUARDED_BY(registry_lock);
+    core::Lock registry_lock;
 
     // The module object and everything that refers to this state.
     Counter users{1};
