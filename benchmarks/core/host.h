@@ -20,8 +20,7 @@ struct BenchTasklet : Tasklet {
 
 class BenchThread {
   public:
-    explicit BenchThread(std::size_t stack_bytes = kMinStackBytes)
-        : manager_(new ScheduleManager(kHost, main_, stack_bytes)) {}
+    BenchThread() : manager_(new ScheduleManager(kHost, main_, kMinStackBytes)) {}
     // All its tasklets have ended.
     ~BenchThread() {
         SCHED_CHECK(!manager().has_live_tasklets(), "a benchmark has left a tasklet behind");
@@ -39,7 +38,7 @@ class BenchThread {
         tasklet.manager = manager_;
         tasklet.body = body;
         tasklet.argument = argument;
-        tasklet.set_state(TaskletState::kNew);
+        tasklet.state.become_new();
         manager().join_live_list(tasklet);
         manager().insert(tasklet);
     }
@@ -89,9 +88,9 @@ class BenchThread {
         if (turn.kind != Turn::Kind::kGive) return *manager().loop()->driver;
         Tasklet& next = *turn.tasklet;
         if (next.stack == nullptr && !adopting) {
-            next.stack = manager().stacks().acquire();
+            next.stack = manager().stacks().acquire(kMinStackBytes);
             SCHED_CHECK(next.stack != nullptr, "no memory for a stack");
-            next.context.prepare(*next.stack, run_stack, &next);
+            next.context.prepare<run_stack>(*next.stack, &next);
         }
         manager().begin_turn(next);
         return next;
@@ -121,7 +120,7 @@ class BenchThread {
     // Recycles the stack of a tasklet that has ended; whoever has control next does it.
     void run_deferred() {
         if (Tasklet* tasklet = std::exchange(stack_to_release_, nullptr)) {
-            tasklet->context.release_stack_later();
+            tasklet->context.retire();
             manager().stacks().release(std::exchange(tasklet->stack, nullptr));
         }
     }

@@ -24,10 +24,10 @@ void jump(benchmark::State& state) {
     StackPool pool;
     Stack* stack = pool.acquire();
     Pair pair;
-    pair.there.prepare(*stack, jump_back, &pair);
+    pair.there.prepare<jump_back>(*stack, &pair);
     for (auto _ : state) Context::switch_to(pair.here, pair.there);
     state.SetItemsProcessed(2 * state.iterations());
-    pair.there.release_stack_later();
+    pair.there.retire();
     pool.release(stack);
 }
 BENCHMARK(jump);
