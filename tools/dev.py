@@ -98,7 +98,7 @@ def test(options: argparse.Namespace) -> None:
 
 def debug(options: argparse.Namespace) -> None:
     # All of them take a debug interpreter three times as long: PYTEST_ARGS=tests/python.
-    os.environ.setdefault("PYTEST_ARGS", shlex.join(map(str, suites.MAIN_PART)))
+    os.environ.setdefault("PYTEST_ARGS", shlex.join(map(str, suites.test_files(suites.MAIN_PART))))
     results, built = only_python(interpreters.DEBUG_BUILDS)
     suites.run_python(results, built, suites.required_versions(), full_on=())
     results.report()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from common import BUILD, ROOT, Failure, run, say
 from environments import ModuleEnvironment, requirements
+from suites import test_files
 
 # In the fresh environment: both modules, the header, the version of the metadata.
 CHECK = """
@@ -46,10 +47,7 @@ build_meta.build_sdist(sys.argv[2])
 """
 
 # The part of tests/python that a wheel has to pass: what is in it, and programs that use all of it.
-SMOKE = (
-    "project/test_architecture", "project/test_example_programs",
-    "module/test_module", "module/test_info", "examples/test_examples",
-)  # fmt: skip
+SMOKE = ("architecture", "module", "info", "examples", "example_programs")
 
 
 def check(environment: ModuleEnvironment) -> None:
@@ -80,7 +78,7 @@ def make_wheel(environment: ModuleEnvironment, tool_dir: Path) -> None:
             run(python, "-I", "-c", code)
         run(python, "-I", "-m", "scheduler", "--info")
         _install_requirements(python, "test")
-        tests = [ROOT / "tests" / "python" / f"{name}.py" for name in SMOKE]
+        tests = test_files(SMOKE)
         run(python, "-I", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
     say(f"\n{wheel.relative_to(ROOT)} works")
 

@@ -21,12 +21,6 @@ from interpreters import Interpreter, listed
 
 PYTHON_TESTS = ROOT / "tests" / "python"
 
-
-def _test_files(*names: str) -> list[Path]:
-    """The file of each name, in whichever folder it is."""
-    return [next(PYTHON_TESTS.rglob(f"test_{name}.py")) for name in names]
-
-
 # What is tried with CPython's JIT: tasklets that are switched while traces are made and run.
 # Not `monitoring`: with the JIT CPython 3.15 itself loses events, see docs/guides/debugging.md.
 WITH_JIT = (
@@ -37,7 +31,7 @@ WITH_JIT = (
 # Where random programs are played, unless other interpreters are asked for.
 FUZZED = ("3.12", "3.13t", "3.15")
 # The part of the suites that meets most of the module's C++, for interpreters that take long.
-MAIN_PART = _test_files(
+MAIN_PART = (
     "attributes", "callbacks", "channels", "channel_closing", "collecting", "cxx_exceptions",
     "exceptions", "frames", "join", "kill", "leaks", "lifecycle", "monitoring", "python_state",
     "queue_channel", "references", "run_loops", "stack_size", "switching_anywhere", "thread_end",
@@ -199,7 +193,7 @@ def run_python(
 
 def run_with_jit(results: Results, environments: list[ModuleEnvironment]) -> None:
     """The tests of WITH_JIT while CPython's experimental JIT is on."""
-    files = _test_files(*WITH_JIT)
+    files = test_files(WITH_JIT)
     env = {"PYTHON_JIT": "1", "STORM_SECONDS": "10"}
     for environment in environments:
         suite = f"{environment.interpreter.version} jit"
@@ -241,7 +235,8 @@ def run_sanitized(results: Results, environments: list[ModuleEnvironment]) -> No
         # Some take ten times as long; one limits the address space, of which ASan needs all.
         unfit = PYTHON_TESTS / "memory/test_stack_size.py::test_no_memory_for_a_stack_is_a_memory_error"
         selection = (*WITHOUT_HEAVY, "--timeout=600", f"--deselect={unfit.relative_to(ROOT)}")
-        pytest = partial(_run_pytest, environment, suite, MAIN_PART, selection, env)
+        files = test_files(MAIN_PART)
+        pytest = partial(_run_pytest, environment, suite, files, selection, env)
         results.run(suite, "pytest", pytest)
         fuzz = partial(_run_fuzz, environment, SANITIZED_FUZZ_SECONDS, env)
         results.run(f"{suite} fuzz", "fuzz", fuzz)
@@ -288,6 +283,12 @@ def _parts(version: str, alone: bool) -> list[tuple[str, list[Path]]]:
         return [(suite, [])]
     files = sorted(PYTHON_TESTS.rglob("test_*.py"))
     return [(f"{suite} {part + 1}/2", files[part::2]) for part in range(2)]
+
+
+def test_files(names: Sequence[str]) -> list[Path]:
+    """The file of each name, in whichever folder of tests/python it is."""
+    found = {path.stem: path for path in PYTHON_TESTS.rglob("test_*.py")}
+    return [found[f"test_{name}"] for name in names]
 
 
 def _test_env(
