@@ -26,6 +26,10 @@ class Interrupted(Exception):
     """Raised by a handler."""
 
 
+def _let_pass(number: int, frame: FrameType | None) -> None:
+    """A handler that does nothing."""
+
+
 class Alarms:
     """Signals at random times in a `with` block. `raised` counts what its handlers raised."""
 
@@ -43,7 +47,9 @@ class Alarms:
     def __exit__(self, *_: object) -> None:
         self._raising = False
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(SIGNAL, signal.SIG_IGN)  # the other thread may still raise some
+        # Not SIG_IGN: the other thread may still raise some, and CPython tells of a signal that came
+        # before its handler was taken away.
+        signal.signal(SIGNAL, _let_pass)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self._raising or frame is None:
