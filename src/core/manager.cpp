@@ -1,6 +1,5 @@
 #include "manager.h"
 
-#include <ctime>
 #include <utility>
 
 #include "channel.h"
@@ -85,39 +84,41 @@ bool ScheduleManager::has_live_tasklets() const {
 
 // ---- timers ------------------------------------------------------------------------------------
 
-void ScheduleManager::set_timer(Tasklet& tasklet, std::int64_t deadline) {
+void ScheduleManager::begin_wait(Wait& wait, std::int64_t deadline) {
+    wait.tasklet.wait = &wait;
     if (deadline == kNever) return;
-    timers_.emplace(deadline, &tasklet);
-    note_next_deadline();
-    tasklet.deadline = deadline;
+    if (timers_.empty()) turns_to_look_ = 1;
+    timers_.insert(wait, deadline);
 }
 
-void ScheduleManager::cancel_timer(Tasklet& tasklet) {
-    timers_.erase({tasklet.deadline, &tasklet});
-    note_next_deadline();
-    tasklet.deadline = kNever;
+void ScheduleManager::end_wait(Wait& wait) {
+    wait.tasklet.wait = nullptr;
+    if (!wait.is_set()) return;
+    timers_.remove(wait);
+    if (timers_.empty()) turns_to_look_ = kNoLook;
 }
 
-// Of the clock that the kernel sets at each tick: to read it costs a quarter of what now() does.
-bool ScheduleManager::is_far(std::int64_t deadline) {
-    constexpr std::int64_t kTicks = kSecond / 50;  // two of the longest ones
-    timespec coarse{};
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse);
-    return deadline - kTicks > coarse.tv_sec * kSecond + coarse.tv_nsec;
+bool ScheduleManager::look_at_clock() {
+    const std::int64_t time = now();
+    const bool is_due = next_deadline() <= time;
+    const bool turns_are_long = time - std::exchange(last_look_, time) > kLongTurns;
+    turns_to_look_ = is_due || turns_are_long ? 1 : kTurnsPerLook;
+    return is_due;
 }
 
 void ScheduleManager::fire_timers() {
-    if (is_far(next_deadline_)) return;
     const std::int64_t time = now();
     while (next_deadline() <= time) {
-        Tasklet& tasklet = *timers_.begin()->second;
-        cancel_timer(tasklet);
+        auto& wait = static_cast<Wait&>(*timers_.first());
+        timers_.remove(wait);
+        Tasklet& tasklet = wait.tasklet;
         Channel* const channel = tasklet.channel.load();
         // Out of the wait queue already: it has been served in time.
         if (channel == nullptr || !channel->cancel_wait(tasklet)) continue;
-        tasklet.timed_out = true;
+        wait.timed_out = true;
         make_runnable(tasklet, false);
     }
+    turns_to_look_ = timers_.empty() ? kNoLook : kTurnsPerLook;
 }
 
 // ---- queue -------------------------------------------------------------------------------------

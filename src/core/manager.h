@@ -18,7 +18,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "atomic.h"
@@ -28,6 +27,8 @@
 #include "run_loop.h"
 #include "stack_supply.h"
 #include "tasklet.h"
+#include "timers.h"
+#include "wait.h"
 
 namespace scheduler::core {
 
@@ -145,15 +146,18 @@ class ScheduleManager {
     // ---- waiting; see parking.h
     Parking& parking() { return parking_; }
 
-    // ---- timers: until when a tasklet of this thread stays in the wait queue of a channel
-    // A tasklet has one timer at most, and none for kNever. std::bad_alloc: none was set.
-    void set_timer(Tasklet& tasklet, std::int64_t deadline);
-    void cancel_timer(Tasklet& tasklet);
-    bool has_timers() const { return next_deadline_ != kNever; }
+    // ---- timers: until when a tasklet of this thread waits
+    // The wait begins; `deadline` may be kNever.
+    void begin_wait(Wait& wait, std::int64_t deadline);
+    // It is over.
+    void end_wait(Wait& wait);
+    bool has_timers() const { return !timers_.empty(); }
     // kNever without one.
-    std::int64_t next_deadline() const { return next_deadline_; }
-    // For each switch while there are any: costs little until one is about to be due. Those whose time
-    // is up leave their wait queues and are queued, with `timed_out` set.
+    std::int64_t next_deadline() const { return timers_.next_deadline(); }
+    // For each turn that begins: is a timer due? It looks at the clock every kTurnsPerLook turns, or at
+    // each turn if they take long: so late is a timer noticed at most, in turns.
+    SCHED_ALWAYS_INLINE bool is_timer_due() { return --turns_to_look_ == 0 && look_at_clock(); }
+    // Those whose time is up leave their wait queues and are queued, with Wait::timed_out set.
     void fire_timers();
 
     // ---- mail from other threads
@@ -238,11 +242,7 @@ class ScheduleManager {
     bool ends_loop(const Tasklet& tasklet) const {
         return &tasklet == loop_->last || loop_->unwinding != nullptr || driver_is_served();
     }
-    // Not due before the next ticks of the clock.
-    static bool is_far(std::int64_t deadline);
-    void note_next_deadline() {
-        next_deadline_ = timers_.empty() ? kNever : timers_.begin()->first;
-    }
+    bool look_at_clock();
     void mark(QueueNode* anchor, Tasklet* last, std::uint32_t change);
     void append(Tasklet& tasklet) { link_behind(*runnables_.head()->prev, tasklet); }
     void link_behind(QueueNode& place, Tasklet& tasklet) {
@@ -254,6 +254,9 @@ class ScheduleManager {
         tasklet.in_runnables = false;
     }
 
+    static constexpr std::uint64_t kTurnsPerLook = 32;
+    static constexpr std::int64_t kLongTurns = 100'000;  // that many, in nanoseconds
+    static constexpr std::uint64_t kNoLook = ~std::uint64_t{0};  // for as long as there is no timer
     // Fewer than these stay in the first caches from turn to turn.
     static constexpr std::size_t kCachedTasklets = 16;
 
@@ -274,8 +277,9 @@ class ScheduleManager {
     Tasklet* current_;
     RunLoop* loop_ = nullptr;
     Tasklet* unread_ = nullptr;  // taken from the inbox, oldest first
-    std::set<std::pair<std::int64_t, Tasklet*>> timers_;  // by deadline
-    std::int64_t next_deadline_ = kNever;  // of the first one
+    TimerHeap timers_;
+    std::uint64_t turns_to_look_ = kNoLook;
+    std::int64_t last_look_ = 0;
     int trap_level_ = 0;
     RunLimit limit_;
     std::uint64_t completed_ = 0;

@@ -23,6 +23,7 @@ namespace scheduler::core {
 class Channel;
 class ScheduleManager;
 struct Tasklet;
+struct Wait;
 
 // What other threads ask of a tasklet, as bits of Tasklet::mail. A tasklet with any bit set is in
 // its manager's inbox exactly once and owns a reference given by the one who posted it first.
@@ -68,7 +69,6 @@ struct Tasklet : QueueNode, LiveNode {
     // In the runnables queue. The links do not tell: they may be those of a channel's wait queue, which
     // other threads change.
     RelaxedAtomic<bool> in_runnables = false;
-    bool timed_out = false;  // its timer has taken it out of the wait queue
     RelaxedAtomic<std::uint32_t> driving = 0;  // run loops that it is the driver of
     // Run loops that name it as anchor or as last. Read by the thread that destroys the tasklet.
     Atomic<std::uint32_t> loop_marks{0};
@@ -88,7 +88,7 @@ struct Tasklet : QueueNode, LiveNode {
 
     // Owner thread.
     Stack* stack = nullptr;
-    std::int64_t deadline = kNever;  // of its timer
+    Wait* wait = nullptr;  // that it is in, if there is more to that than a channel
 
     // Any thread.
     Atomic<std::uint32_t> mail{0};

@@ -71,12 +71,12 @@ int join(TaskletBody& tasklet, std::int64_t timeout) {
     Channel& queue = join_queue_of(tasklet);
     // It may have died before it could see the wait queue.
     if (tasklet.state.get(std::memory_order_seq_cst) == core::TaskletState::kDead) return 1;
-    self.timed_out = false;
-    if (timeout != kNever) manager->set_timer(self, deadline_after(timeout));
+    core::Wait wait(self);
+    manager->begin_wait(wait, timeout == kNever ? kNever : deadline_after(timeout));
     const bool waited = wait_in(*manager, queue);
-    if (self.deadline != kNever) manager->cancel_timer(self);
+    manager->end_wait(wait);
     if (!waited) return -1;
-    return std::exchange(self.timed_out, false) ? 0 : 1;
+    return wait.timed_out ? 0 : 1;
 }
 
 void ManagerBody::release_joiners(TaskletBody& tasklet, bool serve_own) {

@@ -147,7 +147,7 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
 [[gnu::noinline]] TaskletBody& choose_next_carefully(ManagerBody& manager, ReusableStack vacated) {
     for (;;) {
         if (manager.has_mail()) manager.read_mail();
-        if (manager.has_timers()) manager.fire_timers();
+        if (manager.is_timer_due()) manager.fire_timers();
         TaskletBody& driver = body_of(*manager.loop()->driver);
         const Turn turn = manager.next_turn();
         if (turn.kind != Turn::Kind::kGive) {
@@ -177,7 +177,7 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
 // the driver itself when the loop is over. A new tasklet gets a stack, unless it can have the one that is
 // `vacated`: then its first turn begins at the time when that became free.
 SCHED_ALWAYS_INLINE TaskletBody& choose_next(ManagerBody& manager, ReusableStack vacated) {
-    if (!manager.has_mail() && !manager.has_timers() && !manager.state.watches_switches()) {
+    if (!manager.has_mail() && !manager.is_timer_due() && !manager.state.watches_switches()) {
         const Turn turn = manager.next_turn();
         if (turn.kind == Turn::Kind::kGive) {
             TaskletBody& next = body_of(*turn.tasklet);
@@ -349,8 +349,8 @@ bool suspend_main(ManagerBody& manager, Ending how) {
 
 // Does nothing come between the end of one turn and the next one? The mail has been read just now, by
 // enter().
-SCHED_ALWAYS_INLINE bool is_quiet(const ManagerBody& manager) {
-    return !manager.switching && !manager.has_timers() && !manager.state.watches_switches();
+SCHED_ALWAYS_INLINE bool is_quiet(ManagerBody& manager) {
+    return !manager.switching && !manager.is_timer_due() && !manager.state.watches_switches();
 }
 
 }  // namespace

@@ -180,7 +180,7 @@ void tasklet_dealloc(PyObject* self) {
 // it must be sure that tasklet_finalize() is called before anything is cleared, and that nobody else
 // wakes it.
 bool is_kept_by_wait_queue_only(const TaskletBody& waiting) {
-    return waiting.suspended != nullptr && !waiting.is_main && waiting.deadline == core::kNever &&
+    return waiting.suspended != nullptr && !waiting.is_main && (waiting.wait == nullptr || !waiting.wait->is_set()) &&
            Py_TYPE(waiting.object)->tp_finalize == tasklet_finalize &&
            PyObject_GC_IsFinalized(waiting.object) == 0;
 }

@@ -17,6 +17,7 @@ using scheduler::core::Parcel;
 using scheduler::core::Rendezvous;
 using scheduler::core::RendezvousResult;
 using scheduler::core::Tasklet;
+using scheduler::core::Wait;
 using scheduler::core::explore::expect;
 using scheduler::core::explore::expect_passed;
 using scheduler::core::explore::explore;
@@ -226,7 +227,7 @@ class TakingOut : public Pair {
 
     TakingOut(By by, bool killed) : killed_(killed) {
         receiver_.adopt_waiting(tasklet_, channel_, Direction::kReceive);
-        if (by == By::kTimer) receiver_.manager().set_timer(tasklet_, kSomeTime);
+        if (by == By::kTimer) receiver_.manager().begin_wait(wait_, kSomeTime);
         add_thread([this, by] {
             by == By::kTimer ? receiver_.manager().fire_timers() : cancel_wait();
             end_tasklet();
@@ -243,7 +244,7 @@ class TakingOut : public Pair {
     void check_end() override {
         Pair::check_end();
         expect(tasklet_.references == 1, "references do not add up");
-        expect(!tasklet_.timed_out || sent_ == Outcome::kRefused, "timed out, and served");
+        expect(!wait_.timed_out || sent_ == Outcome::kRefused, "timed out, and served");
     }
 
   private:
@@ -263,6 +264,7 @@ class TakingOut : public Pair {
 
     const bool killed_;
     ModelTasklet tasklet_;
+    Wait wait_{tasklet_};
 };
 
 TEST(ChannelModel, TimerTakesOutWhoIsServed) {
