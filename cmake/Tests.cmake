@@ -55,6 +55,7 @@ function(scheduler_add_core_model_tests)
         src/core/guard_index.cpp
         src/core/jump.S
         src/core/manager.cpp
+        src/core/select.cpp
         src/core/stack_pool.cpp
         src/core/stack_supply.cpp
         src/core/timers.cpp

@@ -5,7 +5,7 @@ namespace scheduler::core {
 bool Channel::cancel_wait(Tasklet& tasklet) {
     {
         LockGuard guard(lock_);
-        if (unlink_locked(tasklet)) {
+        if (unlink_if_here_locked(tasklet)) {
             tasklet.state.leave_queue();
             return true;
         }
@@ -19,11 +19,68 @@ bool Channel::cancel_remote_wait(Tasklet& tasklet) {
     {
         LockGuard guard(lock_);
         // Under the lock: whoever takes the error cannot take the tasklet out of the wait queue as well.
-        if (tasklet.posted.empty() || !unlink_locked(tasklet)) return false;
+        if (tasklet.posted.empty() || !unlink_if_here_locked(tasklet)) return false;
         manager = &post_locked(tasklet, mail::kError | mail::kWake);
     }
     wake(*manager);
     return true;
+}
+
+Waiter* Channel::claim_first_locked(WaitQueue& queue) {
+    Waiter* waiter = queue.front();
+    while (waiter != nullptr && waiter->is_case) {
+        if (static_cast<SelectCase&>(*waiter).wait->claim()) break;
+        unlink_locked(*waiter, queue);
+        waiter = queue.front();
+    }
+    return waiter;
+}
+
+void Channel::serve_case_locked(SelectCase& waiter, Direction direction, Tasklet& self,
+                                Parcel& parcel, Served& served) {
+    Wait& wait = *waiter.wait;
+    Tasklet& partner = wait.tasklet;
+    unlink_locked(waiter, queue_of(waiter.direction));
+    wait.served = &waiter;
+    if (direction == Direction::kSend) {
+        partner.parcel = std::move(parcel);
+    } else {
+        parcel = std::move(waiter.parcel);
+    }
+    served.partner = &partner;
+    served.select = &wait;
+    if (partner.manager == self.manager) {
+        partner.state.leave_queue();
+    } else {
+        partner.state.leave_queue_to_other_thread();
+        served.remote = partner.manager;
+        served.remote->add_reference();
+        served.mail = caller_yields(direction) ? mail::kWakeFirst : mail::kWake;
+    }
+}
+
+Rendezvous Channel::finish(const Served& served) {
+    if (served.select != nullptr) {
+        // Until it is posted, or queued by the caller, the tasklet stays where it is, and its record too.
+        for (SelectCase* other : served.select->cases) other->channel.leave(*other);
+    }
+    if (served.remote == nullptr) return {RendezvousResult::kMatched, served.partner};
+    if (served.mail != 0) served.remote->post_silently(*served.partner, served.mail);
+    wake(*served.remote);
+    return {RendezvousResult::kMatchedRemote, nullptr};
+}
+
+void Channel::leave(SelectCase& waiter) {
+    LockGuard guard(lock_);
+    if (waiter.linked()) unlink_locked(waiter, queue_of(waiter.direction));
+}
+
+bool Channel::serve_first_locked(Direction direction, Tasklet& self, Parcel& parcel,
+                                 Served& served) {
+    Waiter* const waiter =
+        claim_first_locked(direction == Direction::kSend ? receivers_ : senders_);
+    if (waiter != nullptr) serve_locked(*waiter, direction, self, parcel, served);
+    return waiter != nullptr;
 }
 
 int Channel::balance() const {

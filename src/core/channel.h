@@ -15,10 +15,9 @@
 #include "lock.h"
 #include "manager.h"
 #include "tasklet.h"
+#include "wait.h"
 
 namespace scheduler::core {
-
-enum class Direction : std::int8_t { kReceive = -1, kSend = 1 };
 
 // What came of a send or receive.
 enum class RendezvousResult : std::uint8_t {
@@ -32,6 +31,18 @@ enum class RendezvousResult : std::uint8_t {
 struct Rendezvous {
     RendezvousResult result;
     Tasklet* partner;  // kMatched only
+};
+
+// A partner that has just been served, with what is left to do once the lock is released.
+struct Served {
+    Tasklet* partner = nullptr;
+    // Of another thread: it is posted there, now or by finish(), with the reference to its manager that
+    // this is.
+    ScheduleManager* remote = nullptr;
+    Wait* select = nullptr;  // it was one of several cases, and the others are to leave
+    std::uint32_t mail = 0;  // for finish() to post
+
+    bool is_complete() const { return remote == nullptr && select == nullptr; }
 };
 
 class Channel {
@@ -74,7 +85,7 @@ class Channel {
 
     void* owner() const { return owner_; }
 
-    // +n: n senders wait; -n: n receivers.
+    // +n: n senders wait; -n: n receivers. A tasklet that waits here for both counts as neither.
     int balance() const SCHED_EXCLUDES(lock_);
     // Would `direction` have to wait right now?
     bool would_block(Direction direction) const {
@@ -85,7 +96,10 @@ class Channel {
     template <typename Visit>
     void visit_waiting(Visit visit) const SCHED_EXCLUDES(lock_) {
         LockGuard guard(lock_);
-        for (Tasklet* t = waiting_.front(); t != nullptr && visit(*t); t = waiting_.after(t)) {
+        for (const WaitQueue* queue : {&senders_, &receivers_}) {
+            for (Waiter* w = queue->front(); w != nullptr; w = queue->after(w)) {
+                if (!visit(tasklet_of(*w))) return;
+            }
         }
     }
 
@@ -100,8 +114,33 @@ class Channel {
     bool closing() const SCHED_EXCLUDES(lock_);
     bool closed() const SCHED_EXCLUDES(lock_);
 
+    // ---- for select(), see select.h
+    void lock() SCHED_ACQUIRE(lock_) { lock_.lock(); }
+    void unlock() SCHED_RELEASE(lock_) { lock_.unlock(); }
+    // Serves whoever waits for one who does `direction`, if anybody does.
+    bool serve_first_locked(Direction direction, Tasklet& self, Parcel& parcel, Served& served)
+        SCHED_REQUIRES(lock_);
+    void enqueue_locked(Waiter& waiter, Direction direction) SCHED_REQUIRES(lock_) {
+        queue_of(direction).push_back(waiter);
+    }
+    bool closing_locked() const SCHED_REQUIRES(lock_) { return closing_; }
+    // A case leaves, if it has not left already.
+    void leave(SelectCase& waiter) SCHED_EXCLUDES(lock_);
+    // Afterwards, without any lock.
+    static Rendezvous finish(const Served& served);
+
   private:
-    // Posts a tasklet that has left the wait queue to its own thread; wake() that afterwards.
+    // Moves the parcel. `waiter` is first in its wait queue, and leaves it; the wait of a case has been
+    // claimed.
+    void serve_locked(Waiter& waiter, Direction direction, Tasklet& self, Parcel& parcel,
+                      Served& served) SCHED_REQUIRES(lock_);
+    void serve_case_locked(SelectCase& waiter, Direction direction, Tasklet& self, Parcel& parcel,
+                           Served& served) SCHED_REQUIRES(lock_);
+    // The first in `queue` is a case. Those whose wait somebody else has claimed are taken out. The first
+    // that can be served: a tasklet, or a case whose wait the caller has claimed; nullptr: there is none.
+    Waiter* claim_first_locked(WaitQueue& queue) SCHED_REQUIRES(lock_);
+    // Posts a tasklet that has left the wait queue to its own thread, with a reference to its manager for
+    // wake() afterwards.
     [[gnu::noinline]] static ScheduleManager& post_locked(Tasklet& tasklet, std::uint32_t bits) {
         ScheduleManager& manager = *tasklet.manager;
         // As soon as it is posted the tasklet may end, and its thread.
@@ -114,25 +153,40 @@ class Channel {
         manager.wake();
         manager.drop_reference();
     }
-    bool unlink_locked(Tasklet& tasklet) SCHED_REQUIRES(lock_) {
-        if (tasklet.channel.load(std::memory_order_relaxed) != this) return false;
-        waiting_.remove(tasklet);
-        tasklet.channel.store(nullptr, std::memory_order_relaxed);
+    static Tasklet& tasklet_of(Waiter& waiter) {
+        return waiter.is_case ? static_cast<SelectCase&>(waiter).wait->tasklet
+                              : static_cast<Tasklet&>(waiter);
+    }
+
+    WaitQueue& queue_of(Direction direction) SCHED_REQUIRES(lock_) {
+        return direction == Direction::kSend ? senders_ : receivers_;
+    }
+    void unlink_locked(Waiter& waiter, WaitQueue& queue) SCHED_REQUIRES(lock_) {
+        queue.remove(waiter);
         update_closed_locked();
+    }
+    void unlink_locked(Tasklet& tasklet, WaitQueue& queue) SCHED_REQUIRES(lock_) {
+        tasklet.channel.store(nullptr, std::memory_order_relaxed);
+        unlink_locked(static_cast<Waiter&>(tasklet), queue);
+    }
+    // False: it does not wait here.
+    bool unlink_if_here_locked(Tasklet& tasklet) SCHED_REQUIRES(lock_) {
+        if (tasklet.channel.load(std::memory_order_relaxed) != this) return false;
+        unlink_locked(tasklet, tasklet.sends ? senders_ : receivers_);
         return true;
     }
     void update_closed_locked() SCHED_REQUIRES(lock_) {
-        if (closing_ && waiting_.empty()) closed_ = true;
+        if (closing_ && senders_.empty() && receivers_.empty()) closed_ = true;
     }
     int balance_locked() const SCHED_REQUIRES(lock_) {
-        const int waiting = static_cast<int>(waiting_.size());
-        return senders_ ? waiting : -waiting;
+        return static_cast<int>(senders_.size()) - static_cast<int>(receivers_.size());
     }
 
     void* const owner_;
     mutable Lock lock_;
-    TaskletQueue waiting_ SCHED_GUARDED_BY(lock_);
-    bool senders_ SCHED_GUARDED_BY(lock_) = false;  // those who wait are senders
+    // At most one of them has entries, but for the cases of tasklets that wait here for both.
+    WaitQueue senders_ SCHED_GUARDED_BY(lock_);
+    WaitQueue receivers_ SCHED_GUARDED_BY(lock_);
     bool closing_ SCHED_GUARDED_BY(lock_) = false;
     bool closed_ SCHED_GUARDED_BY(lock_) = false;
     std::atomic<int> preference_{kPreferReceiver};
@@ -143,37 +197,53 @@ class Channel {
 template <typename MayWait>
 SCHED_ALWAYS_INLINE Rendezvous Channel::rendezvous_or_ask(Direction direction, Tasklet& self,
                                                           Parcel& parcel, MayWait may_wait) {
-    ScheduleManager* remote = nullptr;
+    Served served;
     {
         LockGuard guard(lock_);
         const bool sending = direction == Direction::kSend;
-        Tasklet* partner = waiting_.front();
-        if (partner == nullptr || senders_ == sending) {
+        WaitQueue& partners = sending ? receivers_ : senders_;
+        Waiter* waiter = partners.front();
+        if (waiter != nullptr && waiter->is_case) [[unlikely]] {
+            waiter = claim_first_locked(partners);
+        }
+        if (waiter == nullptr) {
             if (!may_wait()) return {RendezvousResult::kWouldBlock, nullptr};
             if (closing_) return {RendezvousResult::kClosing, nullptr};
             self.manager->leave_queue_to_wait(self);
             if (&parcel != &self.parcel) self.parcel = std::move(parcel);
             self.channel.store(this, std::memory_order_release);
             self.state.block();
-            senders_ = sending;
-            waiting_.push_back(self);
+            self.sends = sending;
+            (sending ? senders_ : receivers_).push_back(self);
             return {RendezvousResult::kEnqueued, nullptr};
         }
-
-        unlink_locked(*partner);
-        if (sending) {
-            partner->parcel = std::move(parcel);
-        } else {
-            parcel = std::move(partner->parcel);
-        }
-        if (partner->manager == self.manager) {
-            partner->state.leave_queue();
-            return {RendezvousResult::kMatched, partner};
-        }
-        remote = &post_locked(*partner, caller_yields(direction) ? mail::kWakeFirst : mail::kWake);
+        serve_locked(*waiter, direction, self, parcel, served);
+        if (served.is_complete()) return {RendezvousResult::kMatched, served.partner};
     }
-    wake(*remote);  // not under the lock: the thread that wakes would run into it
-    return {RendezvousResult::kMatchedRemote, nullptr};
+    return finish(served);
+}
+
+SCHED_ALWAYS_INLINE void Channel::serve_locked(Waiter& waiter, Direction direction, Tasklet& self,
+                                               Parcel& parcel, Served& served) {
+    if (waiter.is_case) [[unlikely]] {
+        serve_case_locked(static_cast<SelectCase&>(waiter), direction, self, parcel, served);
+        return;
+    }
+    auto& partner = static_cast<Tasklet&>(waiter);
+    served.partner = &partner;
+    if (direction == Direction::kSend) {
+        unlink_locked(partner, receivers_);
+        partner.parcel = std::move(parcel);
+    } else {
+        unlink_locked(partner, senders_);
+        parcel = std::move(partner.parcel);
+    }
+    if (partner.manager == self.manager) {
+        partner.state.leave_queue();
+    } else {
+        served.remote =
+            &post_locked(partner, caller_yields(direction) ? mail::kWakeFirst : mail::kWake);
+    }
 }
 
 }  // namespace scheduler::core

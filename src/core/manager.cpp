@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "channel.h"
+#include "select.h"
 
 namespace scheduler::core {
 
@@ -111,12 +111,10 @@ void ScheduleManager::fire_timers() {
     while (next_deadline() <= time) {
         auto& wait = static_cast<Wait&>(*timers_.first());
         timers_.remove(wait);
-        Tasklet& tasklet = wait.tasklet;
-        Channel* const channel = tasklet.channel.load();
         // Out of the wait queue already: it has been served in time.
-        if (channel == nullptr || !channel->cancel_wait(tasklet)) continue;
+        if (!cancel_wait(wait.tasklet)) continue;
         wait.timed_out = true;
-        make_runnable(tasklet, false);
+        make_runnable(wait.tasklet, false);
     }
     turns_to_look_ = timers_.empty() ? kNoLook : kTurnsPerLook;
 }

@@ -17,13 +17,11 @@
 #include "posted_error.h"
 #include "stack_pool.h"
 #include "tasklet_state.h"
+#include "waiter.h"
 
 namespace scheduler::core {
 
-class Channel;
 class ScheduleManager;
-struct Tasklet;
-struct Wait;
 
 // What other threads ask of a tasklet, as bits of Tasklet::mail. A tasklet with any bit set is in
 // its manager's inbox exactly once and owns a reference given by the one who posted it first.
@@ -40,18 +38,15 @@ inline constexpr std::uint32_t kWakes = kWake | kWakeFirst;
 inline constexpr std::uint32_t kQueues = kInsert | kWakes | kError;
 }  // namespace mail
 
-// A tasklet is in at most one queue at a time: the runnables queue of its manager, or the wait queue of
-// a channel.
-using QueueNode = ListNode<struct InQueue>;
 using TaskletQueue = IntrusiveList<Tasklet, InQueue>;
 // The manager's live list; under its lock.
 using LiveNode = ListNode<struct IsLive>;
 using LiveList = IntrusiveList<Tasklet, IsLive>;
 
-struct Tasklet : QueueNode, LiveNode {
+struct Tasklet : Waiter, LiveNode {
     using QueueNode::linked, QueueNode::prev, QueueNode::next;
 
-    explicit Tasklet(ScheduleManager* owner = nullptr) : manager(owner) {}
+    explicit Tasklet(ScheduleManager* owner = nullptr) : Waiter(false), manager(owner) {}
     Tasklet(const Tasklet&) = delete;
     Tasklet& operator=(const Tasklet&) = delete;
 
@@ -69,6 +64,7 @@ struct Tasklet : QueueNode, LiveNode {
     // In the runnables queue. The links do not tell: they may be those of a channel's wait queue, which
     // other threads change.
     RelaxedAtomic<bool> in_runnables = false;
+    bool sends = false;  // in a wait queue: of senders. Under the channel's lock
     RelaxedAtomic<std::uint32_t> driving = 0;  // run loops that it is the driver of
     // Run loops that name it as anchor or as last. Read by the thread that destroys the tasklet.
     Atomic<std::uint32_t> loop_marks{0};

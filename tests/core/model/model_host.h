@@ -6,9 +6,11 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <vector>
 
 #include "core/channel.h"
 #include "core/manager.h"
+#include "core/select.h"
 #include "explorer.h"
 
 namespace scheduler::core::explore {
@@ -129,6 +131,32 @@ class ModelThread {
         expect(open(parcel) == (outcome == Outcome::kServed), "a parcel is lost");
         return outcome;
     }
+    // One of `cases`, which is returned, or nullptr: by then none has been done. Parcels of those that
+    // send are empty afterwards; the value of one that receives has arrived.
+    SelectCase* select(std::vector<SelectCase*> cases, std::int64_t deadline = kNever,
+                       bool may_wait = true) {
+        std::vector<Channel*> locks(cases.size());
+        Wait wait(main_);
+        manager().begin_wait(wait, kNever);
+        Selection selection = core::select(wait, cases, 0, locks, [may_wait] { return may_wait; });
+        Parcel* received = selection.done != nullptr ? &selection.done->parcel : nullptr;
+        if (selection.result == RendezvousResult::kEnqueued) {
+            wait_for_select(deadline);
+            selection.done = wait.served;
+            received = &main_.parcel;
+        }
+        manager().end_wait(wait);
+        for (const SelectCase* one : cases) expect(!one->linked(), "a case is left behind");
+        SelectCase* const done = selection.done;
+        const bool receives = done != nullptr && done->direction == Direction::kReceive;
+        expect((received != nullptr && open(*received)) == receives, "a parcel is lost");
+        for (SelectCase* one : cases) {
+            if (one->direction == Direction::kReceive) continue;
+            const bool is_back = one->parcel.take_payload() != nullptr;
+            expect(is_back == (one != done), "the parcel is not where it should be");
+        }
+        return done;
+    }
     // Takes what was received out of its parcel. False: nothing was.
     static bool open(Parcel& parcel) {
         auto* const value = static_cast<Value*>(parcel.take_payload());
@@ -194,6 +222,19 @@ class ModelThread {
         read_mail();
         expect(main_.get_state() == TaskletState::kRunning,
                "no mail for one who was taken out of the line");
+    }
+    void wait_for_select(std::int64_t deadline) {
+        const auto is_out = [this] {
+            if (main_.pending && core::cancel_wait(main_)) main_.state.go_on();
+            return main_.get_state() == TaskletState::kRunning;
+        };
+        if (park_until(is_out, deadline) == Wakeup::kNotified) return;
+        if (core::cancel_wait(main_)) {
+            main_.state.go_on();
+            return;
+        }
+        // Whoever has claimed the wait is about to post main.
+        while (main_.get_state() != TaskletState::kRunning) park_until(is_out);
     }
     bool cancel_wait(Channel& channel) {
         if (!channel.cancel_wait(main_)) return false;
