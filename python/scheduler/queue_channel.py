@@ -98,10 +98,11 @@ class QueueChannel(channel):
         """Number of queued items if there are any, else the balance of the line."""
         return len(self._items) or super().balance
 
-    def send(self, data: Any) -> None:
+    def send(self, data: Any, timeout: float | None = None) -> None:
         """Hands `data` to the first waiting receiver, or queues it if nobody waits.
 
-        Raises ValueError when the channel is closing and nobody waits.
+        Never waits, so that `timeout` makes no difference. Raises ValueError when the channel is
+        closing and nobody waits.
         """
         self._send_or_queue(self._items, (True, data))
 
@@ -142,19 +143,21 @@ class QueueChannel(channel):
         for item in iterable:
             self.send(item)
 
-    def receive(self) -> Any:
+    def receive(self, timeout: float | None = None) -> Any:
         """Takes the oldest queued item; with nothing queued, waits as `channel.receive` does.
 
-        Returns the value, or raises the exception that was sent.
+        Returns the value, or raises the exception that was sent; TimeoutError if nothing has come
+        within `timeout` seconds.
         """
-        return self._take(iterates=False)
+        return self._take(iterates=False, timeout=timeout)
 
     def __next__(self) -> Any:
         """As receive, but ends the iteration of a closed channel with nothing queued."""
         return self._take(iterates=True)
 
-    def _take(self, iterates: bool) -> Any:
-        while (received := self._receive_unless(self._items, iterates)) is None:
+    def _take(self, iterates: bool, timeout: float | None = None) -> Any:
+        # Whoever is too late for an item, again and again, waits longer than it was asked to.
+        while (received := self._receive_unless(self._items, iterates, timeout)) is None:
             try:
                 ok, data = self._items.popleft()
             except IndexError:  # another thread took it

@@ -69,6 +69,7 @@ Place place_of(const TaskletBody& tasklet) {
     if (channel == nullptr) return {};
     const int balance = channel->balance();
     auto* const owner = static_cast<PyObject*>(channel->owner());
+    if (owner == nullptr) return {};  // it sleeps
     const bool is_there = balance != 0 && tasklet.channel.load() == channel;
     if (!is_there || !try_incref(owner)) return {};
     const bool is_join = &channel_of(owner).channel != channel;

@@ -415,6 +415,44 @@ Example:
     >>> scheduler.run()
     c)doc";
 
+inline constexpr char sleep[] = R"doc(sleep($module, seconds, /)
+--
+
+Let the other tasklets run for a time.
+
+The current tasklet is blocked meanwhile, like one that waits on a channel, and can be
+killed. When the time is up it goes to the end of the runnables queue of its thread.
+run() does not wait for tasklets that sleep; run(threadblock=True) does.
+
+Parameters:
+    seconds: how long, 0 or more. 0 is schedule(); math.inf sleeps until somebody
+        raises an exception in the tasklet.
+
+Returns:
+    None, not before the time is up.
+
+Raises:
+    TypeError, ValueError: seconds is no number, negative or nan.
+    RuntimeError: block_trap is set on the current tasklet, a switch trap is set, or the
+        call comes from a schedule callback.
+    Exception: what somebody throws at the tasklet meanwhile (TaskletExit for kill());
+        on a main tasklet, whatever leaves a tasklet, TaskletExit excepted.
+
+Threads:
+    Any thread; it acts on the current tasklet of the calling thread. That the time is
+    up is noticed at scheduling points of that thread, at the latest after 32 turns
+    (after one, when turns take long), and while its main tasklet waits.
+
+Example:
+    >>> import scheduler
+    >>> def late(seconds):
+    ...     scheduler.sleep(seconds)
+    ...     print(seconds)
+    >>> tasks = [scheduler.tasklet(late)(seconds) for seconds in (0.02, 0.01)]
+    >>> scheduler.run(threadblock=True)
+    0.01
+    0.02)doc";
+
 inline constexpr char schedule[] = R"doc(schedule($module, /)
 --
 

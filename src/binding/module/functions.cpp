@@ -1,6 +1,7 @@
 #include "binding/module/functions.h"
 #include "binding/scheduling/enter.h"
 #include "binding/scheduling/run.h"
+#include "binding/scheduling/sleep.h"
 #include "binding/scheduling/transfer.h"
 
 #include "binding/threads/current_manager.h"
@@ -80,6 +81,16 @@ PyObject* run_function(PyObject* module, PyObject* args, PyObject* kwargs) {
         const bool is_plain = !blocks && timeout == core::kNever;
         return none_if(is_plain ? run_all(state) : run_waiting(state, blocks, timeout));
     });
+}
+PyObject* sleep_function(ModuleState& state, PyObject* seconds) {
+    std::int64_t nanoseconds = 0;
+    if (seconds == Py_None) {
+        PyErr_SetString(PyExc_TypeError,
+                        "sleep() needs a number of seconds, not None; math.inf is for ever");
+        return nullptr;
+    }
+    if (!parse_timeout(seconds, "seconds", &nanoseconds)) return nullptr;
+    return none_if(sleep_for(state, nanoseconds));
 }
 PyObject* schedule_function(ModuleState& state) { return none_if(schedule(state, false)); }
 PyObject* schedule_remove(ModuleState& state) { return none_if(schedule(state, true)); }
@@ -256,6 +267,7 @@ PyMethodDef module_functions[] = {
     {"set_deadlock_timeout", one_parameter<set_deadlock_timeout>, METH_O,
      docs::set_deadlock_timeout},
     {"run_n_tasklets", one_parameter<run_n_tasklets>, METH_O, docs::run_n_tasklets},
+    {"sleep", one_parameter<sleep_function>, METH_O, docs::sleep},
     {"switch_trap", one_parameter<switch_trap>, METH_O, docs::switch_trap},
     {"set_channel_callback", one_parameter<set_callback<&ModuleState::channel_callback>>, METH_O,
      docs::set_channel_callback},

@@ -1,5 +1,6 @@
 #include "binding/python/method_helpers.h"
 
+#include <algorithm>
 #include <climits>
 
 namespace scheduler::binding {
@@ -16,6 +17,52 @@ bool check_count(const char* name, Py_ssize_t given, Py_ssize_t least, Py_ssize_
                      least, most, given);
     }
     return false;
+}
+
+namespace {
+
+// Which of the parameters an argument's keyword names; -1 with TypeError set: none.
+Py_ssize_t index_of(PyObject* keyword, const char* function,
+                    std::span<const char* const> parameters) {
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        const bool has_name = parameters[i][0] != '\0';
+        if (has_name && PyUnicode_CompareWithASCIIString(keyword, parameters[i]) == 0) {
+            return static_cast<Py_ssize_t>(i);
+        }
+    }
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function,
+                 keyword);
+    return -1;
+}
+
+}  // namespace
+
+bool parse_arguments(const char* function, std::span<const char* const> parameters,
+                     Py_ssize_t required, PyObject* const* args, Py_ssize_t count,
+                     PyObject* keywords, std::span<PyObject*> parsed) {
+    const auto most = static_cast<Py_ssize_t>(parameters.size());
+    const Py_ssize_t named = keywords != nullptr ? PyTuple_GET_SIZE(keywords) : 0;
+    if (count > most || count + named < required) {
+        return check_count(function, count + named, required, most);
+    }
+    std::fill(std::copy(args, args + count, parsed.begin()), parsed.end(), nullptr);
+    for (Py_ssize_t i = 0; i < named; ++i) {
+        PyObject* const keyword = PyTuple_GET_ITEM(keywords, i);
+        const Py_ssize_t at = index_of(keyword, function, parameters);
+        if (at < 0) return false;
+        PyObject*& place = parsed[static_cast<std::size_t>(at)];
+        if (place != nullptr) {
+            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", function,
+                         keyword);
+            return false;
+        }
+        place = args[count + i];
+    }
+    for (Py_ssize_t i = 0; i < required; ++i) {
+        if (parsed[static_cast<std::size_t>(i)] == nullptr)
+            return check_count(function, 0, required, most);
+    }
+    return true;
 }
 
 namespace {

@@ -5,6 +5,7 @@
 
 #include <exception>
 #include <new>
+#include <span>
 
 #include "binding/python/errors.h"
 #include "binding/python/refs.h"
@@ -49,13 +50,11 @@ PyObject* fast_method(PyObject* self, PyObject* const* args, Py_ssize_t count) {
     return guard_memory([&] { return Function(self, args, count); });
 }
 
-// What a method begins with that is its own METH_FASTCALL function, for the sake of speed: it must throw
-// nothing, and takes `wanted` arguments.
-template <typename Object>
-bool check_call(PyObject* self, const char* name, Py_ssize_t given, Py_ssize_t wanted) {
-    if (is_initialised<Object>(self) && given == wanted) return true;
-    return check_initialised<Object>(self) && check_count(name, given, wanted, wanted);
-}
+// The arguments of a METH_FASTCALL | METH_KEYWORDS function: borrowed, in the order of the parameters,
+// nullptr where none was given. A parameter with an empty name is positional only.
+bool parse_arguments(const char* function, std::span<const char* const> parameters,
+                     Py_ssize_t required, PyObject* const* args, Py_ssize_t count,
+                     PyObject* keywords, std::span<PyObject*> parsed);
 
 // A method with keywords, as METH_VARARGS | METH_KEYWORDS.
 template <typename Object, auto Function>

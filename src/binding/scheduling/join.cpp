@@ -65,7 +65,7 @@ int join(TaskletBody& tasklet, std::int64_t timeout) {
     if (!tasklet.alive()) return 1;
     if (!can_end_first(*manager, tasklet)) return -1;
     if (timeout == 0) return 0;
-    if (!manager->check_obstacle(manager->find_obstacle(Wait::kJoin))) return -1;
+    if (!manager->check_obstacle(manager->find_obstacle(WaitFor::kJoin))) return -1;
 
     PyRef keep = PyRef::share(tasklet.object);
     Channel& queue = join_queue_of(tasklet);

@@ -12,6 +12,7 @@
 #include "binding/module/module.h"
 #include "binding/scheduling/held_error.h"
 #include "binding/scheduling/tasklet_body.h"
+#include "core/channel.h"
 #include "core/float_control.h"
 #include "core/manager.h"
 
@@ -34,9 +35,9 @@ enum class Obstacle : unsigned char {
     kNoSwitch,
 };
 
-// What a wait is for. A transfer respects the tasklet's block trap, and is refused to a main tasklet that
-// nobody could serve; who joins finds that out while it waits, for its time-out may come first.
-enum class Wait : unsigned char { kTransfer, kJoin };
+// What a wait is for. All but a join respect the tasklet's block trap. A transfer is refused to a main
+// tasklet that nobody could serve; the others find that out while they wait, for the time may come first.
+enum class WaitFor : unsigned char { kTransfer, kTransferOrTime, kJoin };
 
 // Of the list of managers, under its lock.
 using ManagerNode = core::ListNode<struct IsListed>;
@@ -86,6 +87,8 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     HeldError held_error{*this};
     // A signal handler has ended main's wait, with an error.
     bool interrupted = false;
+    // In whose wait queue those stand that sleep; nobody sends there.
+    core::Channel sleepers{nullptr};
 
     // Does something forbid the current tasklet to give control away, or do so before it has raised what
     // it holds back?
@@ -114,7 +117,7 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // leave the queue may never have another turn for it.
     bool check_nothing_pending();
     // To be asked once: other threads may change the answer.
-    Obstacle find_obstacle(Wait wait) const;
+    Obstacle find_obstacle(WaitFor wait) const;
     // Sets the error that belongs to it: false. kNone: true.
     bool check_obstacle(Obstacle obstacle);
 

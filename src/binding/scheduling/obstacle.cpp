@@ -37,13 +37,11 @@ bool ManagerBody::check_nothing_pending() {
     return self.raise_taken(std::move(self.pending));
 }
 
-Obstacle ManagerBody::find_obstacle(Wait wait) const {
+Obstacle ManagerBody::find_obstacle(WaitFor wait) const {
     const TaskletBody& self = current_body();
     if (self.pending) return Obstacle::kPending;
-    if (wait == Wait::kTransfer) {
-        if (self.block_trap) return Obstacle::kBlockTrap;
-        if (self.is_main && !may_main_wait()) return Obstacle::kDeadlock;
-    }
+    if (wait != WaitFor::kJoin && self.block_trap) return Obstacle::kBlockTrap;
+    if (wait == WaitFor::kTransfer && self.is_main && !may_main_wait()) return Obstacle::kDeadlock;
     if (ending && !unwinding_current()) return Obstacle::kThreadEnding;
     return can_switch() ? Obstacle::kNone : Obstacle::kNoSwitch;
 }

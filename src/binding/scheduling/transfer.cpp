@@ -2,10 +2,12 @@
 
 #include <utility>
 
+#include "binding/diagnostics/repr.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/callbacks.h"
 #include "binding/scheduling/enter.h"
 #include "binding/threads/current_manager.h"
+#include "binding/threads/park.h"
 #include "binding/types/channel_object.h"
 
 // What happens around core::Channel::rendezvous().
@@ -136,9 +138,33 @@ bool is_refused_to_give_way(ManagerBody& manager, const core::Channel& channel,
     return nullptr;
 }
 
+// The transfer has not come about in that time.
+Transfer time_out(ChannelObject& channel, Direction direction, std::int64_t timeout) {
+    const char* const what = direction == Direction::kSend ? "send()" : "receive()";
+    PyRef who = describe(channel);
+    if (who) raise_timeout(PyUnicode_FromFormat("%s on %U", what, who.get()), timeout);
+    return Transfer::kFailed;
+}
+
+// In the wait queue, until a partner or the time comes.
+[[gnu::noinline]] Transfer block_for(ManagerBody& manager, ChannelObject& channel,
+                                     TaskletBody& self, Direction direction, Parcel& parcel,
+                                     std::int64_t timeout) {
+    PyRef keep = PyRef::share(&channel.ob_base);
+    core::Wait wait(self);
+    manager.begin_wait(wait, deadline_after(timeout));
+    const bool resumed = block_or_yield(manager, channel, self, direction, parcel, Ending::kBlock);
+    manager.end_wait(wait);
+    if (!resumed) return Transfer::kFailed;
+    if (!wait.timed_out) return Transfer::kDone;
+    manager.defer_decref(static_cast<PyObject*>(parcel.take_payload()));
+    manager.run_deferred();
+    return time_out(channel, direction, timeout);
+}
+
 // One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
 SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
-                                      const ItemQueue& queue) {
+                                      const ItemQueue& queue, std::int64_t timeout) {
     ChannelObject& channel = channel_of(object);
     ManagerBody* manager = last_manager_if_right(*channel.state);
     if (manager == nullptr || manager->has_mail() || channel.state->channel_callback) {
@@ -156,7 +182,9 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
             if (queued != Transfer::kDone) return queued;
         }
         match = channel.channel.rendezvous_or_ask(direction, self, parcel, [&] {
-            obstacle = manager->find_obstacle(Wait::kTransfer);
+            if (timeout == 0) return false;
+            obstacle = manager->find_obstacle(timeout == core::kNever ? WaitFor::kTransfer
+                                                                      : WaitFor::kTransferOrTime);
             return queue.item == nullptr && obstacle == Obstacle::kNone;
         });
         if (queue.item != nullptr && match.result == RendezvousResult::kWouldBlock) {
@@ -174,16 +202,18 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
             break;
         }
         case RendezvousResult::kEnqueued:
-            break;
+            if (timeout == core::kNever) break;
+            return block_for(*manager, channel, self, direction, parcel, timeout);
         case RendezvousResult::kWouldBlock:
         case RendezvousResult::kClosing:
             manager->defer_decref(static_cast<PyObject*>(parcel.take_payload()));
             ErrorStash stash;
             manager->run_deferred();
             if (queue.item != nullptr) return queued;
-            return refuse_to_wait(
-                *manager, obstacle,
-                match.result == RendezvousResult::kClosing || channel.channel.closing());
+            const bool closing =
+                match.result == RendezvousResult::kClosing || channel.channel.closing();
+            if (timeout == 0 && !closing) return time_out(channel, direction, timeout);
+            return refuse_to_wait(*manager, obstacle, closing);
     }
     return block_or_yield(*manager, channel, self, direction, parcel, how) ? Transfer::kDone
                                                                            : Transfer::kFailed;
@@ -211,11 +241,12 @@ PyObject* fail(PyObject* channel, Transfer result, AtClose at_close) {
 
 }  // namespace
 
-PyObject* exchange(PyObject* channel, Parcel::Kind kind, PyObject* payload, AtClose at_close) {
+PyObject* exchange(PyObject* channel, Parcel::Kind kind, PyObject* payload, std::int64_t timeout,
+                   AtClose at_close) {
     const Direction direction =
         kind == Parcel::Kind::kEmpty ? Direction::kReceive : Direction::kSend;
     Parcel parcel(kind, payload);
-    const Transfer result = transfer(channel, direction, parcel, ItemQueue());
+    const Transfer result = transfer(channel, direction, parcel, ItemQueue(), timeout);
     if (result != Transfer::kDone) return fail(channel, result, at_close);
     return direction == Direction::kReceive ? open_parcel(parcel) : Py_NewRef(Py_None);
 }
@@ -238,17 +269,18 @@ bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {
     PyObject* payload = is_value ? data : PyTuple_GetItem(data, 1);
     if (payload == nullptr) return false;
     Parcel parcel(is_value ? Parcel::Kind::kValue : Parcel::Kind::kError, Py_NewRef(payload));
-    return transfer(channel, Direction::kSend, parcel, queue) != Transfer::kFailed;
+    return transfer(channel, Direction::kSend, parcel, queue, core::kNever) != Transfer::kFailed;
 }
 
-PyObject* receive_unless(PyObject* channel, PyObject* deque, AtClose at_close) {
+PyObject* receive_unless(PyObject* channel, PyObject* deque, std::int64_t timeout,
+                         AtClose at_close) {
     const Py_ssize_t size = PyObject_Size(deque);
     if (size < 0) return nullptr;
     if (size > 0) Py_RETURN_NONE;
     if (ends_iteration(channel, at_close)) return nullptr;  // which is not announced
     Parcel received;
     const Transfer result =
-        transfer(channel, Direction::kReceive, received, ItemQueue{deque, nullptr});
+        transfer(channel, Direction::kReceive, received, ItemQueue{deque, nullptr}, timeout);
     if (result == Transfer::kQueued) Py_RETURN_NONE;
     if (result != Transfer::kDone) return fail(channel, result, at_close);
     PyRef value = PyRef::steal(open_parcel(received));

@@ -15,9 +15,10 @@ enum class AtClose : bool { kRaise, kStop };
 
 // Sends `payload` (stolen): kValue, or kError for an exception instance that is raised in the receiver.
 // With kEmpty and nullptr receives: a new reference to what was received, or to None. One function for
-// both, see ManagerBody::suspend().
+// both, see ManagerBody::suspend(). `timeout`: for how many nanoseconds it waits for a partner at most,
+// and then raises TimeoutError; with 0 it does not wait.
 PyObject* exchange(PyObject* channel, core::Parcel::Kind kind, PyObject* payload,
-                   AtClose at_close = AtClose::kRaise);
+                   std::int64_t timeout = core::kNever, AtClose at_close = AtClose::kRaise);
 
 // ---- for QueueChannel: a deque of items (ok, data) beside the wait queue; `data` is the value, or with
 // `ok` false (type, exception, traceback). No other code comes between the look at one of the two
@@ -27,6 +28,7 @@ PyObject* exchange(PyObject* channel, core::Parcel::Kind kind, PyObject* payload
 // with an error set, ValueError for a closing channel.
 bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item);
 // None if something is in `deque`; else receives, and returns the value in a tuple.
-PyObject* receive_unless(PyObject* channel, PyObject* deque, AtClose at_close);
+PyObject* receive_unless(PyObject* channel, PyObject* deque, std::int64_t timeout,
+                         AtClose at_close);
 
 }  // namespace scheduler::binding

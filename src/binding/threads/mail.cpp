@@ -3,7 +3,7 @@
 #include "binding/scheduling/manager_body.h"
 #include "binding/threads/park.h"
 
-#include "core/channel.h"
+#include "core/select.h"
 
 namespace scheduler::binding {
 
@@ -35,8 +35,7 @@ ManagerBody* ManagerBody::catch_up_with_mail() {
 }
 
 bool ManagerBody::cancel_wait(TaskletBody& tasklet) {
-    core::Channel* const channel = tasklet.channel.load();
-    if (channel != nullptr && channel->cancel_wait(tasklet)) return true;
+    if (core::cancel_wait(tasklet)) return true;
     await_delivery(tasklet);
     return false;
 }
@@ -45,8 +44,10 @@ void ManagerBody::await_delivery(TaskletBody& tasklet) {
     const auto is_away = [&tasklet] {
         const core::TaskletState current_state = tasklet.get_state();
         // Out of the wait queue, and not yet marked as in transit.
-        const bool leaves =
-            current_state == core::TaskletState::kBlocked && tasklet.channel.load() == nullptr;
+        const bool is_out = tasklet.wait != nullptr && tasklet.wait->is_select()
+                                ? tasklet.wait->claimed.load()
+                                : tasklet.channel.load() == nullptr;
+        const bool leaves = current_state == core::TaskletState::kBlocked && is_out;
         return leaves || current_state == core::TaskletState::kInTransit;
     };
     while (is_away()) {

@@ -9,7 +9,7 @@
 
 #include "binding/diagnostics/snapshot.h"
 #include "binding/threads/signal_pipe.h"
-#include "core/channel.h"
+#include "core/select.h"
 
 namespace scheduler::binding {
 
@@ -67,20 +67,24 @@ Waited park(ManagerBody& manager, std::int64_t deadline) {
     }
 }
 
+// As people write it. Empty with an error set.
+PyRef seconds_text(std::int64_t nanoseconds) {
+    PyRef seconds = PyRef::steal(
+        PyFloat_FromDouble(static_cast<double>(nanoseconds) / static_cast<double>(kSecond)));
+    return PyRef::steal(seconds ? PyFloat_Type.tp_repr(seconds.get()) : nullptr);
+}
+
 // Raises Deadlock in a main tasklet that has waited for `timeout`. False: in the last moment somebody
 // has served it.
 bool give_up(ManagerBody& manager, std::int64_t timeout) {
     core::Tasklet& main = manager.main();
-    core::Channel* const channel = main.channel.load();
-    if (channel == nullptr || !channel->cancel_wait(main)) return false;
+    if (!core::cancel_wait(main)) return false;
     main.state.go_on();
     if (timeout == 0) {
         refuse_deadlock(manager);
         return true;
     }
-    PyRef seconds = PyRef::steal(
-        PyFloat_FromDouble(static_cast<double>(timeout) / static_cast<double>(kSecond)));
-    if (seconds) seconds = PyRef::steal(PyFloat_Type.tp_repr(seconds.get()));
+    PyRef seconds = seconds_text(timeout);
     if (!seconds) return true;
     PyRef message = PyRef::steal(PyUnicode_FromFormat(
         "Deadlock: no tasklet of this thread is runnable, and no other thread has served the main "
@@ -121,6 +125,20 @@ bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanosecond
 std::int64_t deadline_after(std::int64_t nanoseconds) {
     const std::int64_t now = core::ScheduleManager::now();
     return nanoseconds < kNever - now ? now + nanoseconds : kNever;
+}
+
+void raise_timeout(PyObject* what, std::int64_t nanoseconds) {
+    PyRef done = PyRef::steal(what);
+    if (!done) return;
+    if (nanoseconds == 0) {
+        PyErr_Format(PyExc_TimeoutError, "%U: it would have had to wait", done.get());
+        return;
+    }
+    PyRef seconds = seconds_text(nanoseconds);
+    if (seconds) {
+        PyErr_Format(PyExc_TimeoutError, "%U: nobody came within %U seconds", done.get(),
+                     seconds.get());
+    }
 }
 
 // Without the GIL a thread may post its last mail, and end, between any two looks: that nobody is left is

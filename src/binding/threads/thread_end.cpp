@@ -4,7 +4,7 @@
 #include "binding/threads/manager_list.h"
 #include "binding/threads/park.h"
 #include "binding/types/manager_type.h"
-#include "core/channel.h"
+#include "core/select.h"
 
 namespace scheduler::binding {
 
@@ -43,9 +43,7 @@ void end_tasklets(ManagerBody& manager) {
 }
 
 // Takes a tasklet whose thread is gone out of its wait queue, where nobody could serve it any more.
-void abandon_wait(TaskletBody& tasklet) {
-    if (core::Channel* channel = tasklet.channel.load()) channel->cancel_wait(tasklet);
-}
+void abandon_wait(TaskletBody& tasklet) { core::cancel_wait(tasklet); }
 
 void detach_main(ManagerBody& manager) {
     TaskletBody& main = manager.main_body();

@@ -54,7 +54,7 @@ For annotations: channel[int] is a channel of ints. Nothing is checked at run ti
 
 // ---- transfers ---------------------------------------------------------------------------------
 
-inline constexpr char send[] = R"doc(send($self, value, /)
+inline constexpr char send[] = R"doc(send($self, value, /, timeout=None)
 --
 
 Pass a value to a receiver; wait for one if nobody receives.
@@ -66,6 +66,8 @@ the caller does (0 and 1: the receiver is appended to its queue).
 
 Parameters:
     value: any object, passed by reference.
+    timeout: seconds to wait for a receiver at most, or None for no limit. With 0 it
+        does not wait.
 
 Returns:
     None, once a receiver has the value.
@@ -76,7 +78,10 @@ Raises:
         other thread has received in time, see set_deadlock_timeout(). A switch trap
         is set, or the call comes from a schedule callback, and the caller would
         wait or give way.
-    ValueError: nobody receives, and the channel is closing.
+    TimeoutError: no receiver has come in time; nothing has been transferred. With a
+        timeout there is no deadlock.
+    ValueError: nobody receives, and the channel is closing; or the timeout is negative
+        or no number (TypeError).
     Exception: what somebody throws at the waiting caller (TaskletExit for kill()),
         and for a main tasklet whatever leaves a tasklet that it runs meanwhile.
         A caller that was waiting has left the line then; a value that a receiver
@@ -95,7 +100,7 @@ Example:
     >>> channel.send("news")
     got news)doc";
 
-inline constexpr char receive[] = R"doc(receive($self, /)
+inline constexpr char receive[] = R"doc(receive($self, /, timeout=None)
 --
 
 Take a value from a sender; wait for one if nobody sends.
@@ -109,10 +114,16 @@ empty).
 A tasklet that waits on a channel which nobody else can reach is unwound by the
 garbage collector (CPython 3.14 and later, with the GIL), else it stays.
 
+Parameters:
+    timeout: seconds to wait for a sender at most, or None for no limit. With 0 it
+        does not wait.
+
 Returns:
     The value that was sent.
 
 Raises:
+    TimeoutError: no sender has come in time; nothing has been transferred. With a
+        timeout there is no deadlock.
     Exception: the exception that was sent by send_exception() or send_throw(); what
         somebody throws at the waiting caller (TaskletExit for kill()); for a main
         tasklet whatever leaves a tasklet that it runs meanwhile. A caller that was
@@ -122,7 +133,8 @@ Raises:
         other thread has sent in time, see set_deadlock_timeout(). A switch trap is
         set, or the call comes from a schedule callback, and the caller would wait
         or give way.
-    ValueError: nobody sends, and the channel is closing.
+    ValueError: nobody sends, and the channel is closing; or the timeout is negative or
+        no number (TypeError).
 
 Threads:
     Any thread. The current tasklet of the calling thread is the receiver. A sender

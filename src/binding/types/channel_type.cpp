@@ -10,6 +10,7 @@
 #include "binding/diagnostics/repr.h"
 #include "binding/interp/interpreter.h"
 #include "binding/python/errors.h"
+#include "binding/threads/park.h"
 #include "binding/types/channel_docs.h"
 #include "binding/types/tasklet_object.h"
 
@@ -73,14 +74,35 @@ PyObject* channel_repr(PyObject* self) { return describe(channel_of(self)).relea
 
 // ---- methods -----------------------------------------------------------------------------------
 
-PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-    if (!check_call<ChannelObject>(self, "send", count, 1)) return nullptr;
-    return exchange(self, Kind::kValue, Py_NewRef(args[0]));
+PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+    if (names == nullptr && count == 1 && is_initialised<ChannelObject>(self)) [[likely]] {
+        return exchange(self, Kind::kValue, Py_NewRef(args[0]));
+    }
+    static constexpr const char* kParameters[] = {"", "timeout"};
+    PyObject* given[2];
+    std::int64_t timeout = 0;
+    if (!check_initialised<ChannelObject>(self) ||
+        !parse_arguments("send", kParameters, 1, args, count, names, given) ||
+        !parse_timeout(given[1], "timeout", &timeout)) {
+        return nullptr;
+    }
+    return guard_memory([&] { return exchange(self, Kind::kValue, Py_NewRef(given[0]), timeout); });
 }
 
-PyObject* channel_receive(PyObject* self, PyObject* const*, Py_ssize_t count) {
-    if (!check_call<ChannelObject>(self, "receive", count, 0)) return nullptr;
-    return exchange(self, Kind::kEmpty, nullptr);
+PyObject* channel_receive(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                          PyObject* names) {
+    if (names == nullptr && count == 0 && is_initialised<ChannelObject>(self)) [[likely]] {
+        return exchange(self, Kind::kEmpty, nullptr);
+    }
+    static constexpr const char* kParameters[] = {"timeout"};
+    PyObject* given[1];
+    std::int64_t timeout = 0;
+    if (!check_initialised<ChannelObject>(self) ||
+        !parse_arguments("receive", kParameters, 0, args, count, names, given) ||
+        !parse_timeout(given[0], "timeout", &timeout)) {
+        return nullptr;
+    }
+    return guard_memory([&] { return exchange(self, Kind::kEmpty, nullptr, timeout); });
 }
 
 PyObject* channel_send_exception(PyObject* self, PyObject* const* args, Py_ssize_t count) {
@@ -124,9 +146,13 @@ PyObject* channel_send_or_queue(PyObject* self, PyObject* const* args, Py_ssize_
 }
 
 PyObject* channel_receive_unless(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-    if (!check_count("_receive_unless", count, 2, 2)) return nullptr;
+    std::int64_t timeout = 0;
+    if (!check_count("_receive_unless", count, 3, 3) ||
+        !parse_timeout(args[2], "timeout", &timeout)) {
+        return nullptr;
+    }
     const AtClose at_close = args[1] == Py_True ? AtClose::kStop : AtClose::kRaise;
-    PyObject* got = receive_unless(self, args[0], at_close);
+    PyObject* got = receive_unless(self, args[0], timeout, at_close);
     if (got == nullptr && !PyErr_Occurred()) PyErr_SetNone(PyExc_StopIteration);
     return got;
 }
@@ -154,7 +180,8 @@ PyObject* channel_iter(PyObject* self) {
 PyObject* channel_next(PyObject* self) {
     if (!check_initialised<ChannelObject>(self)) return nullptr;
     if (channel_of(self).channel.closed()) return nullptr;
-    return guard_memory([self] { return exchange(self, Kind::kEmpty, nullptr, AtClose::kStop); });
+    return guard_memory(
+        [self] { return exchange(self, Kind::kEmpty, nullptr, core::kNever, AtClose::kStop); });
 }
 
 // ---- attributes --------------------------------------------------------------------------------
@@ -196,8 +223,8 @@ template <auto Function>
 constexpr auto fast = fast_method<ChannelObject, Function>;
 
 PyMethodDef channel_methods[] = {
-    {"send", as_method(channel_send), METH_FASTCALL, docs::send},
-    {"receive", as_method(channel_receive), METH_FASTCALL, docs::receive},
+    {"send", as_method(channel_send), METH_FASTCALL | METH_KEYWORDS, docs::send},
+    {"receive", as_method(channel_receive), METH_FASTCALL | METH_KEYWORDS, docs::receive},
     {"send_exception", as_method(fast<channel_send_exception>), METH_FASTCALL,
      docs::send_exception},
     {"send_throw", as_method(keyword_method<ChannelObject, channel_send_throw>),

@@ -180,7 +180,8 @@ void tasklet_dealloc(PyObject* self) {
 // it must be sure that tasklet_finalize() is called before anything is cleared, and that nobody else
 // wakes it.
 bool is_kept_by_wait_queue_only(const TaskletBody& waiting) {
-    return waiting.suspended != nullptr && !waiting.is_main && (waiting.wait == nullptr || !waiting.wait->is_set()) &&
+    return waiting.suspended != nullptr && !waiting.is_main &&
+           (waiting.wait == nullptr || !waiting.wait->is_set()) &&
            Py_TYPE(waiting.object)->tp_finalize == tasklet_finalize &&
            PyObject_GC_IsFinalized(waiting.object) == 0;
 }
@@ -189,7 +190,8 @@ bool is_kept_by_wait_queue_only(const TaskletBody& waiting) {
 int visit_place(const TaskletBody& body, visitproc visit, void* arg) {
     if constexpr (kSeesWholeFrames) {
         const core::Channel* const place = body.channel.load(std::memory_order_relaxed);
-        if (place != nullptr) Py_VISIT(static_cast<PyObject*>(place->owner()));
+        if (place != nullptr && place->owner() != nullptr)
+            Py_VISIT(static_cast<PyObject*>(place->owner()));
     }
     return 0;
 }
