@@ -13,9 +13,9 @@ import traceback
 from _thread import get_ident
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
-from _scheduler import _live_tasklets, channel, tasklet
+from _scheduler import _live_tasklets, tasklet
 
 
 class _Writable(Protocol):
@@ -99,14 +99,16 @@ def _describe_all(caller: FrameType) -> Iterator[str]:
     entries = _live_tasklets()
     if not entries:
         yield "No thread has tasklets.\n"
-    for task, place, direction in entries:
+    for task, wait in entries:
         owner = _get_thread_id(task)
         if owner == -1:  # its thread has ended meanwhile
             continue
         if thread != owner:
             thread = owner
             yield from _describe_thread(thread, thread == here)
-        yield f"  {tasklet.__repr__(task)}{_describe_place(place, direction)}\n"
+        yield f"  {tasklet.__repr__(task)}\n"
+        if wait is not None:
+            yield f"    {wait}\n"
         if _is_current(task):
             yield from _describe_frames(caller)
         elif thread == here or _SEES_FRAMES_OF_OTHERS:
@@ -120,14 +122,6 @@ def _describe_thread(ident: int, is_here: bool) -> Iterator[str]:
     yield f"Thread {ident}{name}{', the calling one' if is_here else ''}:\n"
     if not is_here and not _SEES_FRAMES_OF_OTHERS:
         yield "  (free-threaded Python: its frames cannot be read from another thread)\n"
-
-
-def _describe_place(place: Any, direction: int) -> str:
-    if place is None:
-        return ""
-    if direction == 0:
-        return f"\n    joins {tasklet.__repr__(place)}"
-    return f"\n    {'sends' if direction > 0 else 'receives'} on {channel.__repr__(place)}"
 
 
 def _describe_frames(frame: FrameType | None) -> Iterator[str]:

@@ -70,6 +70,11 @@ Rendezvous Channel::finish(const Served& served) {
     return {RendezvousResult::kMatchedRemote, nullptr};
 }
 
+// Before its wait is over a case goes only with the stack of a daemon thread that is ended by force.
+SelectCase::~SelectCase() {
+    if (wait != nullptr) channel.leave(*this);
+}
+
 void Channel::leave(SelectCase& waiter) {
     LockGuard guard(lock_);
     if (waiter.linked()) unlink_locked(waiter, queue_of(waiter.direction));

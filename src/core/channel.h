@@ -87,9 +87,15 @@ class Channel {
 
     // +n: n senders wait; -n: n receivers. A tasklet that waits here for both counts as neither.
     int balance() const SCHED_EXCLUDES(lock_);
+    // Senders, receivers, and cases of select().
+    std::size_t count_waiting() const SCHED_EXCLUDES(lock_) {
+        LockGuard guard(lock_);
+        return senders_.size() + receivers_.size();
+    }
     // Would `direction` have to wait right now?
-    bool would_block(Direction direction) const {
-        return balance() * static_cast<int>(direction) >= 0;
+    bool would_block(Direction direction) const SCHED_EXCLUDES(lock_) {
+        LockGuard guard(lock_);
+        return (direction == Direction::kSend ? receivers_ : senders_).empty();
     }
     // Calls `visit(Tasklet&)` for all who wait, in the order of the wait queue, until it returns false.
     // It runs under the lock: it may count, compare and add references, and nothing else.

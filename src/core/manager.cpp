@@ -91,6 +91,11 @@ void ScheduleManager::begin_wait(Wait& wait, std::int64_t deadline) {
     timers_.insert(wait, deadline);
 }
 
+// Before its wait is over a record goes only with the stack of a daemon thread that is ended by force.
+Wait::~Wait() {
+    if (tasklet.wait == this) tasklet.manager->end_wait(*this);
+}
+
 void ScheduleManager::end_wait(Wait& wait) {
     wait.tasklet.wait = nullptr;
     if (!wait.is_set()) return;

@@ -33,11 +33,12 @@ SelectCase* find_from(std::span<SelectCase*> cases, std::size_t first, Predicate
 
 }  // namespace
 
-Found find_partner_locked(std::span<SelectCase*> cases, std::size_t first,
-                          Tasklet& self) SCHED_NO_THREAD_SAFETY_ANALYSIS {
+Found find_done_locked(std::span<SelectCase*> cases, std::size_t first,
+                       Tasklet& self) SCHED_NO_THREAD_SAFETY_ANALYSIS {
     Found found;
     found.done = find_from(cases, first, [&](SelectCase& one) {
-        return one.channel.serve_first_locked(one.direction, self, one.parcel, found.served);
+        return one.is_ready || (one.is_gate && one.channel.closing_locked()) ||
+               one.channel.serve_first_locked(one.direction, self, one.parcel, found.served);
     });
     return found;
 }

@@ -13,7 +13,7 @@ namespace scheduler::core {
 struct Selection {
     RendezvousResult result;
     SelectCase* done;  // kMatched, kMatchedRemote: it; kClosing: the one whose channel is
-    Tasklet* partner;  // kMatched only
+    Tasklet* partner;  // kMatched only; nullptr also for a gate, and for a case that was ready
 };
 
 // Sends or receives by one of `cases`, which are looked at from `first` on, for `wait.tasklet`, the calling
@@ -44,12 +44,12 @@ class SelectLocks {
     std::span<Channel*> channels_;  // by address
 };
 
-// Under all of the locks: the first case that can be done at once, and what came of it; kWouldBlock: none.
+// Under all of the locks: the first case that can be done at once, and what came of it.
 struct Found {
     SelectCase* done = nullptr;
     Served served;
 };
-Found find_partner_locked(std::span<SelectCase*> cases, std::size_t first, Tasklet& self);
+Found find_done_locked(std::span<SelectCase*> cases, std::size_t first, Tasklet& self);
 SelectCase* find_closing_locked(std::span<SelectCase*> cases, std::size_t first);
 void enqueue_locked(Wait& wait, std::span<SelectCase*> cases);
 
@@ -59,7 +59,7 @@ Selection select(Wait& wait, std::span<SelectCase*> cases, std::size_t first,
     Found found;
     {
         const SelectLocks guard(cases, locks);
-        found = find_partner_locked(cases, first, wait.tasklet);
+        found = find_done_locked(cases, first, wait.tasklet);
         if (found.done == nullptr) {
             if (!may_wait()) return {RendezvousResult::kWouldBlock, nullptr, nullptr};
             if (SelectCase* closing = find_closing_locked(cases, first)) {

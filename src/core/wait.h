@@ -20,6 +20,7 @@ namespace scheduler::core {
 // Owner thread, but for what is said.
 struct Wait : Timer {
     explicit Wait(Tasklet& who) : tasklet(who) {}
+    ~Wait();
 
     Tasklet& tasklet;
     bool timed_out = false;  // the timer has taken the tasklet out of the wait queue

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "intrusive_list.h"
 #include "parcel.h"
@@ -31,9 +32,17 @@ using WaitQueue = IntrusiveList<Waiter, InQueue>;
 struct SelectCase : Waiter {
     SelectCase(Channel& on, Direction to_do, Parcel offered = {})
         : Waiter(true), channel(on), direction(to_do), parcel(std::move(offered)) {}
+    SelectCase(const SelectCase&) = delete;
+    SelectCase& operator=(const SelectCase&) = delete;
+
+    ~SelectCase();
 
     Channel& channel;
     const Direction direction;
+    // Its channel is a gate, which is open when the channel is closing: then the case is done.
+    bool is_gate = false;
+    // The host knows that it can do the case by itself, without a partner.
+    bool is_ready = false;
     Parcel parcel;  // what a sender offers; what a receiver has been given without a wait
     Wait* wait = nullptr;
 };

@@ -1,5 +1,9 @@
 #include "binding/diagnostics/repr.h"
 
+#include <algorithm>
+
+#include "binding/threads/current_manager.h"
+
 #include "binding/python/method_helpers.h"
 #include "binding/types/tasklet_object.h"
 
@@ -62,6 +66,15 @@ PyRef describe(const ChannelObject& object) {
                                              static_cast<const void*>(&object)));
 }
 
+namespace {
+
+// Where a tasklet waits: a channel, or in join() the tasklet that is to end.
+struct Place {
+    PyRef object;  // empty: nowhere, or what it waits for is being destroyed
+    core::Direction direction = core::Direction::kReceive;  // of a channel
+    bool is_join = false;
+};
+
 Place place_of(const TaskletBody& tasklet) {
     // A channel is not destroyed under this lock, nor the wait queue of those who join a tasklet.
     core::LockGuard guard(tasklet.module_state.registry_lock);
@@ -69,12 +82,51 @@ Place place_of(const TaskletBody& tasklet) {
     if (channel == nullptr) return {};
     const int balance = channel->balance();
     auto* const owner = static_cast<PyObject*>(channel->owner());
-    if (owner == nullptr) return {};  // it sleeps
-    const bool is_there = balance != 0 && tasklet.channel.load() == channel;
-    if (!is_there || !try_incref(owner)) return {};
+    const bool is_there = tasklet.channel.load() == channel;
+    if (owner == nullptr || !is_there || !try_incref(owner)) return {};
     const bool is_join = &channel_of(owner).channel != channel;
     return {PyRef::steal(owner), balance > 0 ? core::Direction::kSend : core::Direction::kReceive,
             is_join};
+}
+
+// Without the GIL only its own thread may look at the record of its wait.
+const core::Wait* readable_wait(const TaskletBody& tasklet) {
+    const bool is_readable =
+        kHasGil || existing_manager_of_this_thread(tasklet.module_state) == tasklet.manager;
+    return is_readable && tasklet.blocked() ? tasklet.wait : nullptr;
+}
+
+PyRef describe_reason(const TaskletBody& tasklet, const core::Wait* wait) {
+    if (wait != nullptr && wait->is_select()) {
+        return PyRef::steal(
+            PyUnicode_FromFormat("waits in select() on %zu cases", wait->cases.size()));
+    }
+    if (tasklet.channel.load() == &tasklet.get_manager()->sleepers) {
+        return PyRef::steal(PyUnicode_FromString("sleeps"));
+    }
+    const Place place = place_of(tasklet);
+    if (!place.object) return {};
+    PyRef object = place.is_join ? describe(body_of(place.object.get()))
+                                 : describe(channel_of(place.object.get()));
+    if (!object) return {};
+    const char* const verb = place.is_join                               ? "joins"
+                             : place.direction == core::Direction::kSend ? "sends on"
+                                                                         : "receives on";
+    return PyRef::steal(PyUnicode_FromFormat("%s %U", verb, object.get()));
+}
+
+}  // namespace
+
+PyRef describe_wait(const TaskletBody& tasklet) {
+    if (tasklet.manager == nullptr) return {};
+    const core::Wait* const wait = readable_wait(tasklet);
+    PyRef reason = describe_reason(tasklet, wait);
+    if (!reason || wait == nullptr || !wait->is_set()) return reason;
+    const std::int64_t left = wait->deadline() - core::ScheduleManager::now();
+    const std::int64_t tenths = std::max<std::int64_t>(left, 0) / (core::kSecond / 10);
+    return PyRef::steal(PyUnicode_FromFormat("%U, %lld.%d s left", reason.get(),
+                                             static_cast<long long>(tenths / 10),
+                                             static_cast<int>(tenths % 10)));
 }
 
 }  // namespace scheduler::binding

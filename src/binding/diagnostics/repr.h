@@ -23,14 +23,9 @@ PyRef identify(const TaskletBody& tasklet);
 PyRef describe(const TaskletBody& tasklet);
 PyRef describe(const ChannelObject& channel);
 
-// Where a tasklet waits, while it does.
-struct Place {
-    // A channel, or in join() the tasklet that is to end. Empty: it does not wait (any more), or what
-    // it waits for is being destroyed.
-    PyRef object;
-    core::Direction direction = core::Direction::kReceive;  // of a channel
-    bool is_join = false;
-};
-Place place_of(const TaskletBody& tasklet);
+// What a tasklet waits for, while it does: "receives on <scheduler.Channel ...>", "joins ...",
+// "sleeps", "waits in select() on 3 cases", and how long still. Empty without an error: it does not wait
+// (any more), or it cannot be told.
+PyRef describe_wait(const TaskletBody& tasklet);
 
 }  // namespace scheduler::binding

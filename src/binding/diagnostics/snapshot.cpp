@@ -42,22 +42,16 @@ bool add_tasklets(const ListedManager& listed, Which which, std::vector<PyRef>& 
 }
 
 // "'name' receives on <scheduler.Channel ...>", or empty.
-PyRef describe_wait(const ManagerBody& here, const TaskletBody& tasklet) {
-    const Place place = place_of(tasklet);
-    if (!place.object) return {};
+PyRef describe_waiting(const ManagerBody& here, const TaskletBody& tasklet) {
+    PyRef wait = describe_wait(tasklet);
+    if (!wait) return {};
     PyRef name = name_of(tasklet);
     if (!name) return {};
-    PyRef object = place.is_join ? describe(body_of(place.object.get()))
-                                 : describe(channel_of(place.object.get()));
-    if (!object) return {};
-    const char* const verb = place.is_join                               ? "joins"
-                             : place.direction == core::Direction::kSend ? "sends on"
-                                                                         : "receives on";
     if (tasklet.get_manager() == &here) {
-        return PyRef::steal(PyUnicode_FromFormat("'%U' %s %U", name.get(), verb, object.get()));
+        return PyRef::steal(PyUnicode_FromFormat("'%U' %U", name.get(), wait.get()));
     }
-    return PyRef::steal(PyUnicode_FromFormat("'%U' of thread %lu %s %U", name.get(),
-                                             tasklet.get_manager()->thread_id, verb, object.get()));
+    return PyRef::steal(PyUnicode_FromFormat("'%U' of thread %lu %U", name.get(),
+                                             tasklet.get_manager()->thread_id, wait.get()));
 }
 
 // `message`, with who waits for what behind it. Empty, perhaps with an error set: nobody waits, or that
@@ -67,7 +61,7 @@ PyRef add_waits(const ManagerBody& here, PyObject* message) {
     PyRef text = PyRef::share(message);
     std::size_t named = 0;
     for (; named < std::min(waiting.size(), kMostNamed); ++named) {
-        PyRef wait = describe_wait(here, body_of(waiting[named].get()));
+        PyRef wait = describe_waiting(here, body_of(waiting[named].get()));
         if (!wait && PyErr_Occurred() != nullptr) return {};
         if (!wait) continue;
         text = PyRef::steal(PyUnicode_FromFormat(
@@ -104,11 +98,10 @@ PyObject* list_tasklets(ModuleState& state) {
     PyRef list = PyRef::steal(PyList_New(0));
     for (const PyRef& tasklet : tasklets) {
         if (!list) return nullptr;
-        const Place place = place_of(body_of(tasklet.get()));
-        const bool in_channel = place.object && !place.is_join;
-        PyRef entry = PyRef::steal(
-            Py_BuildValue("(OOi)", tasklet.get(), place.object ? place.object.get() : Py_None,
-                          in_channel ? static_cast<int>(place.direction) : 0));
+        PyRef wait = describe_wait(body_of(tasklet.get()));
+        if (!wait && PyErr_Occurred() != nullptr) return nullptr;
+        PyRef entry =
+            PyRef::steal(Py_BuildValue("(OO)", tasklet.get(), wait ? wait.get() : Py_None));
         if (!entry || PyList_Append(list.get(), entry.get()) < 0) return nullptr;
     }
     return list.release();

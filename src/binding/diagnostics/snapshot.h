@@ -14,7 +14,7 @@ enum class Which : unsigned char { kAlive, kBlocked };
 // std::bad_alloc without memory.
 std::vector<PyRef> find_tasklets(ModuleState& state, Which which);
 
-// A list of (tasklet, what it waits for or None, 1 to send, -1 to receive, 0 otherwise) of all that are
+// A list of (tasklet, what it waits for in words or None) of all that are
 // alive: a new reference, or nullptr with an error set.
 PyObject* list_tasklets(ModuleState& state);
 

@@ -415,6 +415,51 @@ Example:
     >>> scheduler.run()
     c)doc";
 
+inline constexpr char select[] = R"doc(select($module, /, *cases, timeout=None, ordered=False)
+--
+
+Wait until one of several things can be done, and do that one.
+
+A case is a channel (receive from it), channel.sending(value), a tasklet (wait until it is
+dead) or an Event of scheduler.sync (wait until it is set). The same channel may be in
+several cases, also for both directions; a tasklet never meets itself.
+
+Parameters:
+    cases: one or more.
+    timeout: seconds to wait at most, or None for no limit. With 0 it does not wait.
+    ordered: of several cases that can be done at once the first is taken. Else the place
+        where the look begins moves on from call to call, so that no case starves.
+
+Returns:
+    (index, value): which case it was, and what was received; None for the other cases.
+
+Raises:
+    TimeoutError: none could be done in time, and none has been. With a timeout there is
+        no deadlock.
+    ValueError: there is no case; or none can be done, and a channel among them is closing;
+        or the timeout is negative (TypeError: no number).
+    TypeError: something else as a case.
+    RuntimeError: none can be done at once, and block_trap is set on the current tasklet; or
+        "Deadlock", as for Channel.receive(). A switch trap is set, or the call comes from
+        a schedule callback, and it would wait. A tasklet among the cases is the current
+        one, or the main tasklet of the calling thread.
+    Exception: what was sent as an exception on the channel that was taken; what somebody
+        throws at the waiting caller (TaskletExit for kill()).
+
+Threads:
+    Any thread; it acts for the current tasklet of the calling thread. Partners may be of any
+    thread. The channel callback is not called.
+
+Example:
+    >>> import scheduler
+    >>> orders, stop = scheduler.channel(), scheduler.channel()
+    >>> task = scheduler.tasklet(stop.send)("closing time")
+    >>> scheduler.select(orders, stop)
+    (1, 'closing time')
+    >>> scheduler.select(orders, stop, timeout=0.01)
+    Traceback (most recent call last):
+    TimeoutError: select() on 2 cases: nobody came within 0.01 seconds)doc";
+
 inline constexpr char sleep[] = R"doc(sleep($module, seconds, /)
 --
 

@@ -1,6 +1,7 @@
 #include "binding/module/functions.h"
 #include "binding/scheduling/enter.h"
 #include "binding/scheduling/run.h"
+#include "binding/scheduling/select.h"
 #include "binding/scheduling/sleep.h"
 #include "binding/scheduling/transfer.h"
 
@@ -91,6 +92,23 @@ PyObject* sleep_function(ModuleState& state, PyObject* seconds) {
     }
     if (!parse_timeout(seconds, "seconds", &nanoseconds)) return nullptr;
     return none_if(sleep_for(state, nanoseconds));
+}
+// select(*cases, timeout=None, ordered=False)
+PyObject* select_function(PyObject* module, PyObject* const* args, Py_ssize_t count,
+                          PyObject* keywords) {
+    static constexpr const char* kParameters[] = {"timeout", "ordered"};
+    PyObject* given[2];
+    std::int64_t timeout = 0;
+    if (!parse_arguments("select", kParameters, 0, args + count, 0, keywords, given) ||
+        !parse_timeout(given[0], "timeout", &timeout)) {
+        return nullptr;
+    }
+    const int ordered = given[1] != nullptr ? PyObject_IsTrue(given[1]) : 0;
+    if (ordered < 0) return nullptr;
+    return guard_memory([&] {
+        const std::span cases(args, static_cast<std::size_t>(count));
+        return select(state_of_module(module), cases, timeout, ordered != 0);
+    });
 }
 PyObject* schedule_function(ModuleState& state) { return none_if(schedule(state, false)); }
 PyObject* schedule_remove(ModuleState& state) { return none_if(schedule(state, true)); }
@@ -267,6 +285,7 @@ PyMethodDef module_functions[] = {
     {"set_deadlock_timeout", one_parameter<set_deadlock_timeout>, METH_O,
      docs::set_deadlock_timeout},
     {"run_n_tasklets", one_parameter<run_n_tasklets>, METH_O, docs::run_n_tasklets},
+    {"select", as_method(select_function), METH_FASTCALL | METH_KEYWORDS, docs::select},
     {"sleep", one_parameter<sleep_function>, METH_O, docs::sleep},
     {"switch_trap", one_parameter<switch_trap>, METH_O, docs::switch_trap},
     {"set_channel_callback", one_parameter<set_callback<&ModuleState::channel_callback>>, METH_O,

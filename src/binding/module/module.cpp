@@ -12,6 +12,7 @@
 #include "binding/module/functions.h"
 #include "binding/python/refs.h"
 #include "binding/scheduling/manager_body.h"
+#include "binding/scheduling/select.h"
 #include "binding/types/channel_type.h"
 #include "binding/types/tasklet_object.h"
 #include "core/context.h"
@@ -53,7 +54,8 @@ bool add_types(PyObject* module, ModuleState& state) {
             return false;
     }
     state.tasklet_type->tp_vectorcall = tasklet_vectorcall;
-    return true;
+    state.send_case_type = PyStructSequence_NewType(&send_case_description);
+    return state.send_case_type != nullptr;
 }
 
 // At the end of the main thread, while modules are still whole, its tasklets are unwound.
@@ -116,6 +118,7 @@ int module_traverse(PyObject* module, visitproc visit, void* arg) {
     if (!has_state(module)) return 0;
     const ModuleState& state = state_of_module(module);
     for (const TypeEntry& entry : kTypes) Py_VISIT(state.*entry.slot);
+    Py_VISIT(state.send_case_type);
     Py_VISIT(state.tasklet_exit);
     Py_VISIT(state.schedule_callback.borrow());
     Py_VISIT(state.channel_callback.borrow());
@@ -129,6 +132,7 @@ int module_clear(PyObject* module) {
     state.schedule_callback.set({});
     state.channel_callback.set({});
     for (const TypeEntry& entry : kTypes) Py_CLEAR(state.*entry.slot);
+    Py_CLEAR(state.send_case_type);
     return 0;
 }
 

@@ -34,6 +34,7 @@ struct ModuleState {
     PyTypeObject* manager_type;
     PyTypeObject* thread_guard_type;
     PyTypeObject* callable_wrapper_type;
+    PyTypeObject* send_case_type;
     PyObject* tasklet_exit;
     PyObject* guard_key;  // of this module's guard in a thread's dictionary
     unsigned long serial;  // of this module object, never given twice

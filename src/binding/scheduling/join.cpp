@@ -19,27 +19,6 @@ using core::Parcel;
 using core::Rendezvous;
 using core::RendezvousResult;
 
-Channel& join_queue_of(TaskletBody& tasklet) {
-    Channel* queue = tasklet.joiners.load();
-    if (queue != nullptr) return *queue;
-    auto made = std::make_unique<Channel>(tasklet.object);
-    made->set_preference(Channel::kPreferNeither);
-    // Another thread may be joining it as well.
-    if (tasklet.joiners.compare_exchange_strong(queue, made.get())) return *made.release();
-    return *queue;
-}
-
-bool can_end_first(const ManagerBody& manager, const TaskletBody& tasklet) {
-    if (&tasklet == &manager.current()) {
-        refuse(Refusal::kJoinSelf);
-    } else if (tasklet.is_main && tasklet.manager == &manager) {
-        refuse(Refusal::kJoinOwnMain);
-    } else {
-        return true;
-    }
-    return false;
-}
-
 // Waits in the wait queue, which the current tasklet is to enter. False with an error set.
 bool wait_in(ManagerBody& manager, Channel& queue) {
     TaskletBody& self = manager.current_body();
@@ -58,12 +37,33 @@ bool wait_in(ManagerBody& manager, Channel& queue) {
 
 }  // namespace
 
+Channel& join_queue_of(TaskletBody& tasklet) {
+    Channel* queue = tasklet.joiners.load();
+    if (queue != nullptr) return *queue;
+    auto made = std::make_unique<Channel>(tasklet.object);
+    made->set_preference(Channel::kPreferNeither);
+    // Another thread may be joining it as well.
+    if (tasklet.joiners.compare_exchange_strong(queue, made.get())) return *made.release();
+    return *queue;
+}
+
+bool check_can_end_first(const ManagerBody& manager, const TaskletBody& tasklet) {
+    if (&tasklet == &manager.current()) {
+        refuse(Refusal::kJoinSelf);
+    } else if (tasklet.is_main && tasklet.manager == &manager) {
+        refuse(Refusal::kJoinOwnMain);
+    } else {
+        return true;
+    }
+    return false;
+}
+
 int join(TaskletBody& tasklet, std::int64_t timeout) {
     ManagerBody* manager = enter_to_switch(tasklet.module_state);
     if (manager == nullptr) return -1;
     TaskletBody& self = manager->current_body();
     if (!tasklet.alive()) return 1;
-    if (!can_end_first(*manager, tasklet)) return -1;
+    if (!check_can_end_first(*manager, tasklet)) return -1;
     if (timeout == 0) return 0;
     if (!manager->check_obstacle(manager->find_obstacle(WaitFor::kJoin))) return -1;
 

@@ -16,6 +16,11 @@ namespace scheduler::binding {
 // the time is up; -1: an error is set.
 int join(TaskletBody& tasklet, std::int64_t timeout);
 
+// Where those wait who join it.
+core::Channel& join_queue_of(TaskletBody& tasklet);
+// Not one that must go on first for the tasklet to end. False with an error set.
+bool check_can_end_first(const ManagerBody& manager, const TaskletBody& tasklet);
+
 // The end of the tasklet's object.
 void delete_join_queue(TaskletBody& tasklet);
 

@@ -87,6 +87,7 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     HeldError held_error{*this};
     // A signal handler has ended main's wait, with an error.
     bool interrupted = false;
+    std::size_t selects = 0;  // so far: where each begins to look goes round
     // In whose wait queue those stand that sleep; nobody sends there.
     core::Channel sleepers{nullptr};
 

@@ -33,12 +33,6 @@ Transfer refuse_to_wait(ManagerBody& manager, Obstacle obstacle, bool closing) {
     return Transfer::kFailed;
 }
 
-// May the current tasklet give way to a partner that it has served? Else that goes on by itself. An open
-// slot says that nothing forbids it.
-bool may_give_way(const ManagerBody& manager) {
-    return manager.open_tls_slot != nullptr || (manager.can_switch() && !manager.ending);
-}
-
 // The caller gave control away and fails with the error that is set. What it wanted to send, or has
 // received, is dropped.
 void give_up_transfer(ManagerBody& manager, ChannelObject& channel) {
@@ -219,15 +213,6 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
                                                                            : Transfer::kFailed;
 }
 
-// What has been received: a new reference, or nullptr with the sent exception raised.
-PyObject* open_parcel(Parcel& parcel) {
-    const Parcel::Kind kind = parcel.kind();
-    auto* payload = static_cast<PyObject*>(parcel.take_payload());
-    if (kind == Parcel::Kind::kValue) return payload;
-    raise_here(payload);
-    return nullptr;
-}
-
 bool ends_iteration(PyObject* channel, AtClose at_close) {
     return at_close == AtClose::kStop && channel_of(channel).channel.closed();
 }
@@ -240,6 +225,14 @@ PyObject* fail(PyObject* channel, Transfer result, AtClose at_close) {
 }
 
 }  // namespace
+
+PyObject* open_parcel(Parcel& parcel) {
+    const Parcel::Kind kind = parcel.kind();
+    auto* payload = static_cast<PyObject*>(parcel.take_payload());
+    if (kind == Parcel::Kind::kValue) return payload;
+    raise_here(payload);
+    return nullptr;
+}
 
 PyObject* exchange(PyObject* channel, Parcel::Kind kind, PyObject* payload, std::int64_t timeout,
                    AtClose at_close) {

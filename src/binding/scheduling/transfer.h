@@ -20,6 +20,14 @@ enum class AtClose : bool { kRaise, kStop };
 PyObject* exchange(PyObject* channel, core::Parcel::Kind kind, PyObject* payload,
                    std::int64_t timeout = core::kNever, AtClose at_close = AtClose::kRaise);
 
+// What has been received: a new reference, or nullptr with the sent exception raised.
+PyObject* open_parcel(core::Parcel& parcel);
+// May the current tasklet give way to a partner that it has served? Else that goes on by itself. An open
+// slot says that nothing forbids it.
+inline bool may_give_way(const ManagerBody& manager) {
+    return manager.open_tls_slot != nullptr || (manager.can_switch() && !manager.ending);
+}
+
 // ---- for QueueChannel: a deque of items (ok, data) beside the wait queue; `data` is the value, or with
 // `ok` false (type, exception, traceback). No other code comes between the look at one of the two
 // and the step that depends on it.

@@ -149,6 +149,29 @@ Example:
     'news'
     >>> scheduler.run())doc";
 
+inline constexpr char sending[] = R"doc(sending($self, value, /)
+--
+
+A case for scheduler.select() that sends the value on this channel.
+
+Parameters:
+    value: any object.
+
+Returns:
+    A named tuple (channel, value). It may be used any number of times.
+
+Threads:
+    Any thread.
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> task = scheduler.tasklet(lambda: print("got", channel.receive()))()
+    >>> scheduler.run()
+    >>> scheduler.select(channel.sending("news"))
+    got news
+    (0, None))doc";
+
 inline constexpr char send_exception[] = R"doc(send_exception($self, exc, /, *args)
 --
 

@@ -5,7 +5,6 @@
 #include "binding/scheduling/kill_throw.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <vector>
 
 #include "binding/python/errors.h"
@@ -17,7 +16,7 @@ namespace {
 // All who wait now, in the order of the wait queue, but for main tasklets, which cannot be killed.
 std::vector<PyRef> who_can_be_killed(const core::Channel& channel) {
     std::vector<PyRef> waiting;
-    waiting.reserve(static_cast<std::size_t>(std::abs(channel.balance())));
+    waiting.reserve(channel.count_waiting());
     channel.visit_waiting([&waiting](core::Tasklet& tasklet) {  // no allocation under the lock
         if (waiting.size() == waiting.capacity()) return false;
         if (!tasklet.is_main) waiting.push_back(PyRef::share(object_of(tasklet)));
@@ -27,7 +26,13 @@ std::vector<PyRef> who_can_be_killed(const core::Channel& channel) {
 }
 
 bool waits_on(const TaskletBody& tasklet, const core::Channel& channel) {
-    return tasklet.blocked() && tasklet.channel == &channel;
+    if (!tasklet.blocked() || tasklet.channel == &channel) return tasklet.blocked();
+    bool is_among = false;  // by a case of select()
+    channel.visit_waiting([&](const core::Tasklet& waiting) {
+        is_among = &waiting == &tasklet;
+        return !is_among;
+    });
+    return is_among;
 }
 
 }  // namespace
@@ -77,7 +82,7 @@ int clear_all_channels(ModuleState& state) {
         for (ChannelObject* c = state.registry.front();
              c != nullptr && busy.size() < busy.capacity(); c = state.registry.after(c)) {
             // One that is being destroyed has nobody waiting.
-            if (c->channel.balance() != 0 && try_incref(&c->ob_base)) {
+            if (c->channel.count_waiting() != 0 && try_incref(&c->ob_base)) {
                 busy.push_back(PyRef::steal(&c->ob_base));
             }
         }

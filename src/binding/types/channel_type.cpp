@@ -157,6 +157,15 @@ PyObject* channel_receive_unless(PyObject* self, PyObject* const* args, Py_ssize
     return got;
 }
 
+PyObject* channel_sending(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+    if (!check_count("sending", count, 1, 1)) return nullptr;
+    PyObject* made = PyStructSequence_New(channel_of(self).state->send_case_type);
+    if (made == nullptr) return nullptr;
+    PyStructSequence_SetItem(made, 0, Py_NewRef(self));
+    PyStructSequence_SetItem(made, 1, Py_NewRef(args[0]));
+    return made;
+}
+
 PyObject* channel_clear(PyObject* self, PyObject* const*, Py_ssize_t count) {
     return check_count("clear", count, 0, 0) ? none_if(clear_channel(self)) : nullptr;
 }
@@ -231,6 +240,7 @@ PyMethodDef channel_methods[] = {
      METH_VARARGS | METH_KEYWORDS, docs::send_throw},
     {"_send_or_queue", as_method(fast<channel_send_or_queue>), METH_FASTCALL, nullptr},
     {"_receive_unless", as_method(fast<channel_receive_unless>), METH_FASTCALL, nullptr},
+    {"sending", as_method(fast<channel_sending>), METH_FASTCALL, docs::sending},
     {"clear", as_method(fast<channel_clear>), METH_FASTCALL, docs::clear},
     {"close", as_method(fast<channel_close>), METH_FASTCALL, docs::close},
     {"open", as_method(fast<channel_open>), METH_FASTCALL, docs::open},

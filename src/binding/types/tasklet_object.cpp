@@ -181,7 +181,7 @@ void tasklet_dealloc(PyObject* self) {
 // wakes it.
 bool is_kept_by_wait_queue_only(const TaskletBody& waiting) {
     return waiting.suspended != nullptr && !waiting.is_main &&
-           (waiting.wait == nullptr || !waiting.wait->is_set()) &&
+           (waiting.wait == nullptr || (!waiting.wait->is_set() && !waiting.wait->is_select())) &&
            Py_TYPE(waiting.object)->tp_finalize == tasklet_finalize &&
            PyObject_GC_IsFinalized(waiting.object) == 0;
 }

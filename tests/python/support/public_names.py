@@ -52,6 +52,7 @@ CHANNEL_METHODS = (
     "send",
     "send_exception",
     "send_throw",
+    "sending",
     "__next__",
 )
 CHANNEL_ATTRIBUTES = ("balance", "closed", "closing", "preference", "queue")
