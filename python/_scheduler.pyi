@@ -5,7 +5,10 @@ from typing import Final
 from scheduler import (
     _C_API as _C_API,
     TaskletExit as TaskletExit,
+    _ScopeExpired as _ScopeExpired,
+    _get_timeout_scope as _get_timeout_scope,
     _live_tasklets as _live_tasklets,
+    _set_timeout_scope as _set_timeout_scope,
     calculateruncount as calculateruncount,
     callable_wrapper as callable_wrapper,
     channel as channel,

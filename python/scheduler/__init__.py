@@ -9,7 +9,7 @@
     >>> scheduler.run()
     hello, world
 
-Everything but QueueChannel, block_trap, dump_tasklets and get_include comes from the extension module
+Everything but QueueChannel, block_trap, dump_tasklets, get_include and timeout comes from the extension module
 `_scheduler`.
 """
 
@@ -35,10 +35,11 @@ globals().update(
 from ._debugging import dump_tasklets  # noqa: E402
 from ._helpers import block_trap, get_include  # noqa: E402
 from .queue_channel import QueueChannel  # noqa: E402
+from .timeouts import timeout  # noqa: E402
 
 __all__ = sorted(
     {name for name in dir(_scheduler) if not name.startswith("_")}
-    | {"QueueChannel", "block_trap", "dump_tasklets", "get_include"}
+    | {"QueueChannel", "block_trap", "dump_tasklets", "get_include", "timeout"}
 )
 
 del _scheduler

@@ -28,6 +28,11 @@ Example:
     >>> scheduler.run()
     hello, world)doc";
 
+inline constexpr char scope_expired[] =
+    "Raised where a tasklet waits when the time of a scheduler.timeout() around it is over, with "
+    "the\n"
+    "deadline in nanoseconds. The scope turns it into a TimeoutError.";
+
 inline constexpr char tasklet_exit[] = R"doc(Ends a tasklet silently when it leaves its callable.
 
 kill() and clear() raise it, and so does the destruction of a suspended tasklet. Code

@@ -15,6 +15,7 @@
 #include "binding/python/method_helpers.h"
 #include "binding/scheduling/manager_body.h"
 #include "binding/scheduling/tasklet_operations.h"
+#include "binding/scheduling/timed_wait.h"
 #include "binding/threads/park.h"
 #include "binding/types/channel_object.h"
 
@@ -93,6 +94,29 @@ PyObject* sleep_function(ModuleState& state, PyObject* seconds) {
     if (!parse_timeout(seconds, "seconds", &nanoseconds)) return nullptr;
     return none_if(sleep_for(state, nanoseconds));
 }
+// ---- for scheduler.timeout()
+
+PyObject* get_timeout_scope(ModuleState& state, PyObject* tasklet) {
+    if (PyObject_TypeCheck(tasklet, state.tasklet_type) == 0) {
+        return PyErr_Format(PyExc_TypeError, "the argument must be a tasklet");
+    }
+    return new_or_none(body_of(tasklet).get_note(&TaskletNotes::scope));
+}
+// _set_timeout_scope(tasklet, scope or None, deadline in nanoseconds or None)
+PyObject* set_timeout_scope_function(PyObject* module, PyObject* const* args, Py_ssize_t count) {
+    if (!check_count("_set_timeout_scope", count, 3, 3)) return nullptr;
+    if (PyObject_TypeCheck(args[0], state_of_module(module).tasklet_type) == 0) {
+        return PyErr_Format(PyExc_TypeError, "the first argument must be a tasklet");
+    }
+    std::int64_t deadline = core::kNever;
+    if (args[2] != Py_None) {
+        deadline = PyLong_AsLongLong(args[2]);
+        if (deadline == -1 && PyErr_Occurred() != nullptr) return nullptr;
+    }
+    return guard_memory(
+        [&] { return none_if(set_timeout_scope(body_of(args[0]), args[1], deadline)); });
+}
+
 // select(*cases, timeout=None, ordered=False)
 PyObject* select_function(PyObject* module, PyObject* const* args, Py_ssize_t count,
                           PyObject* keywords) {
@@ -274,6 +298,8 @@ PyMethodDef module_functions[] = {
     SCHED_PLAIN(get_number_of_active_channels, counter<&ModuleState::channels>),
     SCHED_PLAIN(get_all_time_tasklet_count, counter<&ModuleState::tasklets_ever>),
     SCHED_PLAIN(get_active_tasklet_count, counter<&ModuleState::tasklets>),
+    {"_get_timeout_scope", one_parameter<get_timeout_scope>, METH_O, nullptr},
+    {"_set_timeout_scope", as_method(set_timeout_scope_function), METH_FASTCALL, nullptr},
     {"_live_tasklets", as_method(no_parameters<list_tasklets, names::live_tasklets>), METH_FASTCALL,
      nullptr},
     {"get_channel_callback",

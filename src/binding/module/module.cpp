@@ -99,7 +99,11 @@ int module_exec(PyObject* module) {
     state.guard_key = PyUnicode_FromFormat("_scheduler.thread_guard.%p", &state);
     state.tasklet_exit = PyErr_NewExceptionWithDoc("_scheduler.TaskletExit", docs::tasklet_exit,
                                                    PyExc_SystemExit, nullptr);
-    const bool ok = state.guard_key != nullptr && state.tasklet_exit != nullptr &&
+    state.scope_expired = PyErr_NewExceptionWithDoc("_scheduler._ScopeExpired", docs::scope_expired,
+                                                    PyExc_BaseException, nullptr);
+    const bool ok = state.scope_expired != nullptr &&
+                    PyModule_AddObjectRef(module, "_ScopeExpired", state.scope_expired) == 0 &&
+                    state.guard_key != nullptr && state.tasklet_exit != nullptr &&
                     PyModule_AddObjectRef(module, "TaskletExit", state.tasklet_exit) == 0 &&
                     PyModule_AddStringConstant(module, "_jump_library", core::kJumpLibrary) == 0 &&
                     add_types(module, state) && publish_table(module, state) &&
@@ -120,6 +124,7 @@ int module_traverse(PyObject* module, visitproc visit, void* arg) {
     for (const TypeEntry& entry : kTypes) Py_VISIT(state.*entry.slot);
     Py_VISIT(state.send_case_type);
     Py_VISIT(state.tasklet_exit);
+    Py_VISIT(state.scope_expired);
     Py_VISIT(state.schedule_callback.borrow());
     Py_VISIT(state.channel_callback.borrow());
     return 0;

@@ -36,6 +36,8 @@ struct ModuleState {
     PyTypeObject* callable_wrapper_type;
     PyTypeObject* send_case_type;
     PyObject* tasklet_exit;
+    PyObject*
+        scope_expired;  // what a tasklet raises where it waits when the time of a scope is over
     PyObject* guard_key;  // of this module's guard in a thread's dictionary
     unsigned long serial;  // of this module object, never given twice
     bool of_main_interpreter;
@@ -88,6 +90,7 @@ struct ModuleState {
     void release() {
         if (users.add(-1) != 0) return;
         Py_XDECREF(tasklet_exit);
+        Py_XDECREF(scope_expired);
         Py_XDECREF(guard_key);
         delete this;
     }

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "binding/python/errors.h"
-#include "binding/threads/park.h"
+#include "binding/scheduling/timed_wait.h"
 #include "core/channel.h"
 
 namespace scheduler::binding {
@@ -71,10 +71,13 @@ int join(TaskletBody& tasklet, std::int64_t timeout) {
     Channel& queue = join_queue_of(tasklet);
     // It may have died before it could see the wait queue.
     if (tasklet.state.get(std::memory_order_seq_cst) == core::TaskletState::kDead) return 1;
-    core::Wait wait(self);
-    manager->begin_wait(wait, timeout == kNever ? kNever : deadline_after(timeout));
+    TimedWait wait(*manager, self, timeout);
     const bool waited = wait_in(*manager, queue);
-    manager->end_wait(wait);
+    wait.end();
+    if (waited && wait.ended_by_scope()) {
+        wait.raise_scope_expired();
+        return -1;
+    }
     if (!waited) return -1;
     return wait.timed_out ? 0 : 1;
 }

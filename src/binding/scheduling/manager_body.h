@@ -29,6 +29,7 @@ struct DeferredReferences : std::vector<PyObject*> {
 enum class Obstacle : unsigned char {
     kNone,
     kPending,
+    kScopeExpired,
     kBlockTrap,
     kDeadlock,
     kThreadEnding,

@@ -5,6 +5,7 @@
 #include "binding/diagnostics/snapshot.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/manager_body.h"
+#include "binding/scheduling/timed_wait.h"
 
 namespace scheduler::binding {
 
@@ -40,8 +41,12 @@ bool ManagerBody::check_nothing_pending() {
 Obstacle ManagerBody::find_obstacle(WaitFor wait) const {
     const TaskletBody& self = current_body();
     if (self.pending) return Obstacle::kPending;
+    if (self.is_in_scope() && self.scope_deadline() <= now()) return Obstacle::kScopeExpired;
     if (wait != WaitFor::kJoin && self.block_trap) return Obstacle::kBlockTrap;
-    if (wait == WaitFor::kTransfer && self.is_main && !may_main_wait()) return Obstacle::kDeadlock;
+    if (wait == WaitFor::kTransfer && self.is_main && self.scope_deadline() == core::kNever &&
+        !may_main_wait()) {
+        return Obstacle::kDeadlock;
+    }
     if (ending && !unwinding_current()) return Obstacle::kThreadEnding;
     return can_switch() ? Obstacle::kNone : Obstacle::kNoSwitch;
 }
@@ -50,6 +55,9 @@ bool ManagerBody::check_obstacle(Obstacle obstacle) {
     switch (obstacle) {
         case Obstacle::kPending:
             return check_nothing_pending();
+        case Obstacle::kScopeExpired:
+            raise_expired(current_body());
+            return false;
         case Obstacle::kBlockTrap:
             refuse(Refusal::kBlockTrap);
             return false;

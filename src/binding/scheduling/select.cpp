@@ -8,6 +8,7 @@
 #include "binding/python/errors.h"
 #include "binding/scheduling/enter.h"
 #include "binding/scheduling/join.h"
+#include "binding/scheduling/timed_wait.h"
 #include "binding/scheduling/transfer.h"
 #include "binding/threads/park.h"
 #include "binding/types/channel_type.h"
@@ -224,10 +225,7 @@ class Select {
         : manager_(manager), self_(manager.current_body()), cases_(cases), timeout_(timeout) {}
 
     PyObject* run(std::size_t first) {
-        core::Wait wait(self_);
-        manager_.begin_wait(wait, timeout_ == core::kNever || timeout_ == 0
-                                      ? core::kNever
-                                      : deadline_after(timeout_));
+        TimedWait wait(manager_, self_, timeout_);
         Obstacle obstacle = Obstacle::kNone;
         Selection selection{};
         PyRef item;
@@ -238,7 +236,7 @@ class Select {
         }
         const bool waits = selection.result == RendezvousResult::kEnqueued;
         const bool resumed = !waits || manager_.suspend(Ending::kBlock);
-        manager_.end_wait(wait);
+        wait.end();
         if (waits) return finish_wait(wait, resumed);
         return finish_at_once(selection, std::move(item), obstacle);
     }
@@ -254,14 +252,15 @@ class Select {
         ErrorStash stash;
         manager_.run_deferred();
     }
-    PyObject* finish_wait(const core::Wait& wait, bool resumed) {
+    PyObject* finish_wait(const TimedWait& wait, bool resumed) {
         // A transfer that is complete succeeds, whatever came meanwhile.
         const bool done = wait.served != nullptr && (resumed || manager_.held_error.hold());
         Parcel received = std::move(self_.parcel);
         if (!done) manager_.defer_decref(static_cast<PyObject*>(received.take_payload()));
         settle();
         if (done) return outcome(cases_, wait.served, value_of(wait.served, received));
-        return resumed ? time_out(cases_, timeout_) : nullptr;
+        if (resumed && wait.ended_by_scope()) wait.raise_scope_expired();
+        return resumed && !wait.ended_by_scope() ? time_out(cases_, timeout_) : nullptr;
     }
     PyObject* finish_at_once(const Selection& selection, PyRef item, Obstacle obstacle) {
         SelectCase* const done = selection.done;

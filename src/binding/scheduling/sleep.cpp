@@ -2,7 +2,7 @@
 
 #include "binding/scheduling/enter.h"
 #include "binding/scheduling/run.h"
-#include "binding/threads/park.h"
+#include "binding/scheduling/timed_wait.h"
 #include "core/channel.h"
 
 namespace scheduler::binding {
@@ -15,12 +15,12 @@ bool sleep_for(ModuleState& state, std::int64_t nanoseconds) {
         return false;
     }
     TaskletBody& self = manager->current_body();
-    core::Wait wait(self);
-    manager->begin_wait(wait, deadline_after(nanoseconds));
+    TimedWait wait(*manager, self, nanoseconds);
     manager->sleepers.rendezvous(core::Direction::kReceive, self, true);
     const bool resumed = manager->suspend(core::Ending::kBlock);
-    manager->end_wait(wait);
-    if (resumed) return true;
+    wait.end();
+    if (resumed && !wait.ended_by_scope()) return true;
+    if (resumed) wait.raise_scope_expired();
     ErrorStash stash;
     manager->run_deferred();
     return false;

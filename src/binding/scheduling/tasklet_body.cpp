@@ -123,6 +123,11 @@ void ManagerBody::make_activation(TaskletBody& tasklet, PyRef args, PyRef kwargs
         join_live_list(tasklet);
         if (core::Channel* joiners = tasklet.joiners.load()) joiners->open();
     }
+    if (TaskletNotes* const notes = tasklet.notes.load()) {
+        notes->in_scope = false;
+        notes->scope_deadline = core::kNever;
+        defer_decref(notes->scope.take());
+    }
     tasklet.paused = true;
 }
 

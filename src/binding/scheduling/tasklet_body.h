@@ -27,12 +27,15 @@ struct TaskletNotes {
     SharedRef context_manager_getter;
     SharedRef context_text;  // str
     SharedRef parent_callsite;  // str
+    SharedRef scope;  // the innermost scheduler.timeout() that the tasklet is in
+    core::RelaxedAtomic<std::int64_t> scope_deadline = core::kNever;  // the earliest of all of them
+    core::RelaxedAtomic<bool> in_scope = false;
     core::RelaxedAtomic<double> run_time = 0.0;
     core::RelaxedAtomic<bool> highlighted = false;
 
-    std::array<SharedRef*, 5> references() {
-        return {&own_name, &exception_handler, &context_manager_getter, &context_text,
-                &parent_callsite};
+    std::array<SharedRef*, 6> references() {
+        return {&own_name,     &exception_handler, &context_manager_getter,
+                &context_text, &parent_callsite,   &scope};
     }
 };
 
@@ -71,6 +74,15 @@ struct TaskletBody : core::Tasklet {
     // nullptr before __init__. Constant afterwards; outlives the thread.
     ManagerBody* get_manager() const;
     TaskletNotes& get_notes();  // makes them
+    // Of scheduler.timeout(). The deadline: core::kNever outside of them, and without one.
+    bool is_in_scope() const {
+        const TaskletNotes* const found = notes.load(std::memory_order_relaxed);
+        return found != nullptr && found->in_scope;
+    }
+    std::int64_t scope_deadline() const {
+        const TaskletNotes* const found = notes.load(std::memory_order_relaxed);
+        return found != nullptr ? std::int64_t{found->scope_deadline} : core::kNever;
+    }
     // Raises what was pending on this, the current tasklet, and has been taken out: false then.
     bool raise_taken(PyRef was_pending);
     // The attribute of the notes, if there are any.

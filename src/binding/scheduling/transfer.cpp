@@ -6,6 +6,7 @@
 #include "binding/python/errors.h"
 #include "binding/scheduling/callbacks.h"
 #include "binding/scheduling/enter.h"
+#include "binding/scheduling/timed_wait.h"
 #include "binding/threads/current_manager.h"
 #include "binding/threads/park.h"
 #include "binding/types/channel_object.h"
@@ -145,15 +146,16 @@ Transfer time_out(ChannelObject& channel, Direction direction, std::int64_t time
                                      TaskletBody& self, Direction direction, Parcel& parcel,
                                      std::int64_t timeout) {
     PyRef keep = PyRef::share(&channel.ob_base);
-    core::Wait wait(self);
-    manager.begin_wait(wait, deadline_after(timeout));
+    TimedWait wait(manager, self, timeout);
     const bool resumed = block_or_yield(manager, channel, self, direction, parcel, Ending::kBlock);
-    manager.end_wait(wait);
+    wait.end();
     if (!resumed) return Transfer::kFailed;
     if (!wait.timed_out) return Transfer::kDone;
     manager.defer_decref(static_cast<PyObject*>(parcel.take_payload()));
     manager.run_deferred();
-    return time_out(channel, direction, timeout);
+    if (!wait.ended_by_scope()) return time_out(channel, direction, timeout);
+    wait.raise_scope_expired();
+    return Transfer::kFailed;
 }
 
 // One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
@@ -196,7 +198,7 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
             break;
         }
         case RendezvousResult::kEnqueued:
-            if (timeout == core::kNever) break;
+            if (timeout == core::kNever && !self.is_in_scope()) break;
             return block_for(*manager, channel, self, direction, parcel, timeout);
         case RendezvousResult::kWouldBlock:
         case RendezvousResult::kClosing:
