@@ -27,6 +27,8 @@ from typing import Any, Self
 
 from _scheduler import channel
 
+from .timeouts import check_timeout
+
 
 class QueueChannel(channel):
     """A channel that queues what nobody waits for, so that `send` never blocks.
@@ -104,14 +106,16 @@ class QueueChannel(channel):
         Never waits, so that `timeout` makes no difference. Raises ValueError when the channel is
         closing and nobody waits.
         """
+        check_timeout("timeout", timeout)
         self._send_or_queue(self._items, (True, data))
 
-    def send_exception(self, *exc_and_args: Any) -> None:
+    def send_exception(self, *exc_and_args: Any, timeout: float | None = None) -> None:
         """`send_exception(exc, *args)`: as send, but the receiver gets an exception raised.
 
         `exc` is an exception class, called with `args`, or an instance, then without `args`.
         Raises RuntimeError when it is neither, TypeError for an instance with `args`.
         """
+        check_timeout("timeout", timeout)
         if not exc_and_args or not _is_exception(exc_and_args[0]):
             raise RuntimeError("send_exception() needs an exception class or instance to send")
         exc, *args = exc_and_args
@@ -119,12 +123,15 @@ class QueueChannel(channel):
         ready = isinstance(exc, type) and isinstance(value, exc)
         self._send_error(value if ready else _make_exception(exc, value))
 
-    def send_throw(self, exc: Any, value: Any = None, tb: Any = None) -> None:
+    def send_throw(
+        self, exc: Any, value: Any = None, tb: Any = None, *, timeout: float | None = None
+    ) -> None:
         """As send, but the receiver gets an exception raised, with the traceback `tb` if given.
 
         `send_throw(*sys.exc_info())` passes on the exception being handled. Raises TypeError when
         `exc` is neither an exception class nor an instance, or `tb` is no traceback.
         """
+        check_timeout("timeout", timeout)
         if not _is_exception(exc):
             raise TypeError("send_throw() needs an exception class or instance to send")
         if tb is not None and not isinstance(tb, TracebackType):

@@ -59,7 +59,7 @@ class timeout:
     _expired = False
 
     def __init__(self, seconds: float | None) -> None:
-        _check(seconds)
+        check_timeout("seconds", seconds)
         self._seconds = seconds
 
     def __repr__(self) -> str:
@@ -77,7 +77,7 @@ class timeout:
         Raises TypeError or ValueError as the constructor does, RuntimeError outside of the `with` block
         and on another thread.
         """
-        _check(seconds)
+        check_timeout("seconds", seconds)
         if self._task is None:
             raise RuntimeError("the scope is not entered: reschedule() is for inside its `with` block")
         deadline, self._deadline = self._deadline, _deadline_after(seconds)
@@ -119,14 +119,15 @@ class timeout:
         return self._deadline is not None and self._deadline <= error.args[0]
 
 
-def _check(seconds: float | None) -> None:
+def check_timeout(name: str, seconds: float | None) -> None:
+    """Raises TypeError or ValueError, in the words of the extension."""
     if seconds is None:
         return
     if not isinstance(seconds, (int, float)) and not hasattr(type(seconds), "__float__"):
         kind = type(seconds).__name__
-        raise TypeError(f"seconds must be a number of seconds or None, not {kind}")
+        raise TypeError(f"{name} must be a number of seconds or None, not {kind}")
     if math.isnan(seconds) or seconds < 0:
-        raise ValueError("seconds must be 0 or more seconds, or None for no limit")
+        raise ValueError(f"{name} must be 0 or more seconds, or None for no limit")
 
 
 def _deadline_after(seconds: float | None) -> int | None:

@@ -56,6 +56,14 @@ bool parse_arguments(const char* function, std::span<const char* const> paramete
                      Py_ssize_t required, PyObject* const* args, Py_ssize_t count,
                      PyObject* keywords, std::span<PyObject*> parsed);
 
+// The same with keywords, as METH_FASTCALL | METH_KEYWORDS; see parse_arguments().
+template <typename Object, auto Function>
+PyObject* keyword_fast_method(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                              PyObject* keywords) {
+    if (!check_initialised<Object>(self)) return nullptr;
+    return guard_memory([&] { return Function(self, args, count, keywords); });
+}
+
 // A method with keywords, as METH_VARARGS | METH_KEYWORDS.
 template <typename Object, auto Function>
 PyObject* keyword_method(PyObject* self, PyObject* args, PyObject* kwargs) {

@@ -172,7 +172,7 @@ Example:
     got news
     (0, None))doc";
 
-inline constexpr char send_exception[] = R"doc(send_exception($self, exc, /, *args)
+inline constexpr char send_exception[] = R"doc(send_exception($self, exc, /, *args, timeout=None)
 --
 
 Send an exception: receive() raises it in the receiver.
@@ -184,6 +184,7 @@ Parameters:
     args: for a class, what it is called with. A single argument that is None means
         no argument, a tuple gives the arguments, and an instance of the class is
         raised itself. Must be empty with an instance.
+    timeout: as for send().
 
 Returns:
     None, once a receiver has the exception.
@@ -207,7 +208,8 @@ Example:
     ValueError: no news
     >>> scheduler.run())doc";
 
-inline constexpr char send_throw[] = R"doc(send_throw($self, /, exc, val=None, tb=None)
+inline constexpr char send_throw[] =
+    R"doc(send_throw($self, /, exc, val=None, tb=None, *, timeout=None)
 --
 
 Send an exception with its traceback: receive() raises it in the receiver.
@@ -222,6 +224,7 @@ Parameters:
         an instance of the class is raised itself, and anything else is the only
         argument. Must be None with an instance.
     tb: a traceback for the exception, or None to leave it as it is.
+    timeout: as for send().
 
 Returns:
     None, once a receiver has the exception.

@@ -105,7 +105,15 @@ PyObject* channel_receive(PyObject* self, PyObject* const* args, Py_ssize_t coun
     return guard_memory([&] { return exchange(self, Kind::kEmpty, nullptr, timeout); });
 }
 
-PyObject* channel_send_exception(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+PyObject* channel_send_exception(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                 PyObject* names) {
+    static constexpr const char* kParameters[] = {"timeout"};
+    PyObject* given[1];
+    std::int64_t timeout = 0;
+    if (!parse_arguments("send_exception", kParameters, 0, args + count, 0, names, given) ||
+        !parse_timeout(given[0], "timeout", &timeout)) {
+        return nullptr;
+    }
     PyRef value;
     if (count == 2) {
         value = PyRef::share(args[1]);
@@ -126,18 +134,20 @@ PyObject* channel_send_exception(PyObject* self, PyObject* const* args, Py_ssize
     PyObject* error =
         make_exception(count > 0 ? args[0] : nullptr, value.get(), nullptr, PyExc_RuntimeError);
     value.reset();  // the collector could not see that it is held here
-    return error != nullptr ? exchange(self, Kind::kError, error) : nullptr;
+    return error != nullptr ? exchange(self, Kind::kError, error, timeout) : nullptr;
 }
 
 PyObject* channel_send_throw(PyObject* self, PyObject* args, PyObject* kwargs) {
-    static const char* const names[] = {"exc", "val", "tb", nullptr};
-    PyObject *exc = nullptr, *val = nullptr, *tb = nullptr;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:send_throw", const_cast<char**>(names),
-                                     &exc, &val, &tb)) {
+    static const char* const names[] = {"exc", "val", "tb", "timeout", nullptr};
+    PyObject *exc = nullptr, *val = nullptr, *tb = nullptr, *seconds = nullptr;
+    std::int64_t timeout = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO$O:send_throw", const_cast<char**>(names),
+                                     &exc, &val, &tb, &seconds) ||
+        !parse_timeout(seconds, "timeout", &timeout)) {
         return nullptr;
     }
     PyObject* error = make_exception(exc, val, tb, PyExc_TypeError, ReadyInstance::kOfExactClass);
-    return error != nullptr ? exchange(self, Kind::kError, error) : nullptr;
+    return error != nullptr ? exchange(self, Kind::kError, error, timeout) : nullptr;
 }
 
 PyObject* channel_send_or_queue(PyObject* self, PyObject* const* args, Py_ssize_t count) {
@@ -234,8 +244,8 @@ constexpr auto fast = fast_method<ChannelObject, Function>;
 PyMethodDef channel_methods[] = {
     {"send", as_method(channel_send), METH_FASTCALL | METH_KEYWORDS, docs::send},
     {"receive", as_method(channel_receive), METH_FASTCALL | METH_KEYWORDS, docs::receive},
-    {"send_exception", as_method(fast<channel_send_exception>), METH_FASTCALL,
-     docs::send_exception},
+    {"send_exception", as_method(keyword_fast_method<ChannelObject, channel_send_exception>),
+     METH_FASTCALL | METH_KEYWORDS, docs::send_exception},
     {"send_throw", as_method(keyword_method<ChannelObject, channel_send_throw>),
      METH_VARARGS | METH_KEYWORDS, docs::send_throw},
     {"_send_or_queue", as_method(fast<channel_send_or_queue>), METH_FASTCALL, nullptr},

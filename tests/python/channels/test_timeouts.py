@@ -359,3 +359,40 @@ def test_thousands_sleep():
     scheduler.run()
     run_until(lambda: len(woken) == count)
     assert not any(task.alive for task in tasks)
+
+
+# ---- exceptions ----------------------------------------------------------------------------------
+
+SENDERS = {
+    "send": lambda ch, timeout: ch.send(1, timeout=timeout),
+    "send_exception": lambda ch, timeout: ch.send_exception(KeyError, "k", timeout=timeout),
+    "send_throw": lambda ch, timeout: ch.send_throw(KeyError("k"), timeout=timeout),
+}
+
+
+@pytest.mark.parametrize("name", SENDERS)
+def test_whoever_sends_times_out(name):
+    ch = scheduler.channel()
+    for timeout in (0, SOON):
+        with pytest.raises(TimeoutError):
+            SENDERS[name](ch, timeout)
+    assert ch.balance == 0
+
+
+@pytest.mark.parametrize("name", SENDERS)
+def test_whoever_sends_in_time_is_served(name):
+    ch = scheduler.channel()
+    log = []
+    started(lambda: log.append(outcome(ch.receive)))
+    SENDERS[name](ch, LATE)
+    assert log == [1 if name == "send" else KeyError]
+
+
+@pytest.mark.parametrize("kind", [scheduler.channel, scheduler.QueueChannel])
+@pytest.mark.parametrize("name", SENDERS)
+@pytest.mark.parametrize(("timeout", "error"), [(-1, ValueError), (math.nan, ValueError), ("1", TypeError)])
+def test_all_of_them_refuse_times_that_make_no_sense(kind, name, timeout, error):
+    ch = kind()
+    with pytest.raises(error, match="timeout must be"):
+        SENDERS[name](ch, timeout)
+    assert ch.balance == 0
