@@ -9,8 +9,8 @@
     >>> scheduler.run()
     hello, world
 
-Everything but QueueChannel, block_trap, dump_tasklets, get_include and timeout comes from the extension module
-`_scheduler`.
+Everything but QueueChannel, block_trap, dump_tasklets, get_include, timeout and the module `sync` comes
+from the extension module `_scheduler`.
 """
 
 try:
@@ -45,9 +45,12 @@ __all__ = sorted(
 del _scheduler
 
 
-def __getattr__(name: str) -> str:
-    # The version is looked up when asked for: importlib.metadata takes longer to import than all
-    # the rest.
+def __getattr__(name: str) -> object:
+    # Looked up when asked for: both take longer to import than all the rest.
+    if name == "sync":
+        from importlib import import_module
+
+        return import_module("scheduler.sync")
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import PackageNotFoundError, version
@@ -59,6 +62,7 @@ def __getattr__(name: str) -> str:
 
 
 def __dir__() -> list[str]:
-    # Without the submodules: they are where things are defined, not names to use.
+    # Without the other submodules: they are where things are defined, not names to use.
     special = {name for name in globals() if name.startswith("__") and name.endswith("__")}
-    return sorted(special - {"__getattr__", "__dir__"} | {"__version__", "_C_API"} | set(__all__))
+    extra = {"__version__", "_C_API", "sync"}
+    return sorted(special - {"__getattr__", "__dir__"} | extra | set(__all__))

@@ -20,6 +20,8 @@ from typing import (
 
 from typing_extensions import ParamSpec, TypeVar, disjoint_base
 
+from . import sync as sync
+
 __all__ = [
     "QueueChannel",
     "TaskletExit",
