@@ -8,11 +8,12 @@ from ._line import Line, LineBase, Waiter, checked, wake
 
 
 class _Party(Waiter):
-    __slots__ = ("fails",)
+    __slots__ = ("fails", "number")
 
     def __init__(self) -> None:
         super().__init__()
         self.fails = False
+        self.number = 0
 
 
 class Barrier(LineBase):
@@ -47,10 +48,11 @@ class Barrier(LineBase):
         self._line = Line()
 
     def wait(self, timeout: float | None = None) -> int:
-        """Waits until `parties` tasklets wait here. Returns the caller's number, 0 for the first.
+        """Waits until `parties` tasklets wait here. Returns the caller's number, from 0 on.
 
-        Raises BrokenBarrierError when the barrier is broken: by abort(), reset(), a failure of `action`,
-        a tasklet whose `timeout` is over, or one that has left because of an exception.
+        Raises BrokenBarrierError when the barrier is broken: by abort(), reset(), a failure of `action`, or
+        a tasklet whose `timeout` is over. A tasklet in which something else is raised leaves the others
+        waiting for another one.
         """
         limit = checked(self._timeout if timeout is None else timeout)
         party = _Party()
@@ -58,16 +60,15 @@ class Barrier(LineBase):
             if self._is_broken:
                 raise BrokenBarrierError("the barrier is broken; reset() makes it usable again")
             members = self._line.waiters
-            number = len(members)
-            if number + 1 >= self._parties:
+            members.append(party)
+            is_last = len(members) >= self._parties
+            if is_last:
                 self._line.waiters = deque()
-            else:
-                members.append(party)
-        if number + 1 >= self._parties:
+        if is_last:
             self._pass(members)
         else:
             self._wait(party, members, limit)
-        return number
+        return party.number
 
     def _pass(self, members: deque[Waiter]) -> None:
         try:
@@ -80,24 +81,20 @@ class Barrier(LineBase):
         self._let_go(members, fails=False)
 
     def _wait(self, party: _Party, members: deque[Waiter], limit: float | None) -> None:
-        try:
-            in_time = self._line.wait(party, limit)
-        except BaseException:
+        if not self._line.wait(party, limit):
             if self._line.waiters is members:
                 self.abort()
-            raise
-        if not in_time and self._line.waiters is members:
-            self.abort()
-            party.fails = True
-        elif not in_time:  # all were there in time, and `action` has still to end
-            self._line.wait(party, None)
+                party.fails = True
+            else:  # all were there in time, and `action` has still to end
+                self._line.wait(party, None)
         if party.fails:
             raise BrokenBarrierError("the barrier has been broken meanwhile")
 
     def _let_go(self, members: deque[Waiter], fails: bool) -> None:
-        for party in members:
+        for number, party in enumerate(members):
             if isinstance(party, _Party):
                 party.fails = fails
+                party.number = number
             party.granted = True
         wake(members)
 

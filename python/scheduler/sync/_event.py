@@ -61,11 +61,14 @@ class Event(LineBase):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the flag is true. False if it is not within `timeout` seconds."""
-        if checked(timeout) == 0 or self._gate.closing:
-            return self._gate.closing
+        checked(timeout)
+        if self.is_set():
+            return True
+        if timeout == 0:
+            return False
         waiter = Waiter()
         with self._line.guard:
-            if self._gate.closing:
+            if self.is_set():
                 return True
             self._line.waiters.append(waiter)
         return self._line.wait(waiter, timeout)

@@ -6,13 +6,17 @@ import threading
 import time
 from collections import deque
 from heapq import heapify
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from _scheduler import switch_trap
 
 from ._line import Base, Line, Waiter, checked, raise_held, wake
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsRichComparison
+
 _T = TypeVar("_T")
+_Ordered = TypeVar("_Ordered", bound="SupportsRichComparison")
 
 
 class _Exchange(Waiter):
@@ -58,7 +62,6 @@ class Queue(Base, queue.Queue[_T]):
     """
 
     _first = "mutex"
-    is_shutdown = False
 
     # What holds whenever the guard is given back, by _settle(): nobody waits in get() while there are
     # items, and nobody in put() while there is room.
@@ -297,13 +300,13 @@ class LifoQueue(Queue[_T], queue.LifoQueue[_T]):
     """A Queue that hands out the newest item first."""
 
 
-class PriorityQueue(Queue[_T], queue.PriorityQueue[_T]):
+class PriorityQueue(Queue[_Ordered], queue.PriorityQueue[_Ordered]):
     """A Queue that hands out the smallest item first.
 
     What compares the items must not switch: a switch trap is set meanwhile.
     """
 
-    def _put(self, item: _T) -> None:
+    def _put(self, item: _Ordered) -> None:
         switch_trap(1)
         try:
             super()._put(item)
@@ -315,7 +318,7 @@ class PriorityQueue(Queue[_T], queue.PriorityQueue[_T]):
         finally:
             switch_trap(-1)
 
-    def _get(self) -> _T:
+    def _get(self) -> _Ordered:
         switch_trap(1)
         try:
             return super()._get()

@@ -15,6 +15,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,8 +121,18 @@ def test_c_and_cpp_blocks_compile(language: str, tmp_path: Path) -> None:
 def documented() -> Iterator[tuple[str, object]]:
     """The package, its public names, and the public members of its classes."""
     yield "scheduler", scheduler
-    for name in scheduler.__all__:
-        value = getattr(scheduler, name)
+    yield from names_of(scheduler)
+
+
+def documented_in_sync() -> Iterator[tuple[str, object]]:
+    """The same of scheduler.sync."""
+    yield "sync", scheduler.sync
+    yield from ((f"sync.{name}", value) for name, value in names_of(scheduler.sync))
+
+
+def names_of(module: Any) -> Iterator[tuple[str, object]]:
+    for name in module.__all__:
+        value = getattr(module, name)
         yield name, value
         if inspect.isclass(value):
             for member in vars(value):
@@ -132,7 +143,7 @@ def documented() -> Iterator[tuple[str, object]]:
 def examples() -> list:
     parser = doctest.DocTestParser()
     found = []
-    for name, value in documented():
+    for name, value in (*documented(), *documented_in_sync()):
         text = inspect.cleandoc(getattr(value, "__doc__", None) or "")
         if parser.get_examples(text):
             found.append(pytest.param(text, id=name))
@@ -152,7 +163,7 @@ def test_what_a_docstring_shows_is_an_example() -> None:
     without_prompt = re.compile(r"Example:\n +(?! |>>> )|^ *import scheduler$", re.MULTILINE)
     unrun = [
         name
-        for name, value in documented()
+        for name, value in (*documented(), *documented_in_sync())
         if without_prompt.search(getattr(value, "__doc__", None) or "")
     ]
     assert unrun == []
@@ -187,7 +198,8 @@ def test_the_guide_to_the_c_api_has_every_member() -> None:
 
 def test_the_guide_by_task_has_every_name() -> None:
     text = (DOCS / "python-api.md").read_text()
-    names = {name.rpartition(".")[2] for name, _ in documented()} - {"scheduler"}
+    members = (*documented(), *documented_in_sync())
+    names = {name.rpartition(".")[2] for name, _ in members} - {"scheduler"}
     assert sorted(name for name in names if not re.search(rf"\b{name}\b", text)) == []
 
 

@@ -94,7 +94,7 @@ def test_wait_for(condition: sync.Condition) -> None:
     assert got == [5]
     with condition:
         assert condition.wait_for(lambda: numbers) is numbers
-        assert condition.wait_for(lambda: [], timeout=0.001) == []
+        assert condition.wait_for(list, timeout=0.001) == []
         assert condition.wait_for(lambda: 0, timeout=0) == 0
         with pytest.raises(ValueError):
             condition.wait_for(lambda: True, timeout=-1)
