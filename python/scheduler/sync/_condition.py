@@ -88,15 +88,16 @@ class Condition(LineBase):
         with self._line.guard:
             self._line.waiters.append(waiter)
         try:
-            lock._release_all()
-            return self._line.wait(waiter, timeout)
+            try:
+                lock._release_all()
+                return self._line.wait(waiter, timeout)
+            finally:
+                self._line.leave(waiter)
+                lock._take_back(depth)
         except BaseException:
-            self._line.leave(waiter)
             if waiter.granted:
                 self._line.serve(1)
             raise
-        finally:
-            lock._take_back(depth)
 
     def wait_for(self, predicate: Callable[[], _T], timeout: float | None = None) -> _T:
         """Waits until `predicate()`, called with the lock held, is true; returns its last value.

@@ -1,20 +1,18 @@
-"""Each way to wait in `scheduler.sync`, for tests of what they have in common: fixtures to import."""
+"""Each way to wait in `scheduler.sync`, for tests of what they have in common."""
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-import pytest
 
 from scheduler import sync
 
 
 @dataclass
 class Wait:
-    """`wait(timeout)` waits, and `serve()` lets the first who waits go on."""
+    """`wait(timeout)` waits, and `serve()` lets the first who waits go on; later ones wait again."""
 
     wait: Callable[..., Any]
     serve: Callable[[], object]
@@ -70,7 +68,7 @@ def condition_with_lock() -> Wait:
 
 def event() -> Wait:
     made = sync.Event()
-    return Wait(made.wait, made.set)
+    return Wait(made.wait, lambda: (made.set(), made.clear()))
 
 
 def get() -> Wait:
@@ -94,22 +92,10 @@ def put() -> Wait:
 def join() -> Wait:
     made: sync.Queue[str] = sync.Queue()
     made.put("item")
-    return Wait(made.join, made.task_done)
+    return Wait(made.join, lambda: (made.task_done(), made.put("item")))
 
 
 ALL = (
     lock, semaphore, bounded_semaphore, condition, condition_with_lock, event, get,
     get_smallest, put, join,
 )  # fmt: skip
-
-
-def _made(request: pytest.FixtureRequest) -> Iterator[Wait]:
-    made = request.param()
-    yield made
-    del made.wait, made.serve  # an event has a channel
-
-
-waiting = pytest.fixture(params=ALL, ids=lambda make: make.__name__, name="waiting")(_made)
-timed = pytest.fixture(
-    params=[make for make in ALL if make is not join], ids=lambda make: make.__name__, name="timed"
-)(_made)

@@ -148,6 +148,22 @@ def test_one_that_cannot_have_the_lock_again_does_not_release_it(kind: type[sync
     assert not condition.locked()
 
 
+@pytest.mark.spec("DEC-10")
+def test_one_that_is_killed_with_a_notification_passes_it_on(condition: sync.Condition) -> None:
+    """Also when it has had its turn, and waits for the lock."""
+    log: list[str] = []
+    first = started(waiter, condition, "first", log)
+    started(waiter, condition, "second", log)
+    with condition:
+        condition.notify()
+        scheduler.schedule()
+        assert first.blocked
+        first.kill()
+        assert not first.alive
+    scheduler.run()
+    assert log == ["second True"]
+
+
 @pytest.mark.parametrize("kind", [sync.Lock, sync.RLock])
 def test_a_thread_ends_while_another_one_has_the_lock(
     kind: type[sync.Lock], patient: None

@@ -232,3 +232,53 @@ def test_main_tasklets_of_two_threads(patient: None) -> None:
         there.put(number)
         assert back.get() == number
     worker.join()
+
+
+def test_imported_by_a_thread_that_has_ended(run_script: Callable) -> None:
+    done = run_script(
+        """
+        import threading
+        import scheduler
+
+        thread = threading.Thread(target=lambda: scheduler.sync)
+        thread.start()
+        thread.join()
+        queue = scheduler.sync.Queue(1)
+        scheduler.tasklet(print)(queue.put(1))
+        scheduler.tasklet(lambda: print(queue.get()))()
+        scheduler.run()
+        """
+    )
+    assert done.stdout == "None\n1\n"
+
+
+def test_who_waited_on_another_thread_is_passed_over_after_a_fork(run_script: Callable) -> None:
+    done = run_script(
+        """
+        import os, threading
+        import scheduler
+        from scheduler import sync
+
+        lock, queue, waits = sync.Lock(), sync.Queue(), threading.Event()
+        lock.acquire()
+
+        def work():
+            for wait in (lock.acquire, queue.get):
+                scheduler.tasklet(wait)()
+            scheduler.run()
+            waits.set()
+            scheduler.run(threadblock=True)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        waits.wait()
+        pid = os.fork()
+        if pid == 0:
+            lock.release()
+            queue.put("item")
+            os._exit(0 if lock.acquire(timeout=0) and queue.get(timeout=0) == "item" else 1)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        """,
+        flags=("-W", "ignore::DeprecationWarning"),
+    )
+    assert done.stdout == "0\n"

@@ -6,15 +6,27 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 import scheduler
 from support.scheduling import queued, started, trapped
-from support.sync_waits import ALL, Wait, timed, waiting  # noqa: F401
+from support.sync_waits import ALL, Wait, join
 from support.threads import Worker
 from support.waiting import TIMEOUT, wait
+
+
+def made(request: pytest.FixtureRequest) -> Iterator[Wait]:
+    made = request.param()
+    yield made
+    del made.wait, made.serve  # an event has a channel
+
+
+waiting = pytest.fixture(params=ALL, ids=lambda make: make.__name__, name="waiting")(made)
+timed = pytest.fixture(
+    params=[make for make in ALL if make is not join], ids=lambda make: make.__name__, name="timed"
+)(made)
 
 
 def pair(waiting: Wait) -> tuple[scheduler.tasklet, scheduler.tasklet, list[str]]:
