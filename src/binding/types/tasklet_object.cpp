@@ -2,7 +2,6 @@
 
 #include "binding/types/tasklet_object.h"
 #include "binding/scheduling/bind.h"
-#include "binding/scheduling/kill_throw.h"
 #include "binding/threads/current_manager.h"
 
 #include <structmember.h>
@@ -14,8 +13,6 @@
 #include "binding/python/errors.h"
 #include "binding/scheduling/join.h"
 #include "binding/scheduling/manager_body.h"
-#include "binding/scheduling/tasklet_operations.h"
-#include "binding/threads/park.h"
 #include "binding/types/tasklet_docs.h"
 
 namespace scheduler::binding {
@@ -230,111 +227,6 @@ PyObject* tasklet_str(PyObject* self) {
     return identify(body_of(self)).release();
 }
 
-// ---- methods -----------------------------------------------------------------------------------
-
-// insert() and remove() return the tasklet, run() and switch() None.
-template <bool (*Operation)(TaskletBody&), const char* Name, bool ReturnsSelf>
-PyObject* simple(PyObject* self, PyObject* const*, Py_ssize_t count) {
-    if (!check_count(Name, count, 0, 0) || !Operation(body_of(self))) return nullptr;
-    return Py_NewRef(ReturnsSelf ? self : Py_None);
-}
-
-constexpr char kInsert[] = "insert", kRemove[] = "remove", kRun[] = "run", kSwitch[] = "switch";
-
-PyObject* tasklet_bind(PyObject* self, PyObject* args, PyObject* kwargs) {
-    static const char* const names[] = {"callable", "args", "kwargs", nullptr};
-    PyObject *callable = nullptr, *call_args = nullptr, *call_kwargs = nullptr;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOO:bind", const_cast<char**>(names),
-                                     &callable, &call_args, &call_kwargs) ||
-        !bind(body_of(self), callable, call_args, call_kwargs)) {
-        return nullptr;
-    }
-    return Py_NewRef(self);
-}
-
-PyObject* tasklet_setup(PyObject* self, PyObject* args, PyObject* kwargs) {
-    return setup(body_of(self), args, kwargs) ? Py_NewRef(self) : nullptr;
-}
-
-PyObject* tasklet_kill(PyObject* self, PyObject* args, PyObject* kwargs) {
-    static const char* const names[] = {"pending", nullptr};
-    int pending = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:kill", const_cast<char**>(names),
-                                     &pending)) {
-        return nullptr;
-    }
-    return none_if(kill(body_of(self), pending != 0));
-}
-
-PyObject* tasklet_throw(PyObject* self, PyObject* args, PyObject* kwargs) {
-    static const char* const names[] = {"exc", "val", "tb", "pending", nullptr};
-    PyObject *exc = nullptr, *val = nullptr, *tb = nullptr;
-    int pending = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOOp:throw", const_cast<char**>(names), &exc,
-                                     &val, &tb, &pending)) {
-        return nullptr;
-    }
-    PyObject* error = make_exception(exc, val, tb, PyExc_TypeError);
-    return error != nullptr ? none_if(throw_at(body_of(self), error, pending != 0)) : nullptr;
-}
-
-PyObject* tasklet_raise_exception(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-    if (!check_count("raise_exception", count, 1, 2)) return nullptr;
-    PyObject* error =
-        make_exception(args[0], count > 1 ? args[1] : nullptr, nullptr, PyExc_TypeError);
-    return error != nullptr ? none_if(throw_at(body_of(self), error, false)) : nullptr;
-}
-
-PyObject* tasklet_join(PyObject* self, PyObject* args, PyObject* kwargs) {
-    static const char* const names[] = {"timeout", nullptr};
-    PyObject* seconds = nullptr;
-    std::int64_t timeout = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:join", const_cast<char**>(names),
-                                     &seconds) ||
-        !parse_timeout(seconds, "timeout", &timeout)) {
-        return nullptr;
-    }
-    const int joined = join(body_of(self), timeout);
-    return joined >= 0 ? PyBool_FromLong(joined) : nullptr;
-}
-
-PyObject* tasklet_set_context(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-    if (!check_count("set_context", count, 1, 1)) return nullptr;
-    if (!PyContext_CheckExact(args[0])) {
-        PyErr_Format(PyExc_TypeError, "set_context() takes a contextvars.Context, not %.200s",
-                     Py_TYPE(args[0])->tp_name);
-        return nullptr;
-    }
-    TaskletBody& body = body_of(self);
-    if (body.is_main || body.started()) return refuse(Refusal::kAlreadyStarted);
-    body.context_is_set = true;
-    body.context_object.set(PyRef::share(args[0]));
-    return Py_NewRef(self);
-}
-
-template <auto Function>
-constexpr auto fast = fast_method<TaskletObject, Function>;
-template <auto Function>
-constexpr auto with_keywords = keyword_method<TaskletObject, Function>;
-
-PyMethodDef tasklet_methods[] = {
-    {"bind", as_method(with_keywords<tasklet_bind>), METH_VARARGS | METH_KEYWORDS, docs::bind},
-    {"setup", as_method(with_keywords<tasklet_setup>), METH_VARARGS | METH_KEYWORDS, docs::setup},
-    {"insert", as_method(fast<simple<insert, kInsert, true>>), METH_FASTCALL, docs::insert},
-    {"remove", as_method(fast<simple<remove, kRemove, true>>), METH_FASTCALL, docs::remove},
-    {"run", as_method(fast<simple<run, kRun, false>>), METH_FASTCALL, docs::run},
-    {"switch", as_method(fast<simple<switch_to_tasklet, kSwitch, false>>), METH_FASTCALL,
-     docs::switch_},
-    {"kill", as_method(with_keywords<tasklet_kill>), METH_VARARGS | METH_KEYWORDS, docs::kill},
-    {"throw", as_method(with_keywords<tasklet_throw>), METH_VARARGS | METH_KEYWORDS, docs::throw_},
-    {"raise_exception", as_method(fast<tasklet_raise_exception>), METH_FASTCALL,
-     docs::raise_exception},
-    {"join", as_method(with_keywords<tasklet_join>), METH_VARARGS | METH_KEYWORDS, docs::join},
-    {"set_context", as_method(fast<tasklet_set_context>), METH_FASTCALL, docs::set_context},
-    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, docs::tasklet_class_getitem},
-    {nullptr, nullptr, 0, nullptr},
-};
-
 PyMemberDef tasklet_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(TaskletHead, weak_references), READONLY, nullptr},
     {nullptr, 0, 0, 0, nullptr},
@@ -350,7 +242,7 @@ PyType_Slot tasklet_slots[] = {
     {Py_tp_clear, reinterpret_cast<void*>(tasklet_clear)},
     {Py_tp_repr, reinterpret_cast<void*>(tasklet_repr)},
     {Py_tp_str, reinterpret_cast<void*>(tasklet_str)},
-    {Py_tp_call, reinterpret_cast<void*>(with_keywords<tasklet_setup>)},
+    {Py_tp_call, reinterpret_cast<void*>(tasklet_call)},
     {Py_tp_methods, tasklet_methods},
     {Py_tp_getset, tasklet_attributes},
     {Py_tp_members, tasklet_members},

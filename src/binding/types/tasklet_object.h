@@ -9,6 +9,8 @@ namespace scheduler::binding {
 
 extern PyType_Spec tasklet_type_spec;
 extern PyGetSetDef tasklet_attributes[];
+extern PyMethodDef tasklet_methods[];
+PyObject* tasklet_call(PyObject* self, PyObject* args, PyObject* kwargs);
 
 // tasklet(callable=None) for the type itself; a class derived from it does not inherit this, and is
 // called by way of tp_new and tp_init.
