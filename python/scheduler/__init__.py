@@ -9,8 +9,8 @@
     >>> scheduler.run()
     hello, world
 
-Everything but QueueChannel, block_trap, dump_tasklets, get_include, timeout and the module `sync` comes
-from the extension module `_scheduler`.
+Everything but QueueChannel, TaskletGroup, block_trap, dump_tasklets, get_include, timeout and the module
+`sync` comes from the extension module `_scheduler`.
 """
 
 try:
@@ -34,12 +34,13 @@ globals().update(
 
 from ._debugging import dump_tasklets  # noqa: E402
 from ._helpers import block_trap, get_include  # noqa: E402
+from .groups import TaskletGroup  # noqa: E402
 from .queue_channel import QueueChannel  # noqa: E402
 from .timeouts import timeout  # noqa: E402
 
 __all__ = sorted(
     {name for name in dir(_scheduler) if not name.startswith("_")}
-    | {"QueueChannel", "block_trap", "dump_tasklets", "get_include", "timeout"}
+    | {"QueueChannel", "TaskletGroup", "block_trap", "dump_tasklets", "get_include", "timeout"}
 )
 
 del _scheduler

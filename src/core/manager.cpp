@@ -206,6 +206,16 @@ void ScheduleManager::close_loop(RunLoop& loop) {
     loop_ = loop.outer;
 }
 
+void ScheduleManager::fail_loop_of(const Tasklet& driver) {
+    RunLoop* loop = loop_;
+    while (loop != nullptr && (loop->driver != &driver || loop->unwinding != nullptr)) {
+        loop = loop->outer;
+    }
+    if (loop == nullptr) return;
+    mark(std::exchange(loop->anchor, nullptr), nullptr, static_cast<std::uint32_t>(-1));
+    loop->failed = true;
+}
+
 EndOfTurn ScheduleManager::finish_unstarted(Tasklet& tasklet, bool silently) {
     unlink(tasklet);
     tasklet.state.die();

@@ -191,6 +191,8 @@ class ScheduleManager {
     // A loop that gives turns to `victim` alone until it is dead.
     void open_unwinding(RunLoop& loop, Tasklet& victim);
     void close_loop(RunLoop& loop);
+    // The innermost loop over the queue that `driver` drives, if any, has failed: it hands out no more turns.
+    void fail_loop_of(const Tasklet& driver);
 
     // The driver of the innermost loop is current: who is next?
     Turn next_turn() const;

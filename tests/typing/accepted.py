@@ -171,4 +171,9 @@ def what_functions_return() -> None:
     assert_type(scheduler.enable_softswitch(None), Literal[False])
     assert_type(scheduler.switch_trap(1), int)
     assert_type(scheduler.getmain().join(timeout=0.5), bool)
+    assert_type(scheduler.getmain().result(timeout=0.5), Any)
+    with scheduler.TaskletGroup() as group:
+        assert_type(group, scheduler.TaskletGroup)
+        assert_type(group.start(greet, "smith", loud=True).alive, bool)
+        group.kill()
     scheduler.run(threadblock=True, timeout=0.5)

@@ -9,6 +9,7 @@
 
 #include "binding/diagnostics/snapshot.h"
 #include "binding/module/function_docs.h"
+#include "binding/module/group_functions.h"
 #include "binding/module/module.h"
 #include "binding/module/stack_functions.h"
 #include "binding/python/errors.h"
@@ -243,6 +244,10 @@ PyObject* counter(ModuleState& state) {
     return PyLong_FromLong(state.*Number);
 }
 
+PyObject* report_to_function(PyObject* module, PyObject* const* args, Py_ssize_t count) {
+    return guard_memory([&] { return report_to(state_of_module(module), args, count); });
+}
+
 PyObject* enable_softswitch(ModuleState&, PyObject* argument) {
     if (argument == Py_None) Py_RETURN_FALSE;
     return refuse(Refusal::kSoftSwitch);
@@ -276,6 +281,7 @@ SCHED_NAME(get_number_of_active_channels);
 SCHED_NAME(get_all_time_tasklet_count);
 SCHED_NAME(get_active_tasklet_count);
 constexpr char live_tasklets[] = "_live_tasklets";
+constexpr char can_wait[] = "_can_wait";
 }  // namespace names
 }  // namespace
 
@@ -302,6 +308,10 @@ PyMethodDef module_functions[] = {
     {"_set_timeout_scope", as_method(set_timeout_scope_function), METH_FASTCALL, nullptr},
     {"_live_tasklets", as_method(no_parameters<list_tasklets, names::live_tasklets>), METH_FASTCALL,
      nullptr},
+    {"_can_wait", as_method(no_parameters<can_wait, names::can_wait>), METH_FASTCALL, nullptr},
+    {"_report_to", as_method(report_to_function), METH_FASTCALL, nullptr},
+    {"_interrupt", one_parameter<interrupt_current>, METH_O, nullptr},
+    {"_discard_interrupt", one_parameter<discard_interrupt>, METH_O, nullptr},
     {"get_channel_callback",
      as_method(any_parameters<get_callback<&ModuleState::channel_callback>>), METH_FASTCALL,
      docs::get_channel_callback},

@@ -87,7 +87,7 @@ constexpr Entry kTable[] = {
     {Refusal::kSoftSwitch, &PyExc_RuntimeError,
      "soft switching does not exist here: every switch keeps the C stack; pass None to ask"},
     {Refusal::kJoinSelf, &PyExc_RuntimeError,
-     "a tasklet cannot join itself: it would wait for its own end"},
+     "a tasklet cannot join itself, or ask for its own result: it would wait for its own end"},
     {Refusal::kJoinOwnMain, &PyExc_RuntimeError,
      "the main tasklet of this thread cannot be joined from here: it ends after all the others; "
      "from another thread it can"},
@@ -95,6 +95,11 @@ constexpr Entry kTable[] = {
      "run() with threadblock or timeout is for the main tasklet, on behalf of the whole thread: "
      "call "
      "it outside any other tasklet, or run() without arguments here"},
+    {Refusal::kResultOfMain, &PyExc_RuntimeError,
+     "a main tasklet has no result, for it is the thread itself: join() waits for its end"},
+    {Refusal::kResultOfKilled, &PyExc_RuntimeError,
+     "the tasklet has no result, for it was killed: TaskletExit has ended it, or kept it from "
+     "running"},
 };
 
 constexpr bool is_table_in_order() {

@@ -40,7 +40,9 @@ enum class Refusal : unsigned char {
     kJoinSelf,
     kJoinOwnMain,
     kOnlyMainWaits,
-    kLast = kOnlyMainWaits,
+    kResultOfMain,
+    kResultOfKilled,
+    kLast = kResultOfKilled,
 };
 
 // What it says.

@@ -73,56 +73,60 @@ PyObject* call_with_keywords(TaskletBody& tasklet) {
                                static_cast<std::size_t>(positional), tasklet.kwargs.get());
 }
 
-// False with the error set that it raised. What it returns is of no interest.
-bool call_target(TaskletBody& tasklet) {
-    PyObject* result = tasklet.kwargs
-                           ? call_with_keywords(tasklet)
-                           : PyObject_Call(tasklet.target.get(), tasklet.args.get(), nullptr);
-    Py_XDECREF(result);
-    return result != nullptr;
+// Empty with the error set that it raised.
+PyRef call_target(TaskletBody& tasklet) {
+    return PyRef::steal(tasklet.kwargs
+                            ? call_with_keywords(tasklet)
+                            : PyObject_Call(tasklet.target.get(), tasklet.args.get(), nullptr));
 }
 
 // The target of a tasklet with dont_raise: like a `with` statement around the call that swallows
-// every exception but TaskletExit. False with an error set: TaskletExit, or an error of the context
-// manager itself.
-bool call_contained(ManagerBody& manager, TaskletBody& tasklet) {
+// every exception but TaskletExit. Empty with `contained` set: it has swallowed that one. Empty with an
+// error set: TaskletExit, or an error of the context manager itself.
+PyRef call_contained(ManagerBody& manager, TaskletBody& tasklet, PyRef& contained) {
     PyRef context_manager;
     if (PyRef getter = tasklet.get_note(&TaskletNotes::context_manager_getter)) {
         context_manager = PyRef::steal(PyObject_CallOneArg(getter.get(), tasklet.object));
-        if (!context_manager) return false;
+        if (!context_manager) return {};
         PyRef entered =
             PyRef::steal(PyObject_CallMethod(context_manager.get(), "__enter__", nullptr));
-        if (!entered) return false;
+        if (!entered) return {};
     }
-    PyRef error = PyRef::steal(call_target(tasklet) ? nullptr : take_error());
+    PyRef result = call_target(tasklet);
+    PyRef error = PyRef::steal(result ? nullptr : take_error());
     const bool killed =
         error && PyErr_GivenExceptionMatches(error.get(), manager.state.tasklet_exit) != 0;
     if (error && !killed) call_exception_handler(tasklet, error.get());
     if (context_manager && !call_exit(context_manager.get(), killed ? error.get() : nullptr)) {
-        return false;
+        return {};
     }
-    if (killed) raise_error(error.release());
-    return !killed;
+    if (killed) {
+        raise_error(error.release());
+    } else {
+        contained = std::move(error);
+    }
+    return result;
 }
 
 }  // namespace
 
 PyObject* ManagerBody::run_activation(TaskletBody& tasklet) {
-    bool returned;
-    if (tasklet.contained) {
-        returned = call_contained(*this, tasklet);
-    } else {
-        returned = call_target(tasklet);
-    }
+    PyRef contained;
+    PyRef result =
+        tasklet.contained ? call_contained(*this, tasklet, contained) : call_target(tasklet);
     tasklet.end_time = core::ScheduleManager::now();
-    PyRef error = PyRef::steal(returned ? nullptr : take_error());
-    if (error && PyErr_GivenExceptionMatches(error.get(), state.tasklet_exit) != 0) {
-        error.reset();
-    }
+    PyRef error = PyRef::steal(result ? nullptr : take_error());
     tasklet.target.reset();
     tasklet.args.reset();
     tasklet.kwargs.reset();
-    return error.release();
+    if (error) return fail(tasklet, std::move(error));
+    if (contained) {
+        tasklet.set_outcome(Outcome::kRaised, std::move(contained));
+    } else {
+        if (result.get() == Py_None) result.reset();
+        tasklet.set_outcome(Outcome::kReturned, std::move(result));
+    }
+    return nullptr;
 }
 
 }  // namespace scheduler::binding

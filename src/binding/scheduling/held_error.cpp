@@ -88,6 +88,14 @@ bool HeldError::hold() {
     return true;
 }
 
+void HeldError::hold_pending() {
+    if (holder_ == nullptr) set_holder(&manager_.current_body());
+}
+
+void HeldError::release_pending() {
+    if (holder_ == &manager_.current_body()) set_holder(nullptr);
+}
+
 bool HeldError::check_none() {
     if (holder_ != &manager_.current_body()) return true;
     set_holder(nullptr);

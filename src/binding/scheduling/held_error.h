@@ -36,6 +36,10 @@ class HeldError {
     // The current tasklet's operation is complete: holds back the error that is set, and clears it. False
     // for a tasklet that is to die of it, with what it has received.
     bool hold();
+    // What is pending on the current tasklet is raised by its next operation.
+    void hold_pending();
+    // The current tasklet holds nothing back any more.
+    void release_pending();
     // Raises it if the current tasklet holds it back: false then.
     bool check_none();
     // The thread ends: its main tasklet has no next operation. Reports what that holds back.

@@ -20,19 +20,25 @@ using core::Rendezvous;
 using core::RendezvousResult;
 
 // Waits in the wait queue, which the current tasklet is to enter. False with an error set.
-bool wait_in(ManagerBody& manager, Channel& queue) {
+bool wait_in(ManagerBody& manager, Channel& queue, Parcel* outcome) {
     TaskletBody& self = manager.current_body();
+    self.asks = outcome != nullptr;
     if (queue.rendezvous(Direction::kReceive, self, true).result == RendezvousResult::kClosing)
         return true;
     const bool resumed = manager.suspend(core::Ending::kBlock);
     const bool served = !self.parcel.empty();
-    self.parcel.take_payload();
+    Parcel got = std::move(self.parcel);
     // The failure of a tasklet is main's to raise: nothing that was handed over is lost by it.
     const bool is_failure = self.is_main && !manager.interrupted;
-    if (resumed || (served && !is_failure && manager.held_error.hold())) return true;
+    const bool succeeds = resumed || (served && !is_failure && manager.held_error.hold());
+    if (succeeds && outcome != nullptr) {
+        *outcome = std::move(got);
+        return true;
+    }
+    manager.defer_decref(static_cast<PyObject*>(got.take_payload()));
     ErrorStash stash;
     manager.run_deferred();
-    return false;
+    return succeeds;
 }
 
 }  // namespace
@@ -58,7 +64,7 @@ bool check_can_end_first(const ManagerBody& manager, const TaskletBody& tasklet)
     return false;
 }
 
-int join(TaskletBody& tasklet, std::int64_t timeout) {
+int join(TaskletBody& tasklet, std::int64_t timeout, Parcel* outcome) {
     ManagerBody* manager = enter_to_switch(tasklet.module_state);
     if (manager == nullptr) return -1;
     TaskletBody& self = manager->current_body();
@@ -72,7 +78,7 @@ int join(TaskletBody& tasklet, std::int64_t timeout) {
     // It may have died before it could see the wait queue.
     if (tasklet.state.get(std::memory_order_seq_cst) == core::TaskletState::kDead) return 1;
     TimedWait wait(*manager, self, timeout);
-    const bool waited = wait_in(*manager, queue);
+    const bool waited = wait_in(*manager, queue, outcome);
     wait.end();
     if (waited && wait.ended_by_scope()) {
         wait.raise_scope_expired();
@@ -87,10 +93,10 @@ void ManagerBody::release_joiners(TaskletBody& tasklet, bool serve_own) {
     if (queue == nullptr) return;
     queue->close();
     for (;;) {
-        Parcel served(Parcel::Kind::kValue, nullptr);
+        Parcel served = tasklet.outcome_parcel();
         const Rendezvous match = queue->rendezvous(Direction::kSend, tasklet, served, false);
         if (match.result == RendezvousResult::kWouldBlock) {
-            served.take_payload();
+            Py_XDECREF(static_cast<PyObject*>(served.take_payload()));  // not the last
             return;
         }
         if (match.result == RendezvousResult::kMatched && serve_own)

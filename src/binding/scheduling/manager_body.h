@@ -166,12 +166,15 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // other exceptions are contained. Returns the exception that goes to the driver (a new reference), or
     // nullptr. Runs Python, and is away whenever the tasklet is suspended.
     PyObject* run_activation(TaskletBody& tasklet);
+    // outcome.cpp: the present one ends by `error`. Returns that if it goes to the driver: not TaskletExit,
+    // nor what a group or one who waits in result() is told.
+    PyObject* fail(TaskletBody& tasklet, PyRef error);
     // bind.cpp: the present one, if any, is over; if it has started, it is unwound.
     void end_present_activation(TaskletBody& tasklet);
     // tasklet_body.cpp: it is over: dead, off the live list, pending exceptions forgotten, joiners served.
     // What must be dropped is dropped later, for the caller may be in the middle of a switch.
     void end_activation(TaskletBody& tasklet);
-    // join.cpp: the tasklet has died, and whoever joined it goes on. Its owner thread, or the one that
+    // join.cpp: the tasklet has died, and whoever joined it goes on, with the outcome. Its owner thread, or the one that
     // abandons it; runs no Python. `serve_own`: those of the same thread are queued there.
     void release_joiners(TaskletBody& tasklet, bool serve_own = true);
 
@@ -196,6 +199,15 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // the caller. Empty: it does not wait. What it had to send is dropped later; the empty envelope tells
     // the sender that nobody took it.
     PyRef interrupt_wait(TaskletBody& tasklet);
+
+    // ---- interrupt.cpp: what goes before all that a tasklet waits for or runs
+    // Raises `error` (borrowed) in a tasklet of this thread: where it waits, in the run() or the like that it
+    // stands in, or by its next operation that can give control away; after what is pending on it already.
+    void interrupt(TaskletBody& tasklet, PyObject* error);
+    // Not any more, if it has not been raised yet. The tasklet is current.
+    void discard_interrupt(TaskletBody& tasklet, PyObject* error);
+    // `raised` is about to be raised in the current tasklet: is there an interrupt left for later?
+    void interrupt_further(TaskletBody& tasklet, PyObject* raised);
 
     // ---- tasklet_operations.cpp
     // Appends a tasklet of this thread that is in no list, with `membership` as the queue's reference (a

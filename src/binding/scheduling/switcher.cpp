@@ -113,15 +113,12 @@ bool can_adopt(ManagerBody& manager, ReusableStack vacated) {
 // The turn of a tasklet that never ran is due, but an exception waits for it. Returns whether the
 // loop goes on.
 bool finish_unstarted(ManagerBody& manager, TaskletBody& tasklet) {
-    PyRef error = std::move(tasklet.pending);
-    const bool silently = PyErr_GivenExceptionMatches(error.get(), manager.state.tasklet_exit) != 0;
+    PyRef error = PyRef::steal(manager.fail(tasklet, std::move(tasklet.pending)));
+    const bool silently = !error;
     const EndOfTurn end = manager.finish_unstarted(tasklet, silently);
     manager.end_activation(tasklet);
     manager.defer_decref(tasklet.object);  // the queue's reference
-    if (silently) {
-        manager.defer_decref(std::move(error));
-        return end.loop_goes_on && !manager.driver_is_served();
-    }
+    if (silently) return end.loop_goes_on && !manager.driver_is_served();
     manager.loop()->failed = true;
     manager.failure = std::move(error);
     return false;
@@ -217,9 +214,13 @@ bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletB
     manager.close_loop(loop);
     if (driver.is_main) manager.limit().clear();  // it is not for what is run from run_deferred()
     PyRef failure = std::move(manager.failure);
+    // A loop that has failed without one has been interrupted.
+    const bool is_interrupted = loop.failed && !failure;
+    PyRef interrupt = is_interrupted ? std::move(driver.pending) : PyRef();
     // A main tasklet in a wait queue settles when it is out of it: code run here may wait itself.
     if (manager.has_deferred() && !driver.blocked()) manager.run_deferred();
     if (!loop.failed) return true;
+    if (is_interrupted) return driver.raise_taken(std::move(interrupt));
     raise_error(failure.release());
     return false;
 }

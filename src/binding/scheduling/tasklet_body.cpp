@@ -73,14 +73,40 @@ TaskletNotes& TaskletBody::get_notes() {
 bool TaskletBody::raise_taken(PyRef was_pending) {
     if (!was_pending) return true;
     pending_kill = false;
+    get_manager()->interrupt_further(*this, was_pending.get());
     raise_here(was_pending.release());
     return false;
+}
+
+PyRef TaskletBody::take_args() {
+    if (outcome.load(std::memory_order_relaxed) == Outcome::kNone) return std::move(args);
+    core::LockGuard guard(module_state.registry_lock);
+    outcome.store(Outcome::kNone, std::memory_order_relaxed);
+    return std::move(args);
+}
+
+core::Parcel TaskletBody::outcome_parcel() const {
+    using core::Parcel;
+    switch (outcome.load(std::memory_order_acquire)) {
+        case Outcome::kReturned:
+            return {Parcel::Kind::kValue, new_or_none(args.get())};
+        case Outcome::kRaised:
+        case Outcome::kFailed:
+            return {Parcel::Kind::kError, Py_NewRef(args.get())};
+        case Outcome::kNone:
+        case Outcome::kKilled:
+            break;
+    }
+    return {Parcel::Kind::kValue, nullptr};
 }
 
 bool bind_callable(TaskletBody& tasklet, PyObject* callable) {
     if (!describe_callable(tasklet, callable)) return false;
     tasklet.contained = tasklet.dont_raise;
     tasklet.bound_callable.set(PyRef::share(callable));
+    if (tasklet.outcome.load(std::memory_order_relaxed) != Outcome::kNone) {
+        tasklet.take_args().reset();
+    }
     return true;
 }
 
@@ -88,7 +114,7 @@ void unbind_callable(TaskletBody& tasklet) {
     // All are out before the first is dropped: that may run code which binds the tasklet again.
     PyRef dropped[] = {tasklet.bound_callable.take(),
                        std::move(tasklet.target),
-                       std::move(tasklet.args),
+                       tasklet.take_args(),
                        std::move(tasklet.kwargs),
                        tasklet.name.take(),
                        tasklet.module.take(),
@@ -98,12 +124,11 @@ void unbind_callable(TaskletBody& tasklet) {
 
 namespace {
 
-// The manager's deferred references take what an activation holds before its first turn.
+// The manager's deferred references take what an activation holds before its first turn; not `args`.
 void empty_activation(TaskletBody& tasklet, ManagerBody& manager) {
     tasklet.pending_kill = false;
     manager.defer_decref(std::move(tasklet.pending));
     manager.defer_decref(std::move(tasklet.target));
-    manager.defer_decref(std::move(tasklet.args));
     manager.defer_decref(std::move(tasklet.kwargs));
 }
 
@@ -114,6 +139,7 @@ void ManagerBody::make_activation(TaskletBody& tasklet, PyRef args, PyRef kwargs
         defer_decref(tasklet.context_object.exchange(std::move(context)));
     }
     empty_activation(tasklet, *this);
+    defer_decref(tasklet.take_args());
     tasklet.target = tasklet.bound_callable.take();
     tasklet.args = std::move(args);
     tasklet.kwargs = std::move(kwargs);
@@ -132,10 +158,18 @@ void ManagerBody::make_activation(TaskletBody& tasklet, PyRef args, PyRef kwargs
 }
 
 void ManagerBody::end_activation(TaskletBody& tasklet) {
+    if (tasklet.outcome.load(std::memory_order_relaxed) == Outcome::kNone) {
+        defer_decref(std::move(tasklet.args));
+        tasklet.set_outcome(Outcome::kKilled, {});
+    }
     // Without the GIL another thread may be about to join it: see join().
     tasklet.state.die(kHasGil ? std::memory_order_release : std::memory_order_seq_cst);
     leave_live_list(tasklet);
     release_joiners(tasklet);
+    if (TaskletNotes* const notes = tasklet.notes.load()) {
+        defer_decref(notes->group.take());
+        defer_decref(notes->interrupts.take());
+    }
     tasklet.insert_again = false;
     tasklet.context_is_set = false;
     empty_activation(tasklet, *this);

@@ -19,6 +19,15 @@ namespace scheduler::binding {
 
 struct ManagerBody;
 
+// What has become of the last activation; TaskletBody::args has what goes with it.
+enum class Outcome : unsigned char {
+    kNone,  // it is not over, or there was none, or it is of no interest any more
+    kReturned,  // the value; empty: None
+    kRaised,  // the exception, for result()
+    kFailed,  // the class of an exception that went to the driver
+    kKilled,
+};
+
 // Attributes that few tasklets have. Any thread. They go with the tasklet, and not before: whoever has
 // found it in a live list may read them while the collector clears it.
 struct TaskletNotes {
@@ -30,12 +39,17 @@ struct TaskletNotes {
     SharedRef scope;  // the innermost scheduler.timeout() that the tasklet is in
     core::RelaxedAtomic<std::int64_t> scope_deadline = core::kNever;  // the earliest of all of them
     core::RelaxedAtomic<bool> in_scope = false;
+    // Who is told of a failure: (tasklet, exception to interrupt it with, list of failures). Until the
+    // activation's end.
+    SharedRef group;
+    SharedRef interrupts;  // list: those not raised yet, see ManagerBody::interrupt()
     core::RelaxedAtomic<double> run_time = 0.0;
     core::RelaxedAtomic<bool> highlighted = false;
 
-    std::array<SharedRef*, 6> references() {
+    std::array<SharedRef*, 8> references() {
         return {&own_name,     &exception_handler, &context_manager_getter,
-                &context_text, &parent_callsite,   &scope};
+                &context_text, &parent_callsite,   &scope,
+                &group,        &interrupts};
     }
 };
 
@@ -57,9 +71,13 @@ struct TaskletBody : core::Tasklet {
     core::RelaxedAtomic<bool> dont_raise = false;
     bool contained = false;  // dont_raise as it was when the callable was bound
     core::RelaxedAtomic<bool> ended = false;  // its thread has ended while it was alive
+    // Waits in a wait queue of joiners for the outcome. Read under that channel's lock.
+    core::RelaxedAtomic<bool> asks = false;
+    // Others look at it, and at `args` then, under the registry's lock, which a change back to kNone takes.
+    std::atomic<Outcome> outcome{Outcome::kNone};
     SharedRef bound_callable;
     PyRef target;
-    PyRef args;
+    PyRef args;  // and then the outcome
     PyRef kwargs;
     SharedRef context_object;  // contextvars.Context for the first turn; then the thread state's
     SharedRef name;  // of what was bound last: str, str, code object; all empty before
@@ -83,6 +101,16 @@ struct TaskletBody : core::Tasklet {
         const TaskletNotes* const found = notes.load(std::memory_order_relaxed);
         return found != nullptr ? std::int64_t{found->scope_deadline} : core::kNever;
     }
+    // The arguments, or the outcome of an activation that is over, which is forgotten.
+    PyRef take_args();
+    // Keeps it, in the place of the arguments, which are gone.
+    void set_outcome(Outcome what, PyRef left) {
+        args = std::move(left);
+        outcome.store(what, std::memory_order_release);
+    }
+    // As one who has asked for it gets it, with references of its own: a value, or an error (the class of
+    // one that went to the driver); nothing was left by one that was killed.
+    core::Parcel outcome_parcel() const;
     // Raises what was pending on this, the current tasklet, and has been taken out: false then.
     bool raise_taken(PyRef was_pending);
     // The attribute of the notes, if there are any.

@@ -127,7 +127,7 @@ std::int64_t deadline_after(std::int64_t nanoseconds) {
     return nanoseconds < kNever - now ? now + nanoseconds : kNever;
 }
 
-void raise_timeout(PyObject* what, std::int64_t nanoseconds) {
+void raise_timeout(PyObject* what, std::int64_t nanoseconds, const char* why) {
     PyRef done = PyRef::steal(what);
     if (!done) return;
     if (nanoseconds == 0) {
@@ -136,7 +136,7 @@ void raise_timeout(PyObject* what, std::int64_t nanoseconds) {
     }
     PyRef seconds = seconds_text(nanoseconds);
     if (seconds) {
-        PyErr_Format(PyExc_TimeoutError, "%U: nobody came within %U seconds", done.get(),
+        PyErr_Format(PyExc_TimeoutError, "%U: %s within %U seconds", done.get(), why,
                      seconds.get());
     }
 }

@@ -12,8 +12,9 @@ namespace scheduler::binding {
 bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds);
 // When a wait of that length that begins now is over.
 std::int64_t deadline_after(std::int64_t nanoseconds);
-// Sets TimeoutError: `what` (stolen; nullptr with an error set: that stays) was not done in that time.
-void raise_timeout(PyObject* what, std::int64_t nanoseconds);
+// Sets TimeoutError: `what` (stolen; nullptr with an error set: that stays) was not done in that time, for
+// `why`.
+void raise_timeout(PyObject* what, std::int64_t nanoseconds, const char* why = "nobody came");
 
 template <typename Predicate>
 void ManagerBody::wait_for_others(Predicate has_come) {

@@ -346,6 +346,52 @@ Example:
     working
     True)doc";
 
+inline constexpr char result[] = R"doc(result($self, /, timeout=None)
+--
+
+Wait until the tasklet is dead; return what its callable returned, or raise what it raised.
+
+The calling tasklet is blocked meanwhile, as in join(). What was returned is kept, and
+may be asked for again and by several, until the tasklet is given a new callable or new
+arguments, or is destroyed. Those who wait already get theirs all the same.
+
+An exception goes to whoever runs the tasklet (run()...), and is not kept, as without
+result(). It goes to nobody but those who ask, and is kept like a result, if it fails
+    - while a tasklet of any thread waits in its result(), or
+    - as a member of a TaskletGroup, which gets it as well, or
+    - with dont_raise set: what that has kept in. The exception_handler is told first.
+
+Parameters:
+    timeout: seconds to wait at most, or None for no limit. 0 never waits.
+
+Returns:
+    What the callable returned.
+
+Raises:
+    TimeoutError: the time is up. The exception names the tasklet and the seconds.
+    RuntimeError: the tasklet was killed, or ended by TaskletExit; it failed, and
+        whoever ran it has the exception; it has never run: it has no callable, or no
+        arguments, or its thread has ended; it is a main tasklet, or the current one;
+        and what join() raises.
+    TypeError, ValueError: the timeout is no number, or negative.
+    BaseException: what the callable raised: each time the same object.
+    TaskletExit, Exception: the calling tasklet is killed or thrown at while it waits.
+
+Threads:
+    Any thread may ask a tasklet of any thread. A timeout is noticed as that of join().
+
+Example:
+    >>> import scheduler
+    >>> task = scheduler.tasklet(divmod)(17, 5)
+    >>> task.result()
+    (3, 2)
+    >>> task = scheduler.tasklet(divmod)(17, 0)
+    >>> try:
+    ...     task.result()
+    ... except ZeroDivisionError:
+    ...     print("not by zero")
+    not by zero)doc";
+
 inline constexpr char kill[] = R"doc(kill($self, /, pending=False)
 --
 
@@ -590,7 +636,7 @@ inline constexpr char dont_raise[] =
     R"doc(bool, writable, False by default: keep the callable's exceptions inside the tasklet.
 
 When true, any exception but TaskletExit ends the tasklet without reaching whoever
-runs it; exception_handler and context_manager_getter are used. It is to be set
+runs it, but for result(), which raises it; exception_handler and context_manager_getter are used. It is to be set
 before a callable is bound: afterwards, until bind(None), assigning raises
 RuntimeError. TypeError for something else than a bool, and when deleted.)doc";
 

@@ -7,6 +7,7 @@
 #include "binding/scheduling/join.h"
 #include "binding/scheduling/kill_throw.h"
 #include "binding/scheduling/manager_body.h"
+#include "binding/scheduling/outcome.h"
 #include "binding/scheduling/tasklet_operations.h"
 #include "binding/threads/park.h"
 #include "binding/types/tasklet_docs.h"
@@ -68,17 +69,26 @@ PyObject* tasklet_raise_exception(PyObject* self, PyObject* const* args, Py_ssiz
     return error != nullptr ? none_if(throw_at(body_of(self), error, false)) : nullptr;
 }
 
-PyObject* tasklet_join(PyObject* self, PyObject* args, PyObject* kwargs) {
+bool parse_only_timeout(PyObject* args, PyObject* kwargs, const char* format,
+                        std::int64_t* timeout) {
     static const char* const names[] = {"timeout", nullptr};
     PyObject* seconds = nullptr;
+    return PyArg_ParseTupleAndKeywords(args, kwargs, format, const_cast<char**>(names), &seconds) !=
+               0 &&
+           parse_timeout(seconds, "timeout", timeout);
+}
+
+PyObject* tasklet_join(PyObject* self, PyObject* args, PyObject* kwargs) {
     std::int64_t timeout = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:join", const_cast<char**>(names),
-                                     &seconds) ||
-        !parse_timeout(seconds, "timeout", &timeout)) {
-        return nullptr;
-    }
+    if (!parse_only_timeout(args, kwargs, "|O:join", &timeout)) return nullptr;
     const int joined = join(body_of(self), timeout);
     return joined >= 0 ? PyBool_FromLong(joined) : nullptr;
+}
+
+PyObject* tasklet_result(PyObject* self, PyObject* args, PyObject* kwargs) {
+    std::int64_t timeout = 0;
+    if (!parse_only_timeout(args, kwargs, "|O:result", &timeout)) return nullptr;
+    return result(body_of(self), timeout);
 }
 
 PyObject* tasklet_set_context(PyObject* self, PyObject* const* args, Py_ssize_t count) {
@@ -119,6 +129,8 @@ PyMethodDef tasklet_methods[] = {
     {"raise_exception", as_method(fast<tasklet_raise_exception>), METH_FASTCALL,
      docs::raise_exception},
     {"join", as_method(with_keywords<tasklet_join>), METH_VARARGS | METH_KEYWORDS, docs::join},
+    {"result", as_method(with_keywords<tasklet_result>), METH_VARARGS | METH_KEYWORDS,
+     docs::result},
     {"set_context", as_method(fast<tasklet_set_context>), METH_FASTCALL, docs::set_context},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, docs::tasklet_class_getitem},
     {nullptr, nullptr, 0, nullptr},

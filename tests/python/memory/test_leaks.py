@@ -164,6 +164,56 @@ def reading_every_attribute() -> None:
 
 
 @scenario
+def results_are_asked_for() -> None:
+    def fail() -> None:
+        scheduler.schedule()
+        raise KeyError(Token())
+
+    tasks = [queued(token_returning), queued(fail), started(scheduler.schedule_remove)]
+    askers = [queued(outcome, task.result, timeout) for task in tasks for timeout in (None, 0)]
+    scheduler.run()
+    tasks[2].kill()
+    scheduler.run()
+    assert not any(asker.alive for asker in askers)
+    for task in tasks:
+        outcome(task.result)
+    tasks[0].bind(token_returning)(Token())
+    scheduler.run()
+
+
+@scenario
+def groups() -> None:
+    def fail() -> None:
+        scheduler.schedule()
+        raise KeyError(Token())
+
+    def group(body: Callable[..., Any], *failing: Callable[..., Any]) -> None:
+        with scheduler.TaskletGroup() as members:
+            members.start(token_returning, Token())
+            members.start(scheduler.schedule_remove)
+            for function in failing:
+                members.start(function)
+            scheduler.schedule()
+            body()
+            members.kill()
+
+    def play() -> None:
+        outcome(group, int)
+        outcome(group, fail)
+        outcome(group, int, fail)
+        outcome(group, scheduler.run, fail, fail)
+        outcome(group, scheduler.schedule_remove, fail, fail)
+
+    play()
+    queued(play)
+    scheduler.run()
+    task = started(group, scheduler.schedule_remove)
+    task.kill()
+    scheduler.run()
+    assert not task.alive
+
+
+@scenario
 def frames_are_looked_at() -> None:
     def job() -> None:
         frames.append(scheduler.getcurrent().frame)

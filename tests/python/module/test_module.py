@@ -50,7 +50,7 @@ TYPES = {
     "callable_wrapper": "CallableWrapper",
 }
 NAMES = FUNCTIONS | set(TYPES) | {"TaskletExit", "_C_API"}
-PACKAGE_NAMES = {"QueueChannel", "block_trap", "dump_tasklets", "get_include", "timeout"}
+PACKAGE_NAMES = {"QueueChannel", "TaskletGroup", "block_trap", "dump_tasklets", "get_include", "timeout"}
 
 
 def public(names: list[str]) -> set[str]:

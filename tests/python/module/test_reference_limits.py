@@ -136,7 +136,9 @@ def test_the_package_shows_public_names_only():
 
     public = {name for name in dir(scheduler) if not name.startswith("__")}
     extension = {name for name in dir(_scheduler) if not name.startswith("_")} | {"_C_API"}
-    in_python = {"QueueChannel", "block_trap", "dump_tasklets", "get_include", "timeout"}
+    in_python = {
+        "QueueChannel", "TaskletGroup", "block_trap", "dump_tasklets", "get_include", "timeout",
+    }  # fmt: skip
     assert public == extension | in_python | {"sync"}
     assert scheduler.__name__ == scheduler.__spec__.name == scheduler.__package__ == "scheduler"
     assert scheduler.__doc__ != _scheduler.__doc__

@@ -9,6 +9,7 @@ TASKLET_METHODS = (
     "kill",
     "raise_exception",
     "remove",
+    "result",
     "run",
     "set_context",
     "setup",

@@ -192,6 +192,7 @@ def must_not_be_internal(call: Callable[..., Any], args: Any) -> None:
             ValueError,
             RuntimeError,
             OverflowError,
+            TimeoutError,
             StopIteration,
             scheduler.TaskletExit,
         )
