@@ -137,6 +137,8 @@ class TaskletGroup:
             self._end()
         self._wait()
         self._is_over = True
+        for member in self._members:  # that could not be waited for
+            _report_to(member, None)
         _discard_interrupt(self._own_interrupt)
         errors, passed_on = self._errors, self._passed_on
         self._owner, self._errors, self._passed_on = None, [], None

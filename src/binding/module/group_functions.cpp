@@ -39,10 +39,15 @@ bool check_group(PyObject* group) {
 }  // namespace
 
 PyObject* report_to(ModuleState& state, PyObject* const* args, Py_ssize_t count) {
-    if (!check_count("_report_to", count, 2, 2) || !check_group(args[1])) return nullptr;
+    if (!check_count("_report_to", count, 2, 2)) return nullptr;
     TaskletBody* const member = tasklet_argument(state, args[0]);
+    if (member == nullptr) return nullptr;
+    if (args[1] == Py_None) {
+        member->get_notes().group.set({});
+        Py_RETURN_NONE;
+    }
     TaskletBody* const owner =
-        member != nullptr ? tasklet_argument(state, PyTuple_GET_ITEM(args[1], 0)) : nullptr;
+        check_group(args[1]) ? tasklet_argument(state, PyTuple_GET_ITEM(args[1], 0)) : nullptr;
     ManagerBody* const manager = owner != nullptr ? enter(state) : nullptr;
     if (manager == nullptr) return nullptr;
     if (member->manager != manager || owner->manager != manager || member == owner) {

@@ -10,8 +10,8 @@ import pytest
 
 import scheduler
 from support.exceptions import message, outcome
-from support.scheduling import channel, queued, started, trapped
-from support.threads import in_thread, other  # noqa: F401 (`other` is a fixture)
+from support.scheduling import channel, queued, started
+from support.threads import RemoteThread, in_thread
 
 Group = scheduler.TaskletGroup
 
@@ -638,7 +638,8 @@ def test_control_c_while_a_member_runs():
     assert log == ["killed"]
 
 
-def test_the_end_of_the_thread_of_a_group(other):
+def test_the_end_of_the_thread_of_a_group():
+    other = RemoteThread().__enter__()
     log = []
 
     def body():
@@ -730,12 +731,23 @@ def test_a_group_is_left_by_who_has_entered_it():
 def test_under_a_switch_trap():
     log = []
 
+    def die_badly():
+        try:
+            scheduler.schedule_remove()
+        finally:
+            raise KeyError
+
     def body():
-        with trapped(), Group() as group:
+        with Group() as group:
+            group.start(die_badly)
+            scheduler.schedule()
             group.start(sleep_for_ever, log)
+            scheduler.switch_trap(1)
 
     error = failing(body)
+    scheduler.switch_trap(-1)
     assert "switch_trap" in str(error.exceptions[0])
+    assert outcome(scheduler.run) is KeyError
     scheduler.run()
     assert log == []
 
@@ -774,7 +786,7 @@ def test_what_the_extension_refuses():
         (task, (main, KeyError, [])),
         (task, (main, KeyError(), ())),
         (task, (main, KeyError())),
-        (task, None),
+        (None, None),
     ]
     assert {outcome(scheduler._report_to, *arguments) for arguments in refused} == {TypeError}
     assert outcome(scheduler._report_to, task) is TypeError

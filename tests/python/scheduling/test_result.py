@@ -11,7 +11,7 @@ import pytest
 import scheduler
 from support.exceptions import functions_in, message, outcome
 from support.scheduling import channel, queued, started, trapped
-from support.threads import Worker, in_thread, other  # noqa: F401 (`other` is a fixture)
+from support.threads import RemoteThread, Worker, in_thread, other  # noqa: F401 (`other` is a fixture)
 from support.waiting import wait
 
 
@@ -302,7 +302,8 @@ def test_itself_and_main_tasklets(other):
     assert "its own result" in log[0]
 
 
-def test_of_a_thread_that_has_ended(other):
+def test_of_a_thread_that_has_ended():
+    other = RemoteThread().__enter__()
     returned = other.call(lambda: started(lambda: 5))
     never = other.call(lambda: scheduler.tasklet(len))
     suspended = other.call(lambda: started(scheduler.schedule_remove))
