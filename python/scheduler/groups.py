@@ -15,9 +15,12 @@ from _scheduler import (
     _discard_interrupt,
     _interrupt,
     _report_to,
+    _ScopeExpired,
     getcurrent,
     tasklet,
 )
+
+from .timeouts import rearm, suspend
 
 # How often members that wait for what cannot come are killed before they are given up.
 _DEADLOCKS = 10
@@ -135,7 +138,10 @@ class TaskletGroup:
         if error is not None:
             self._note(error)
             self._end()
-        self._wait()
+        try:
+            self._wait()
+        finally:
+            rearm(self._owner)
         self._is_over = True
         for member in self._members:  # that could not be waited for
             _report_to(member, None)
@@ -183,7 +189,9 @@ class TaskletGroup:
     def _note(self, error: BaseException) -> None:
         if error is self._own_interrupt:
             return
-        if not isinstance(error, (TaskletExit, _Interrupt)):
+        if isinstance(error, _ScopeExpired) and self._owner is not None:
+            suspend(self._owner)  # it is to wait for its members
+        if not isinstance(error, (TaskletExit, _Interrupt, _ScopeExpired)):
             self._errors.append(error)
         elif not isinstance(self._passed_on, TaskletExit):
             self._passed_on = error

@@ -136,6 +136,16 @@ def _deadline_after(seconds: float | None) -> int | None:
     return monotonic_ns() + math.ceil(seconds * 1e9)
 
 
+def suspend(task: tasklet) -> None:
+    """What the tasklet waits for until rearm() has no limit by its scopes."""
+    _set_timeout_scope(task, _get_timeout_scope(task), None)
+
+
+def rearm(task: tasklet) -> None:
+    if (innermost := _get_timeout_scope(task)) is not None:
+        _arm(task, innermost)
+
+
 def _arm(task: tasklet, innermost: timeout | None) -> None:
     """The tasklet is in this scope and those around it."""
     deadlines = []

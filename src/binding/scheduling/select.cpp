@@ -210,13 +210,12 @@ PyObject* outcome(const Cases& cases, const SelectCase* done, PyObject* value) {
     return Py_BuildValue("(nN)", static_cast<Py_ssize_t>(cases.index_of(done)), value);
 }
 
-// What a case that has been served brought; `parcel` has it if the case receives.
+// What a case that has been served brought; `parcel` has it if the case receives. What comes through a gate
+// is the outcome of a tasklet, for those who ask for it.
 PyObject* value_of(const SelectCase* done, Parcel& parcel) {
-    if (done->direction == Direction::kSend || done->is_gate) {
-        parcel.take_payload();
-        return Py_NewRef(Py_None);
-    }
-    return open_parcel(parcel);
+    if (done->direction == Direction::kReceive && !done->is_gate) return open_parcel(parcel);
+    Py_XDECREF(static_cast<PyObject*>(parcel.take_payload()));
+    return Py_NewRef(Py_None);
 }
 
 class Select {
@@ -225,6 +224,7 @@ class Select {
         : manager_(manager), self_(manager.current_body()), cases_(cases), timeout_(timeout) {}
 
     PyObject* run(std::size_t first) {
+        self_.asks = false;  // for the outcome of a tasklet
         TimedWait wait(manager_, self_, timeout_);
         Obstacle obstacle = Obstacle::kNone;
         Selection selection{};

@@ -295,3 +295,39 @@ def test_left_out_of_order():
 def test_rescheduled_by_another_thread():
     with scheduler.timeout(LATE) as scope:
         assert "thread" in in_thread(lambda: message(scope.reschedule, 1))
+
+
+# ---- around a group ------------------------------------------------------------------------------
+
+
+def test_a_group_whose_time_is_over_waits_for_its_members():
+    log = []
+
+    def member():
+        try:
+            scheduler.sleep(LATE)
+        finally:
+            scheduler.sleep(SOON)
+            log.append("cleaned up")
+
+    with pytest.raises(TimeoutError):
+        with scheduler.timeout(SOON) as scope:
+            with scheduler.TaskletGroup() as group:
+                group.start(member)
+                group.start(member)
+    assert log == ["cleaned up"] * 2 and scope.expired
+
+
+def test_a_scope_in_the_body_of_a_group_is_its_own():
+    with scheduler.TaskletGroup() as group:
+        task = group.start(scheduler.sleep, SOON)
+        with pytest.raises(TimeoutError):
+            with scheduler.timeout(0):
+                scheduler.sleep(LATE)
+    assert not task.alive
+
+
+def test_select_joins_a_tasklet_that_returns_something():
+    task = queued(lambda: [1, 2])
+    assert scheduler.select(scheduler.channel(), task) == (1, None)
+    assert task.result() == [1, 2]
