@@ -36,8 +36,8 @@ Waiter* Channel::claim_first_locked(WaitQueue& queue) {
     return waiter;
 }
 
-void Channel::serve_case_locked(SelectCase& waiter, Direction direction, Tasklet& self,
-                                Parcel& parcel, Served& served) {
+Served Channel::serve_case_locked(SelectCase& waiter, Direction direction, Tasklet& self,
+                                  Parcel& parcel) {
     Wait& wait = *waiter.wait;
     Tasklet& partner = wait.tasklet;
     unlink_locked(waiter, queue_of(waiter.direction));
@@ -47,8 +47,7 @@ void Channel::serve_case_locked(SelectCase& waiter, Direction direction, Tasklet
     } else {
         parcel = std::move(waiter.parcel);
     }
-    served.partner = &partner;
-    served.select = &wait;
+    Served served{.partner = &partner, .select = &wait};
     if (partner.manager == self.manager) {
         partner.state.leave_queue();
     } else {
@@ -57,9 +56,10 @@ void Channel::serve_case_locked(SelectCase& waiter, Direction direction, Tasklet
         served.remote->add_reference();
         served.mail = caller_yields(direction) ? mail::kWakeFirst : mail::kWake;
     }
+    return served;
 }
 
-Rendezvous Channel::finish(const Served& served) {
+Rendezvous Channel::finish(Served served) {
     if (served.select != nullptr) {
         // Until it is posted, or queued by the caller, the tasklet stays where it is, and its record too.
         for (SelectCase* other : served.select->cases) other->channel.leave(*other);
@@ -80,12 +80,10 @@ void Channel::leave(SelectCase& waiter) {
     if (waiter.linked()) unlink_locked(waiter, queue_of(waiter.direction));
 }
 
-bool Channel::serve_first_locked(Direction direction, Tasklet& self, Parcel& parcel,
-                                 Served& served) {
+Served Channel::serve_first_locked(Direction direction, Tasklet& self, Parcel& parcel) {
     Waiter* const waiter =
         claim_first_locked(direction == Direction::kSend ? receivers_ : senders_);
-    if (waiter != nullptr) serve_locked(*waiter, direction, self, parcel, served);
-    return waiter != nullptr;
+    return waiter != nullptr ? serve_locked(*waiter, direction, self, parcel) : Served();
 }
 
 int Channel::balance() const {

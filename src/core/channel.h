@@ -123,8 +123,8 @@ class Channel {
     // ---- for select(), see select.h
     void lock() SCHED_ACQUIRE(lock_) { lock_.lock(); }
     void unlock() SCHED_RELEASE(lock_) { lock_.unlock(); }
-    // Serves whoever waits for one who does `direction`, if anybody does.
-    bool serve_first_locked(Direction direction, Tasklet& self, Parcel& parcel, Served& served)
+    // Serves whoever waits for one who does `direction`; without a partner: nobody does.
+    Served serve_first_locked(Direction direction, Tasklet& self, Parcel& parcel)
         SCHED_REQUIRES(lock_);
     void enqueue_locked(Waiter& waiter, Direction direction) SCHED_REQUIRES(lock_) {
         queue_of(direction).push_back(waiter);
@@ -133,15 +133,15 @@ class Channel {
     // A case leaves, if it has not left already.
     void leave(SelectCase& waiter) SCHED_EXCLUDES(lock_);
     // Afterwards, without any lock.
-    static Rendezvous finish(const Served& served);
+    static Rendezvous finish(Served served);
 
   private:
     // Moves the parcel. `waiter` is first in its wait queue, and leaves it; the wait of a case has been
     // claimed.
-    void serve_locked(Waiter& waiter, Direction direction, Tasklet& self, Parcel& parcel,
-                      Served& served) SCHED_REQUIRES(lock_);
-    void serve_case_locked(SelectCase& waiter, Direction direction, Tasklet& self, Parcel& parcel,
-                           Served& served) SCHED_REQUIRES(lock_);
+    Served serve_locked(Waiter& waiter, Direction direction, Tasklet& self, Parcel& parcel)
+        SCHED_REQUIRES(lock_);
+    [[gnu::noinline]] Served serve_case_locked(SelectCase& waiter, Direction direction,
+                                               Tasklet& self, Parcel& parcel) SCHED_REQUIRES(lock_);
     // The first in `queue` is a case. Those whose wait somebody else has claimed are taken out. The first
     // that can be served: a tasklet, or a case whose wait the caller has claimed; nullptr: there is none.
     Waiter* claim_first_locked(WaitQueue& queue) SCHED_REQUIRES(lock_);
@@ -223,20 +223,18 @@ SCHED_ALWAYS_INLINE Rendezvous Channel::rendezvous_or_ask(Direction direction, T
             (sending ? senders_ : receivers_).push_back(self);
             return {RendezvousResult::kEnqueued, nullptr};
         }
-        serve_locked(*waiter, direction, self, parcel, served);
+        served = serve_locked(*waiter, direction, self, parcel);
         if (served.is_complete()) return {RendezvousResult::kMatched, served.partner};
     }
     return finish(served);
 }
 
-SCHED_ALWAYS_INLINE void Channel::serve_locked(Waiter& waiter, Direction direction, Tasklet& self,
-                                               Parcel& parcel, Served& served) {
+SCHED_ALWAYS_INLINE Served Channel::serve_locked(Waiter& waiter, Direction direction, Tasklet& self,
+                                                 Parcel& parcel) {
     if (waiter.is_case) [[unlikely]] {
-        serve_case_locked(static_cast<SelectCase&>(waiter), direction, self, parcel, served);
-        return;
+        return serve_case_locked(static_cast<SelectCase&>(waiter), direction, self, parcel);
     }
     auto& partner = static_cast<Tasklet&>(waiter);
-    served.partner = &partner;
     if (direction == Direction::kSend) {
         unlink_locked(partner, receivers_);
         partner.parcel = std::move(parcel);
@@ -246,10 +244,10 @@ SCHED_ALWAYS_INLINE void Channel::serve_locked(Waiter& waiter, Direction directi
     }
     if (partner.manager == self.manager) {
         partner.state.leave_queue();
-    } else {
-        served.remote =
-            &post_locked(partner, caller_yields(direction) ? mail::kWakeFirst : mail::kWake);
+        return {.partner = &partner};
     }
+    const auto bits = caller_yields(direction) ? mail::kWakeFirst : mail::kWake;
+    return {.partner = &partner, .remote = &post_locked(partner, bits)};
 }
 
 }  // namespace scheduler::core

@@ -37,8 +37,9 @@ Found find_done_locked(std::span<SelectCase*> cases, std::size_t first,
                        Tasklet& self) SCHED_NO_THREAD_SAFETY_ANALYSIS {
     Found found;
     found.done = find_from(cases, first, [&](SelectCase& one) {
-        return one.is_ready || (one.is_gate && one.channel.closing_locked()) ||
-               one.channel.serve_first_locked(one.direction, self, one.parcel, found.served);
+        if (one.is_ready || (one.is_gate && one.channel.closing_locked())) return true;
+        found.served = one.channel.serve_first_locked(one.direction, self, one.parcel);
+        return found.served.partner != nullptr;
     });
     return found;
 }

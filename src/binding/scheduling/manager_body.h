@@ -118,6 +118,12 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // Raises what is pending on it, if anything: false then. It came during the turn, and one that would
     // leave the queue may never have another turn for it.
     bool check_nothing_pending();
+    // Nothing is in the way of any wait, nor has it an end of its own: the rule, told at a glance.
+    bool waits_freely() const {
+        const TaskletBody& self = current_body();
+        return open_tls_slot != nullptr && !self.pending && !self.is_main && !self.block_trap &&
+               !self.is_in_scope();
+    }
     // To be asked once: other threads may change the answer.
     Obstacle find_obstacle(WaitFor wait) const;
     // Sets the error that belongs to it: false. kNone: true.

@@ -161,6 +161,9 @@ Transfer time_out(ChannelObject& channel, Direction direction, std::int64_t time
 // One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
 SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
                                       const ItemQueue& queue, std::int64_t timeout) {
+    // As values, which the compiler knows where there is no queue.
+    const bool has_queue = queue.deque != nullptr;
+    const bool has_item = queue.item != nullptr;
     ChannelObject& channel = channel_of(object);
     ManagerBody* manager = last_manager_if_right(*channel.state);
     if (manager == nullptr || manager->has_mail() || channel.state->channel_callback) {
@@ -169,21 +172,24 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
     }
     TaskletBody& self = manager->current_body();
     Obstacle obstacle = Obstacle::kNone;
+    bool waits_freely = false;
     Rendezvous match{};
     Transfer queued = Transfer::kDone;
     {
-        QueueGuard guard(queue.deque != nullptr ? &channel.queue_mutex : nullptr);
-        if (queue.deque != nullptr && direction == Direction::kReceive) {
+        QueueGuard guard(has_queue ? &channel.queue_mutex : nullptr);
+        if (has_queue && direction == Direction::kReceive) {
             queued = use_queue(*manager, channel.channel, queue);
             if (queued != Transfer::kDone) return queued;
         }
-        match = channel.channel.rendezvous_or_ask(direction, self, parcel, [&] {
+        match = channel.channel.rendezvous_or_ask(direction, self, parcel, [&, has_item] {
+            waits_freely = timeout == core::kNever && manager->waits_freely();
+            if (waits_freely) return !has_item;
             if (timeout == 0) return false;
             obstacle = manager->find_obstacle(timeout == core::kNever ? WaitFor::kTransfer
                                                                       : WaitFor::kTransferOrTime);
-            return queue.item == nullptr && obstacle == Obstacle::kNone;
+            return !has_item && obstacle == Obstacle::kNone;
         });
-        if (queue.item != nullptr && match.result == RendezvousResult::kWouldBlock) {
+        if (has_item && match.result == RendezvousResult::kWouldBlock) {
             queued = use_queue(*manager, channel.channel, queue);
         }
     }
@@ -198,14 +204,14 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
             break;
         }
         case RendezvousResult::kEnqueued:
-            if (timeout == core::kNever && !self.is_in_scope()) break;
+            if (waits_freely || (timeout == core::kNever && !self.is_in_scope())) break;
             return block_for(*manager, channel, self, direction, parcel, timeout);
         case RendezvousResult::kWouldBlock:
         case RendezvousResult::kClosing:
             manager->defer_decref(static_cast<PyObject*>(parcel.take_payload()));
             ErrorStash stash;
             manager->run_deferred();
-            if (queue.item != nullptr) return queued;
+            if (has_item) return queued;
             const bool closing =
                 match.result == RendezvousResult::kClosing || channel.channel.closing();
             if (timeout == 0 && !closing) return time_out(channel, direction, timeout);
@@ -236,14 +242,27 @@ PyObject* open_parcel(Parcel& parcel) {
     return nullptr;
 }
 
-PyObject* exchange(PyObject* channel, Parcel::Kind kind, PyObject* payload, std::int64_t timeout,
-                   AtClose at_close) {
+namespace {
+
+SCHED_ALWAYS_INLINE PyObject* exchange_in(PyObject* channel, Parcel::Kind kind, PyObject* payload,
+                                          std::int64_t timeout, AtClose at_close) {
     const Direction direction =
         kind == Parcel::Kind::kEmpty ? Direction::kReceive : Direction::kSend;
     Parcel parcel(kind, payload);
     const Transfer result = transfer(channel, direction, parcel, ItemQueue(), timeout);
     if (result != Transfer::kDone) return fail(channel, result, at_close);
     return direction == Direction::kReceive ? open_parcel(parcel) : Py_NewRef(Py_None);
+}
+
+}  // namespace
+
+PyObject* exchange(PyObject* channel, Parcel::Kind kind, PyObject* payload) {
+    return exchange_in(channel, kind, payload, core::kNever, AtClose::kRaise);
+}
+
+PyObject* exchange(PyObject* channel, Parcel::Kind kind, PyObject* payload, std::int64_t timeout,
+                   AtClose at_close) {
+    return exchange_in(channel, kind, payload, timeout, at_close);
 }
 
 bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {

@@ -15,10 +15,12 @@ enum class AtClose : bool { kRaise, kStop };
 
 // Sends `payload` (stolen): kValue, or kError for an exception instance that is raised in the receiver.
 // With kEmpty and nullptr receives: a new reference to what was received, or to None. One function for
-// both, see ManagerBody::suspend(). `timeout`: for how many nanoseconds it waits for a partner at most,
-// and then raises TimeoutError; with 0 it does not wait.
+// both, see ManagerBody::suspend().
+PyObject* exchange(PyObject* channel, core::Parcel::Kind kind, PyObject* payload);
+// The same, apart, for what most calls do not ask costs them nothing then. `timeout`: for how many
+// nanoseconds it waits for a partner at most, and then raises TimeoutError; with 0 it does not wait.
 PyObject* exchange(PyObject* channel, core::Parcel::Kind kind, PyObject* payload,
-                   std::int64_t timeout = core::kNever, AtClose at_close = AtClose::kRaise);
+                   std::int64_t timeout, AtClose at_close = AtClose::kRaise);
 
 // What has been received: a new reference, or nullptr with the sent exception raised.
 PyObject* open_parcel(core::Parcel& parcel);

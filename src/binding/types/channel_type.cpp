@@ -74,10 +74,9 @@ PyObject* channel_repr(PyObject* self) { return describe(channel_of(self)).relea
 
 // ---- methods -----------------------------------------------------------------------------------
 
-PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
-    if (names == nullptr && count == 1 && is_initialised<ChannelObject>(self)) [[likely]] {
-        return exchange(self, Kind::kValue, Py_NewRef(args[0]));
-    }
+// With a time-out, or wrong arguments: not inlined, for the ordinary call would have to save registers.
+[[gnu::noinline]] PyObject* send_for(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                     PyObject* names) {
     static constexpr const char* kParameters[] = {"", "timeout"};
     PyObject* given[2];
     std::int64_t timeout = 0;
@@ -89,11 +88,15 @@ PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count, 
     return guard_memory([&] { return exchange(self, Kind::kValue, Py_NewRef(given[0]), timeout); });
 }
 
-PyObject* channel_receive(PyObject* self, PyObject* const* args, Py_ssize_t count,
-                          PyObject* names) {
-    if (names == nullptr && count == 0 && is_initialised<ChannelObject>(self)) [[likely]] {
-        return exchange(self, Kind::kEmpty, nullptr);
+PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+    if (names == nullptr && count == 1 && is_initialised<ChannelObject>(self)) [[likely]] {
+        return exchange(self, Kind::kValue, Py_NewRef(args[0]));
     }
+    return send_for(self, args, count, names);
+}
+
+[[gnu::noinline]] PyObject* receive_for(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                        PyObject* names) {
     static constexpr const char* kParameters[] = {"timeout"};
     PyObject* given[1];
     std::int64_t timeout = 0;
@@ -103,6 +106,14 @@ PyObject* channel_receive(PyObject* self, PyObject* const* args, Py_ssize_t coun
         return nullptr;
     }
     return guard_memory([&] { return exchange(self, Kind::kEmpty, nullptr, timeout); });
+}
+
+PyObject* channel_receive(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                          PyObject* names) {
+    if (names == nullptr && count == 0 && is_initialised<ChannelObject>(self)) [[likely]] {
+        return exchange(self, Kind::kEmpty, nullptr);
+    }
+    return receive_for(self, args, count, names);
 }
 
 PyObject* channel_send_exception(PyObject* self, PyObject* const* args, Py_ssize_t count,
