@@ -5,7 +5,9 @@ from typing import Final
 from scheduler import (
     _C_API as _C_API,
     TaskletExit as TaskletExit,
+    _advance_clock as _advance_clock,
     _can_wait as _can_wait,
+    _clock as _clock,
     _discard_interrupt as _discard_interrupt,
     _get_timeout_scope as _get_timeout_scope,
     _interrupt as _interrupt,
@@ -13,6 +15,7 @@ from scheduler import (
     _report_to as _report_to,
     _ScopeExpired as _ScopeExpired,
     _set_timeout_scope as _set_timeout_scope,
+    _stop_clock as _stop_clock,
     calculateruncount as calculateruncount,
     callable_wrapper as callable_wrapper,
     channel as channel,

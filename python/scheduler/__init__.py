@@ -9,8 +9,8 @@
     >>> scheduler.run()
     hello, world
 
-Everything but QueueChannel, TaskletGroup, block_trap, dump_tasklets, get_include, timeout and the module
-`sync` comes from the extension module `_scheduler`.
+Everything but QueueChannel, TaskletGroup, block_trap, dump_tasklets, get_include, timeout and the modules
+`sync` and `testing` comes from the extension module `_scheduler`.
 """
 
 try:
@@ -47,11 +47,11 @@ del _scheduler
 
 
 def __getattr__(name: str) -> object:
-    # Looked up when asked for: both take longer to import than all the rest.
-    if name == "sync":
+    # Looked up when asked for: it takes longer to import than all the rest.
+    if name in ("sync", "testing"):
         from importlib import import_module
 
-        return import_module("scheduler.sync")
+        return import_module(f"scheduler.{name}")
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import PackageNotFoundError, version
@@ -65,5 +65,5 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     # Without the other submodules: they are where things are defined, not names to use.
     special = {name for name in globals() if name.startswith("__") and name.endswith("__")}
-    extra = {"__version__", "_C_API", "sync"}
+    extra = {"__version__", "_C_API", "sync", "testing"}
     return sorted(special - {"__getattr__", "__dir__"} | extra | set(__all__))

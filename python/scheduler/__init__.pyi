@@ -20,7 +20,7 @@ from typing import (
 
 from typing_extensions import ParamSpec, TypeVar, disjoint_base
 
-from . import sync as sync
+from . import sync as sync, testing as testing
 
 __all__ = [
     "QueueChannel",
@@ -309,6 +309,11 @@ def _get_timeout_scope(task: tasklet, /) -> timeout | None: ...
 def _set_timeout_scope(
     task: tasklet, scope: timeout | None, deadline: int | None, /
 ) -> None: ...
+
+# for timeout, sync and testing: the clock of this thread's timers, in nanoseconds
+def _advance_clock(nanoseconds: int, /) -> None: ...
+def _clock() -> int: ...
+def _stop_clock(patience: int | None, /) -> None: ...
 
 # for TaskletGroup only
 def _can_wait() -> bool: ...

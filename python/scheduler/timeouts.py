@@ -8,11 +8,10 @@ not take it. The scope to which that deadline belongs turns it into its TimeoutE
 from __future__ import annotations
 
 import math
-from time import monotonic_ns
 from types import TracebackType
 from typing import Self
 
-from _scheduler import _get_timeout_scope, _ScopeExpired, _set_timeout_scope, getcurrent, tasklet
+from _scheduler import _clock, _get_timeout_scope, _ScopeExpired, _set_timeout_scope, getcurrent, tasklet
 
 
 class timeout:
@@ -54,7 +53,7 @@ class timeout:
     __module__ = "scheduler"
 
     _task: tasklet | None = None
-    _deadline: int | None = None  # nanoseconds of the monotonic clock; None: no limit
+    _deadline: int | None = None  # by _clock(); None: no limit
     _outer: timeout | None = None
     _expired = False
 
@@ -80,7 +79,7 @@ class timeout:
         check_timeout("seconds", seconds)
         if self._task is None:
             raise RuntimeError("the scope is not entered: reschedule() is for inside its `with` block")
-        deadline, self._deadline = self._deadline, _deadline_after(seconds)
+        deadline, self._deadline = self._deadline, deadline_after(seconds)
         try:
             _arm(self._task, _get_timeout_scope(self._task))
         except BaseException:
@@ -91,7 +90,7 @@ class timeout:
     def __enter__(self) -> Self:
         if self._task is not None or self._expired:
             raise RuntimeError("a scope can be entered only once: make another one")
-        self._deadline = _deadline_after(self._seconds)
+        self._deadline = deadline_after(self._seconds)
         self._task = getcurrent()
         self._outer = _get_timeout_scope(self._task)
         _arm(self._task, self)
@@ -130,10 +129,16 @@ def check_timeout(name: str, seconds: float | None) -> None:
         raise ValueError(f"{name} must be 0 or more seconds, or None for no limit")
 
 
-def _deadline_after(seconds: float | None) -> int | None:
+def deadline_after(seconds: float | None) -> int | None:
+    """So many seconds from now, by the clock of this thread's timers; None: never."""
     if seconds is None or seconds > 1e9:  # more than 30 years
         return None
-    return monotonic_ns() + math.ceil(seconds * 1e9)
+    return _clock() + math.ceil(seconds * 1e9)
+
+
+def seconds_until(deadline: int | None) -> float | None:
+    """How long a wait that begins now may take: 0 if the time is over."""
+    return None if deadline is None else max(deadline - _clock(), 0) / 1e9
 
 
 def suspend(task: tasklet) -> None:

@@ -13,7 +13,7 @@ ScheduleManager::ScheduleManager(const Host& host, Tasklet& main, std::size_t st
     main.state.go_on();
 }
 
-std::int64_t ScheduleManager::now() {
+std::int64_t TimerClock::real_time() {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(
                RunLimit::Clock::now().time_since_epoch())
         .count();
@@ -104,7 +104,7 @@ void ScheduleManager::end_wait(Wait& wait) {
 }
 
 bool ScheduleManager::look_at_clock() {
-    const std::int64_t time = now();
+    const std::int64_t time = clock_.time();
     const bool is_due = next_deadline() <= time;
     const bool turns_are_long = time - std::exchange(last_look_, time) > kLongTurns;
     turns_to_look_ = is_due || turns_are_long ? 1 : kTurnsPerLook;
@@ -112,7 +112,7 @@ bool ScheduleManager::look_at_clock() {
 }
 
 void ScheduleManager::fire_timers() {
-    const std::int64_t time = now();
+    const std::int64_t time = clock_.time();
     while (next_deadline() <= time) {
         auto& wait = static_cast<Wait&>(*timers_.first());
         timers_.remove(wait);

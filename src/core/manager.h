@@ -27,6 +27,7 @@
 #include "run_loop.h"
 #include "stack_supply.h"
 #include "tasklet.h"
+#include "timer_clock.h"
 #include "timers.h"
 #include "wait.h"
 
@@ -146,7 +147,8 @@ class ScheduleManager {
     // ---- waiting; see parking.h
     Parking& parking() { return parking_; }
 
-    // ---- timers: until when a tasklet of this thread waits
+    // ---- timers: until when a tasklet of this thread waits, by `clock()`
+    const TimerClock& clock() const { return clock_; }
     // The wait begins; `deadline` may be kNever.
     void begin_wait(Wait& wait, std::int64_t deadline);
     // It is over.
@@ -159,6 +161,13 @@ class ScheduleManager {
     SCHED_ALWAYS_INLINE bool is_timer_due() { return --turns_to_look_ == 0 && look_at_clock(); }
     // Those whose time is up leave their wait queues and are queued, with Wait::timed_out set.
     void fire_timers();
+    // For tests of programs: see timer_clock.h.
+    void stop_clock() { clock_.stop(); }
+    void start_clock(bool anew) { clock_.start(anew); }
+    void move_clock(std::int64_t time) {
+        clock_.move_to(time);
+        if (has_timers()) turns_to_look_ = 1;
+    }
 
     // ---- mail from other threads
     // Reads one piece of mail and does what it asks of the queue.
@@ -229,7 +238,7 @@ class ScheduleManager {
     void free_stacks();
 
     // Nanoseconds of the monotonic clock, as tasklets report their start and end.
-    static std::int64_t now();
+    static std::int64_t now() { return TimerClock::real_time(); }
 
   private:
     QueueNode* node(Tasklet& tasklet) {
@@ -280,6 +289,7 @@ class ScheduleManager {
     RunLoop* loop_ = nullptr;
     Tasklet* unread_ = nullptr;  // taken from the inbox, oldest first
     TimerHeap timers_;
+    TimerClock clock_;
     std::uint64_t turns_to_look_ = kNoLook;
     std::int64_t last_look_ = 0;
     int trap_level_ = 0;

@@ -179,6 +179,10 @@ def _reset_state() -> list[str]:
     if scheduler.getmain().block_trap:
         wrong.append("the main tasklet's block_trap is still set")
         scheduler.getmain().block_trap = False
+    with contextlib.suppress(RuntimeError):
+        scheduler._advance_clock(0)
+        wrong.append("the clock of this thread's timers is stopped")
+        scheduler._stop_clock(None)
     scheduler.set_channel_callback(None)
     scheduler.set_schedule_callback(None)
     return wrong

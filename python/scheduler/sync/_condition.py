@@ -1,6 +1,5 @@
 """Condition."""
 
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
@@ -8,6 +7,7 @@ from typing import TypeVar
 from _scheduler import getcurrent, switch_trap
 
 from ..queue_channel import QueueChannel
+from ..timeouts import deadline_after, seconds_until
 from ._line import Line, LineBase, Waiter, checked
 from ._locks import Lock, RLock
 
@@ -104,11 +104,8 @@ class Condition(LineBase):
 
         That is a false one if it has not become true within `timeout` seconds.
         """
-        end = None if checked(timeout) is None else time.monotonic() + timeout  # type: ignore[operator]
-        while not (result := predicate()):
-            left = None if end is None else end - time.monotonic()
-            if left is not None and left <= 0:
-                break
+        end = deadline_after(checked(timeout))
+        while not (result := predicate()) and (left := seconds_until(end)) != 0:
             self.wait(left)
         return result
 

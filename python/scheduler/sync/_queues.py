@@ -3,13 +3,13 @@
 import queue
 import sys
 import threading
-import time
 from collections import deque
 from heapq import heapify
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from _scheduler import switch_trap
 
+from ..timeouts import deadline_after, seconds_until
 from ._line import Base, Line, Waiter, checked, raise_held, wake
 
 if TYPE_CHECKING:
@@ -134,12 +134,11 @@ class Queue(Base, queue.Queue[_T]):
         return got[0] if got else self._wait_for_item(waiter, limit)
 
     def _wait_for_room(self, waiter: _Exchange, limit: float | None) -> None:
-        end = None if limit is None else time.monotonic() + limit
+        end = deadline_after(limit)
         woken: list[Waiter] = []
         while True:
-            left = None if end is None else max(end - time.monotonic(), 0)
             try:
-                in_time = self._putters.wait(waiter, left)
+                in_time = self._putters.wait(waiter, seconds_until(end))
             except BaseException:
                 self._give_up_place(waiter, woken)
                 self._wake(woken)

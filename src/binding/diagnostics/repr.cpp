@@ -122,7 +122,7 @@ PyRef describe_wait(const TaskletBody& tasklet) {
     const core::Wait* const wait = readable_wait(tasklet);
     PyRef reason = describe_reason(tasklet, wait);
     if (!reason || wait == nullptr || !wait->is_set()) return reason;
-    const std::int64_t left = wait->deadline() - core::ScheduleManager::now();
+    const std::int64_t left = wait->deadline() - tasklet.get_manager()->clock().time();
     const std::int64_t tenths = std::max<std::int64_t>(left, 0) / (core::kSecond / 10);
     return PyRef::steal(PyUnicode_FromFormat("%U, %lld.%d s left", reason.get(),
                                              static_cast<long long>(tenths / 10),

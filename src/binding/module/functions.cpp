@@ -8,6 +8,7 @@
 #include "binding/threads/current_manager.h"
 
 #include "binding/diagnostics/snapshot.h"
+#include "binding/module/clock_functions.h"
 #include "binding/module/function_docs.h"
 #include "binding/module/group_functions.h"
 #include "binding/module/module.h"
@@ -282,6 +283,7 @@ SCHED_NAME(get_all_time_tasklet_count);
 SCHED_NAME(get_active_tasklet_count);
 constexpr char live_tasklets[] = "_live_tasklets";
 constexpr char can_wait[] = "_can_wait";
+constexpr char clock[] = "_clock";
 }  // namespace names
 }  // namespace
 
@@ -308,6 +310,9 @@ PyMethodDef module_functions[] = {
     {"_set_timeout_scope", as_method(set_timeout_scope_function), METH_FASTCALL, nullptr},
     {"_live_tasklets", as_method(no_parameters<list_tasklets, names::live_tasklets>), METH_FASTCALL,
      nullptr},
+    {"_clock", as_method(no_parameters<read_clock, names::clock>), METH_FASTCALL, nullptr},
+    {"_stop_clock", one_parameter<stop_clock>, METH_O, nullptr},
+    {"_advance_clock", one_parameter<advance_clock>, METH_O, nullptr},
     {"_can_wait", as_method(no_parameters<can_wait, names::can_wait>), METH_FASTCALL, nullptr},
     {"_report_to", as_method(report_to_function), METH_FASTCALL, nullptr},
     {"_interrupt", one_parameter<interrupt_current>, METH_O, nullptr},

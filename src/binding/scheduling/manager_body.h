@@ -89,6 +89,8 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // A signal handler has ended main's wait, with an error.
     bool interrupted = false;
     std::size_t selects = 0;  // so far: where each begins to look goes round
+    // How long other threads have to bring something before a clock that is stopped moves on.
+    std::int64_t patience = 0;
     // In whose wait queue those stand that sleep; nobody sends there.
     core::Channel sleepers{nullptr};
 
@@ -236,6 +238,11 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // Every live tasklet of the thread waits, main is current: until mail, a timer or `deadline` comes.
     // False with an error set: from a signal handler, or a deadlock.
     bool park_for_work(std::int64_t deadline);
+    // Until when a thread with nothing to do sleeps for its timers' sake, by the monotonic clock. If the
+    // clock of its timers is stopped: until it may be moved on.
+    std::int64_t end_of_sleep() const;
+    // Nothing has come by then: a clock that is stopped moves on to the next deadline.
+    void skip_to_next_timer();
     // A run() that has found nothing to do: lets another thread have the GIL before it returns. Does not
     // sleep.
     void yield_gil();

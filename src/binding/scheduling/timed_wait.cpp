@@ -2,7 +2,6 @@
 
 #include "binding/python/errors.h"
 #include "binding/threads/current_manager.h"
-#include "binding/threads/park.h"
 
 namespace scheduler::binding {
 
@@ -10,7 +9,7 @@ TimedWait::TimedWait(ManagerBody& manager, TaskletBody& who, std::int64_t timeou
     : Wait(who),
       manager_(manager),
       own_deadline_(timeout == 0 || timeout == core::kNever ? core::kNever
-                                                            : deadline_after(timeout)) {
+                                                            : manager.clock().deadline_after(timeout)) {
     manager_.begin_wait(*this, std::min(own_deadline_, scope_deadline()));
 }
 

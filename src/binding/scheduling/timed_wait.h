@@ -34,7 +34,7 @@ struct TimedWait : core::Wait {
 void raise_expired(const TaskletBody& tasklet);
 
 // The innermost scope of the tasklet (None: there is none) and the earliest deadline of all that it is in,
-// in nanoseconds of the monotonic clock. False with an error set.
+// as the clock of its thread's timers shows it. False with an error set.
 bool set_timeout_scope(TaskletBody& tasklet, PyObject* scope, std::int64_t deadline);
 
 }  // namespace scheduler::binding

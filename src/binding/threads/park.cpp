@@ -149,13 +149,24 @@ bool ManagerBody::may_main_wait() const {
     return (state.deadlock_timeout != 0 && has_other_threads()) || has_mail();
 }
 
+std::int64_t ManagerBody::end_of_sleep() const {
+    if (!has_timers()) return kNever;
+    if (clock().is_stopped()) return deadline_after(patience);
+    return clock().real_time_of(next_deadline());
+}
+
+void ManagerBody::skip_to_next_timer() {
+    if (clock().is_stopped() && has_timers()) move_clock(next_deadline());
+}
+
 bool ManagerBody::park_main() {
     NoSwitchScope in_line(*this);
     const bool is_timed = has_timers();
     const std::int64_t timeout = has_other_threads() ? state.deadlock_timeout.load() : 0;
     Waited waited = Waited::kTimeout;
     if (is_timed) {
-        waited = park(*this, next_deadline());
+        waited = park(*this, end_of_sleep());
+        if (waited == Waited::kTimeout) skip_to_next_timer();
     } else if (timeout != 0) {
         waited = park(*this, deadline_after(timeout));
     }
@@ -165,9 +176,11 @@ bool ManagerBody::park_main() {
 }
 
 bool ManagerBody::park_for_work(std::int64_t deadline) {
-    const std::int64_t until = std::min(deadline, next_deadline());
-    if (until != kNever || state.deadlock_timeout == kNever) {
-        return park(*this, until) != Waited::kError;
+    const std::int64_t end = end_of_sleep();
+    if (end != kNever || deadline != kNever || state.deadlock_timeout == kNever) {
+        const Waited waited = park(*this, std::min(deadline, end));
+        if (waited == Waited::kTimeout && end < deadline) skip_to_next_timer();
+        return waited != Waited::kError;
     }
     while (has_other_threads()) {
         const Waited waited = park(*this, deadline_after(kLookForOthers));

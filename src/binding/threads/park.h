@@ -10,7 +10,7 @@ namespace scheduler::binding {
 // A time in nanoseconds, of an argument in seconds: None means for ever (core::kNever). False with
 // TypeError or ValueError set.
 bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds);
-// When a wait of that length that begins now is over.
+// When a wait of that length that begins now is over, by the monotonic clock.
 std::int64_t deadline_after(std::int64_t nanoseconds);
 // Sets TimeoutError: `what` (stolen; nullptr with an error set: that stays) was not done in that time, for
 // `why`.
