@@ -20,7 +20,7 @@ struct Selection {
 // thread's current tasklet. kEnqueued: nobody is there, and the caller must suspend; afterwards
 // `wait.served` is the case that a partner has served, with what was received in the tasklet's parcel, or
 // nullptr. `locks` is room for as many pointers as there are cases. `may_wait()` as for
-// Channel::rendezvous_or_ask().
+// Channel::rendezvous_or_ask(), but kClosing comes before kWouldBlock.
 template <typename MayWait>
 Selection select(Wait& wait, std::span<SelectCase*> cases, std::size_t first,
                  std::span<Channel*> locks, MayWait may_wait);
@@ -61,10 +61,11 @@ Selection select(Wait& wait, std::span<SelectCase*> cases, std::size_t first,
         const SelectLocks guard(cases, locks);
         found = find_done_locked(cases, first, wait.tasklet);
         if (found.done == nullptr) {
-            if (!may_wait()) return {RendezvousResult::kWouldBlock, nullptr, nullptr};
+            const bool waits = may_wait();
             if (SelectCase* closing = find_closing_locked(cases, first)) {
                 return {RendezvousResult::kClosing, closing, nullptr};
             }
+            if (!waits) return {RendezvousResult::kWouldBlock, nullptr, nullptr};
             enqueue_locked(wait, cases);
             return {RendezvousResult::kEnqueued, nullptr, nullptr};
         }

@@ -110,6 +110,7 @@ TEST_F(Select, FindsAClosedChannelOnlyIfNothingElseCanBeDone) {
     Selection selection = select();
     EXPECT_EQ(selection.result, RendezvousResult::kClosing);
     EXPECT_EQ(number_of(selection.done), 0);
+    EXPECT_EQ(select(false).result, RendezvousResult::kClosing);
     make_sender('b', 5);
     thread_.run();
     selection = select();

@@ -35,6 +35,10 @@ enum class Obstacle : unsigned char {
     kThreadEnding,
     kNoSwitch,
 };
+// Is it raised even where the channel is closing?
+inline bool precedes_closing(Obstacle obstacle) {
+    return obstacle == Obstacle::kPending || obstacle == Obstacle::kBlockTrap;
+}
 
 // What a wait is for. All but a join respect the tasklet's block trap. A transfer is refused to a main
 // tasklet that nobody could serve; the others find that out while they wait, for the time may come first.

@@ -276,11 +276,11 @@ class Select {
                 settle();
                 return outcome(cases_, done, value_of(done, received));
             }
-            case RendezvousResult::kClosing:
-                settle();
-                return refuse(Refusal::kChannelClosing);
             default:
                 settle();
+                if (selection.result == RendezvousResult::kClosing && !precedes_closing(obstacle)) {
+                    return refuse(Refusal::kChannelClosing);
+                }
                 if (timeout_ == 0) return time_out(cases_, timeout_);
                 manager_.check_obstacle(obstacle);
                 return nullptr;

@@ -28,8 +28,7 @@ enum class Transfer : unsigned char { kDone, kFailed, kQueued, kClosing };
 
 // The current tasklet would have to wait, and cannot.
 Transfer refuse_to_wait(ManagerBody& manager, Obstacle obstacle, bool closing) {
-    const bool comes_first = obstacle == Obstacle::kPending || obstacle == Obstacle::kBlockTrap;
-    if (closing && !comes_first) return Transfer::kClosing;
+    if (closing && !precedes_closing(obstacle)) return Transfer::kClosing;
     manager.check_obstacle(obstacle);
     return Transfer::kFailed;
 }

@@ -126,9 +126,14 @@ def test_a_closing_channel_raises_only_if_nothing_can_be_done():
     queued(b.send, 7)
     scheduler.run()
     assert scheduler.select(a, b, ordered=True) == (1, 7)
-    with pytest.raises(ValueError, match="clos"):
-        scheduler.select(a, b)
     scheduler.run()
+    for timeout in (None, 0, SOON):  # without a deadlock or a time-out: none is served any more
+        with pytest.raises(ValueError, match="clos"):
+            scheduler.select(a, b, timeout=timeout)
+    with trapped(), pytest.raises(ValueError, match="clos"):
+        scheduler.select(b, a.sending(1))
+    with scheduler.block_trap(), pytest.raises(RuntimeError, match="block_trap"):
+        scheduler.select(a, b)
 
 
 # ---- waiting -------------------------------------------------------------------------------------
