@@ -1,40 +1,22 @@
 #include "binding/module/capi.h"
-#include "binding/scheduling/bind.h"
-#include "binding/scheduling/enter.h"
-#include "binding/scheduling/kill_throw.h"
-#include "binding/scheduling/run.h"
-#include "binding/scheduling/transfer.h"
-
-#define SCHEDULER_MODULE
-#include "Scheduler.h"
 
 #include <atomic>
 
-#include "binding/interp/interpreter.h"
+#include "binding/module/capi_call.h"
+#include "binding/module/capi_waits.h"
 #include "binding/python/errors.h"
-#include "binding/scheduling/manager_body.h"
+#include "binding/scheduling/bind.h"
+#include "binding/scheduling/kill_throw.h"
+#include "binding/scheduling/run.h"
 #include "binding/scheduling/tasklet_operations.h"
 #include "binding/types/channel_type.h"
-#include "binding/types/tasklet_object.h"
 
 namespace scheduler::binding {
 
-namespace {
+namespace capi {
 
-// ---- what the table's functions share ----------------------------------------------------------
-
-// The table serves the main interpreter, to which PyGILState attaches threads, and the module that it
-// imported first; until then, the first module of any interpreter. Written with the GIL held.
 ModuleState* table_state = nullptr;
-PyObject* table_tasklet_exit = nullptr;
 
-// A module may outlive its interpreter, kept by what a daemon thread has left behind.
-bool takes_over_table(const ModuleState& state) {
-    if (table_state == nullptr || table_state->at_exit) return true;
-    return state.of_main_interpreter && !table_state->of_main_interpreter;
-}
-
-// Is there a module that the calling code's interpreter may use? Sets the error.
 bool has_module() {
     if (table_state == nullptr || table_state->tasklet_type == nullptr) {
         PyErr_SetString(PyExc_RuntimeError,
@@ -49,66 +31,14 @@ bool has_module() {
     return false;
 }
 
-// Runs `function` attached, or returns `failure` with an error set; without Python there is none to set.
-// The thread that ends the interpreter is attached and has its errors, though Py_IsInitialized() says no;
-// any other one could not attach any more.
-// PyGILState_Release() is called by hand: a destructor would run, without the GIL, when a daemon thread
-// is ended in here.
-template <typename Result, typename Function>
-Result attached(Result failure, Function function) {
-    if (holds_gil()) return has_module() ? function() : failure;
-    if (Py_IsInitialized() == 0) return failure;
-    const PyGILState_STATE gil = PyGILState_Ensure();
-    const Result result = has_module() ? function() : failure;
-    PyGILState_Release(gil);
-    return result;
-}
-constexpr PyObject* kNull = nullptr;
+namespace {
 
-// "New reference to None, or NULL": from success or failure.
-PyObject* none_or_null(bool ok) { return none_if(ok); }
-int zero_or_error(bool ok) { return ok ? 0 : -1; }
+PyObject* table_tasklet_exit = nullptr;
 
-// An argument as an object of our type that is fit for use; nullptr with an error set.
-template <typename Object>
-PyObject* checked(void* argument, PyTypeObject* type) {
-    auto* object = static_cast<PyObject*>(argument);
-    if (object == nullptr) {
-        PyErr_Format(PyExc_TypeError, "expected a %s, not NULL", type->tp_name);
-        return nullptr;
-    }
-    if (!PyObject_TypeCheck(object, type)) {
-        PyErr_Format(PyExc_TypeError, "expected a %s, not %.200s", type->tp_name,
-                     Py_TYPE(object)->tp_name);
-        return nullptr;
-    }
-    return check_initialised<Object>(object) ? object : nullptr;
-}
-
-// Calls `function(TaskletBody&)` attached; `failure` for an argument that is no tasklet.
-template <typename Result, typename Function>
-Result with_tasklet(PyTaskletObject* tasklet, Result failure, Function function) {
-    return attached(failure, [&]() -> Result {
-        PyRef object = PyRef::share(checked<TaskletObject>(tasklet, table_state->tasklet_type));
-        return object ? function(body_of(object.get())) : failure;
-    });
-}
-
-// The same for a channel, as an object.
-template <typename Result, typename Function>
-Result with_channel(PyChannelObject* channel, Result failure, Function function) {
-    return attached(failure, [&]() -> Result {
-        PyRef object = PyRef::share(checked<ChannelObject>(channel, table_state->channel_type));
-        return object ? function(object.get()) : failure;
-    });
-}
-
-template <typename Function>
-int with_manager(Function function) {
-    return attached(-1, [&] {
-        ManagerBody* manager = enter(*table_state);
-        return manager != nullptr ? function(*manager) : -1;
-    });
+// A module may outlive its interpreter, kept by what a daemon thread has left behind.
+bool takes_over_table(const ModuleState& state) {
+    if (table_state == nullptr || table_state->at_exit) return true;
+    return state.of_main_interpreter && !table_state->of_main_interpreter;
 }
 
 bool check_type_argument(PyTypeObject* type, PyTypeObject* base) {
@@ -209,40 +139,6 @@ PyChannelObject* channel_new(PyTypeObject* type) {
         return reinterpret_cast<PyChannelObject*>(
             PyObject_CallNoArgs(reinterpret_cast<PyObject*>(type)));
     });
-}
-
-int send(PyObject* channel, core::Parcel::Kind kind, PyObject* stolen) {
-    return zero_or_error(static_cast<bool>(PyRef::steal(exchange(channel, kind, stolen))));
-}
-
-int channel_send(PyChannelObject* channel, PyObject* value) {
-    return with_channel(channel, -1, [value](PyObject* object) {
-        if (value != nullptr) return send(object, core::Parcel::Kind::kValue, Py_NewRef(value));
-        PyErr_SetString(PyExc_TypeError, "the value to send must not be NULL");
-        return -1;
-    });
-}
-
-PyObject* channel_receive(PyChannelObject* channel) {
-    return with_channel(channel, static_cast<PyObject*>(nullptr), [](PyObject* object) {
-        return exchange(object, core::Parcel::Kind::kEmpty, nullptr);
-    });
-}
-
-int send_made(PyChannelObject* channel, PyObject* exc, PyObject* val, PyObject* tb,
-              ReadyInstance ready) {
-    return with_channel(channel, -1, [&](PyObject* object) {
-        PyObject* error = make_exception(exc, val, tb, PyExc_RuntimeError, ready);
-        return error != nullptr ? send(object, core::Parcel::Kind::kError, error) : -1;
-    });
-}
-
-int channel_send_throw(PyChannelObject* channel, PyObject* exc, PyObject* val, PyObject* tb) {
-    return send_made(channel, exc, val, tb, ReadyInstance::kOfExactClass);
-}
-
-int channel_send_exception(PyChannelObject* channel, PyObject* klass, PyObject* value) {
-    return send_made(channel, klass, value, nullptr, ReadyInstance::kOfClass);
 }
 
 PyObject* channel_get_queue(PyChannelObject* channel) {
@@ -389,7 +285,10 @@ SchedulerCAPI table = {
 
 }  // namespace
 
+}  // namespace capi
+
 bool publish_table(PyObject* module, ModuleState& state) {
+    using namespace capi;
     if (takes_over_table(state)) {
         std::atomic_ref(table_state).store(&state);
         table_tasklet_exit = state.tasklet_exit;
@@ -404,7 +303,7 @@ bool publish_table(PyObject* module, ModuleState& state) {
 }
 
 void forget_state(ModuleState& state) {
-    if (table_state == &state) std::atomic_ref(table_state).store(nullptr);
+    if (capi::table_state == &state) std::atomic_ref(capi::table_state).store(nullptr);
 }
 
 }  // namespace scheduler::binding
