@@ -5,7 +5,9 @@
 //
 // The module publishes one table in the capsule `scheduler._C_API`; SchedulerAPI(), at the end of
 // this file, imports the package and fetches it. The table is statically allocated and stays valid
-// for the life of the process. Members are never reordered and new ones are only added at the end.
+// for the life of the process. Members are never reordered and new ones are only added at the end:
+// a program works with every module that is not older than its header. The context of the capsule
+// is the size of the table in bytes, by which SchedulerAPI() refuses a module that is older.
 // Define SCHEDULER_MODULE before including this file to leave SchedulerAPI() out.
 //
 // What holds for every function of the table:
@@ -17,8 +19,8 @@
 // type, or a tasklet or channel whose subclass skipped the base `__init__`, makes the call fail
 // (TypeError; RuntimeError for the skipped `__init__`); nothing is changed.
 //
-// Failure. A Python error is set and the failure value is returned: NULL for pointers, -1 for `int`
-// and `long`, nothing for `void`. Where -1 is an ordinary value too, ask PyErr_Occurred().
+// Failure. A Python error is set and the failure value is returned: NULL for pointers, -1 for
+// integers, nothing for `void`. Where -1 is an ordinary value too, ask PyErr_Occurred().
 // PyTasklet_Kill always returns 0; the two `_Check` functions, the counters and
 // PyScheduler_GetChannelCallback never fail. Do not call with a Python error already set.
 //
@@ -36,6 +38,14 @@
 // instance; once the module is gone every call fails with RuntimeError. A thread that attaches
 // at the moment when the end begins is stopped by CPython, as in any call of Python's.
 //
+// Times. `seconds` is how long an operation waits at most for a partner, not how long a turn takes:
+// with 0 it tries once and never waits, with SCHEDULER_NO_LIMIT (or more than 292 years) it waits
+// without a limit. A negative number and NaN make it fail with ValueError before
+// anything happens. When the time is over it fails with TimeoutError and has transferred nothing;
+// what has been served in time succeeds, however late its tasklet has its turn. With a time there
+// is no deadlock. That it is over is noticed when tasklets of the thread switch, and while its main
+// tasklet waits; others run meanwhile.
+//
 // Switching. Members marked "may switch" can run other tasklets, so any Python code, before they
 // return; they return on the thread that called them, on the same C stack, with all C frames
 // between intact. Hold no lock across them that another tasklet of the thread could want, and let
@@ -47,6 +57,7 @@
 
 #include <Python.h>
 
+#include <math.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -60,6 +71,23 @@ typedef struct PyChannelObject PyChannelObject;
 
 // The native schedule hook, see PyScheduler_SetScheduleFastCallback. Its result is ignored.
 typedef int(schedule_hook_func)(PyTaskletObject* from, PyTaskletObject* to);
+
+// For `seconds`: waits without a limit. A positive infinite `double`.
+#define SCHEDULER_NO_LIMIT HUGE_VAL
+
+// One case of PyScheduler_Select: what to wait for. References in it are borrowed. A kind of 0 is
+// none, so that a case which has not been filled in is refused.
+typedef struct SchedulerCase {
+    int kind;  // one of the constants below
+    PyObject* object;  // the channel to receive from or to send to, or the tasklet to join
+    PyObject* value;  // what to send; the other kinds do not look at it
+} SchedulerCase;
+
+enum {
+    SCHEDULER_CASE_RECEIVE = 1,  // is done when something has been received; brings that
+    SCHEDULER_CASE_SEND = 2,  // is done when somebody has taken the value; brings None
+    SCHEDULER_CASE_JOIN = 3  // is done when the tasklet is dead; brings None
+};
 
 // One function of the table: the member NAME and, in C++, the name of its type, `NAME_Routine`
 // inside SchedulerCAPI. C has no nested names, so there the member stands alone.
@@ -255,18 +283,65 @@ typedef struct SchedulerCAPI {
     // The attribute `context` as UTF-8, NUL-terminated. Owned by the tasklet: do not free it. Valid
     // until the attribute is set again or the tasklet is destroyed. NULL on failure.
     SCHEDULER_ROUTINE(const char*, PyTasklet_GetContext, (PyTaskletObject* tasklet));
+
+    // ---- waiting for a time, and for the first of several things -------------------------------
+
+    // As `scheduler.sleep(seconds)`: the current tasklet of this thread, which may be a main one, is
+    // blocked for that time, and others run; then it goes to the end of the runnables queue. 0 gives
+    // way as PyScheduler_Schedule(NULL, 0) does; SCHEDULER_NO_LIMIT sleeps until an exception is
+    // raised in the tasklet. May switch. Returns 0, not before the time is over; -1 on failure:
+    // RuntimeError for a trap or in a schedule callback, TaskletExit when killed meanwhile, and on a
+    // main tasklet what a tasklet did not catch.
+    SCHEDULER_ROUTINE(int, PyScheduler_Sleep, (double seconds));
+
+    // As PyChannel_Send, for `seconds` at most. `value`: any object, not NULL; the receiver gets a
+    // reference of its own. May switch. The current tasklet of this thread sends; the receiver may be
+    // of another thread. Returns 0, the value has been taken; -1 on failure: TimeoutError when nobody
+    // has come, else as PyChannel_Send.
+    SCHEDULER_ROUTINE(int, PyChannel_SendWithTimeout,
+                      (PyChannelObject* channel, PyObject* value, double seconds));
+
+    // As PyChannel_Receive, for `seconds` at most. May switch. The current tasklet of this thread
+    // receives; the sender may be of another thread. Returns: new; NULL on failure: TimeoutError
+    // when nobody has come, else as PyChannel_Receive. It may be a TimeoutError that was sent, too.
+    SCHEDULER_ROUTINE(PyObject*, PyChannel_ReceiveWithTimeout,
+                      (PyChannelObject* channel, double seconds));
+
+    // As PyChannel_SendException, for `seconds` at most. To send a traceback, give an instance that
+    // has one. May switch. Returns 0, the exception has been taken; -1 on failure: TimeoutError when
+    // nobody has come, else as PyChannel_SendException.
+    SCHEDULER_ROUTINE(int, PyChannel_SendExceptionWithTimeout,
+                      (PyChannelObject* channel, PyObject* klass, PyObject* value, double seconds));
+
+    // As `scheduler.select(*cases, timeout=seconds, ordered=ordered)`: waits until one of the cases
+    // can be done, for `seconds` at most, and does that one; of the others nothing remains. `cases`:
+    // an array of `count` cases, 1 or more, which is read before the call waits; a channel may be in
+    // several of them. `ordered`: not 0 takes the first of those that can be done at once; with 0
+    // the place where the look begins moves on from call to call, so that no case starves. `value`:
+    // where to put, new, what the case brings (NULL on failure); NULL drops it. May switch. It acts
+    // for the current tasklet of this thread; partners, and tasklets to join, may be of any thread.
+    // Returns the index of the case that was done; -1 on failure: TimeoutError when none could be
+    // done in time; ValueError for a `count` below 1, an unknown kind, or when none can be done and a
+    // channel among them is closing; TypeError when `cases`, an object or a value to send is NULL or
+    // of the wrong type; RuntimeError for a trap or a deadlock, and to join the current tasklet or
+    // the main one of this thread; TaskletExit when killed meanwhile. Then no case has been done. It
+    // may also be the exception that was sent on the channel which was taken.
+    SCHEDULER_ROUTINE(Py_ssize_t, PyScheduler_Select,
+                      (const SchedulerCase* cases, Py_ssize_t count, double seconds, int ordered,
+                       PyObject** value));
 } SchedulerCAPI;
 // clang-format on
 
-// The layout is part of the binary interface: 40 pointers without padding, in this order.
+// The layout is part of the binary interface: 45 pointers without padding, in this order. The first
+// 40 are those that every module has.
 #ifdef __cplusplus
 #define SCHEDULER_SLOT(index, name) \
     static_assert(offsetof(SchedulerCAPI, name) == (index) * sizeof(void*), "moved: " #name)
-static_assert(sizeof(SchedulerCAPI) == 40 * sizeof(void*), "the table has 40 members");
+static_assert(sizeof(SchedulerCAPI) == 45 * sizeof(void*), "the table has 45 members");
 #else
 #define SCHEDULER_SLOT(index, name) \
     _Static_assert(offsetof(SchedulerCAPI, name) == (index) * sizeof(void*), "moved: " #name)
-_Static_assert(sizeof(SchedulerCAPI) == 40 * sizeof(void*), "the table has 40 members");
+_Static_assert(sizeof(SchedulerCAPI) == 45 * sizeof(void*), "the table has 45 members");
 #endif
 
 SCHEDULER_SLOT(0, PyTasklet_New);
@@ -309,6 +384,11 @@ SCHEDULER_SLOT(36, PyChannelType);
 SCHEDULER_SLOT(37, TaskletExit);
 SCHEDULER_SLOT(38, PyTasklet_GetTimesSwitchedTo);
 SCHEDULER_SLOT(39, PyTasklet_GetContext);
+SCHEDULER_SLOT(40, PyScheduler_Sleep);
+SCHEDULER_SLOT(41, PyChannel_SendWithTimeout);
+SCHEDULER_SLOT(42, PyChannel_ReceiveWithTimeout);
+SCHEDULER_SLOT(43, PyChannel_SendExceptionWithTimeout);
+SCHEDULER_SLOT(44, PyScheduler_Select);
 
 #undef SCHEDULER_SLOT
 #undef SCHEDULER_ROUTINE
@@ -317,8 +397,8 @@ SCHEDULER_SLOT(39, PyTasklet_GetContext);
 // The table. The first call in a translation unit imports the package `scheduler` (attached thread
 // needed, i.e. the GIL held; may run Python) and remembers the pointer; later calls only read it
 // and may come from any thread, attached or not, that knows the first one to be over. Returns: the
-// table, never to be freed; NULL with a Python error set when the import fails, or the module is one
-// of an earlier version, which has not all members.
+// table, never to be freed; NULL with a Python error set when the import fails: ImportError as well
+// for a module that is older than this header and so has not all members. A newer one is fine.
 static inline SchedulerCAPI* SchedulerAPI(void) {
     static SchedulerCAPI* table = NULL;
     if (table == NULL) {
@@ -330,13 +410,17 @@ static inline SchedulerCAPI* SchedulerAPI(void) {
             found = (SchedulerCAPI*)PyCapsule_GetPointer(capsule, "scheduler._C_API");
         }
         if (found != NULL) {
-            const size_t size = (size_t)PyCapsule_GetContext(capsule);
-            if (size == 0 || size >= sizeof(SchedulerCAPI)) {
+            // One that does not tell has the 40 members of the first version.
+            const size_t told = (size_t)PyCapsule_GetContext(capsule);
+            const size_t size = told != 0 ? told : 40 * sizeof(void*);
+            if (size >= sizeof(SchedulerCAPI)) {
                 table = found;
             } else {
                 PyErr_Format(PyExc_ImportError,
                              "the module scheduler is older than the Scheduler.h that this program "
-                             "was compiled with: its C table has %zu bytes, not %zu; update it",
+                             "was compiled with (its C table has %zu bytes, not %zu): install a "
+                             "version of the package that is not older than the header, or compile "
+                             "the program with the header in scheduler.get_include()",
                              size, sizeof(SchedulerCAPI));
             }
         }

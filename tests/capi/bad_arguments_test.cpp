@@ -26,6 +26,14 @@ struct Call {
 // For members without a result: only the error tells.
 constexpr bool kNoResult = true;
 
+// PyScheduler_Select() with one case, which tries once.
+template <typename Object>
+bool select_fails(Api& api, int kind, Object* object) {
+    const SchedulerCase one = {kind, reinterpret_cast<PyObject*>(object), Py_None};
+    PyObject* value = Py_None;
+    return api.PyScheduler_Select(&one, 1, 0, 0, &value) == -1 && value == nullptr;
+}
+
 Ref empty_tuple() { return Ref::steal(PyTuple_New(0)); }
 
 const Call<Tasklet> kTaskletCalls[] = {
@@ -46,6 +54,8 @@ const Call<Tasklet> kTaskletCalls[] = {
     {"GetTimesSwitchedTo",
      [](Api& api, Tasklet* t) { return api.PyTasklet_GetTimesSwitchedTo(t) == -1; }},
     {"GetContext", [](Api& api, Tasklet* t) { return api.PyTasklet_GetContext(t) == nullptr; }},
+    {"SelectToJoin",
+     [](Api& api, Tasklet* t) { return select_fails(api, SCHEDULER_CASE_JOIN, t); }},
 };
 
 const Call<Channel> kChannelCalls[] = {
@@ -67,6 +77,18 @@ const Call<Channel> kChannelCalls[] = {
      [](Api& api, Channel* c) {
          return api.PyChannel_SendThrow(c, PyExc_ValueError, nullptr, nullptr) == -1;
      }},
+    {"SendWithTimeout",
+     [](Api& api, Channel* c) { return api.PyChannel_SendWithTimeout(c, Py_None, 0) == -1; }},
+    {"ReceiveWithTimeout",
+     [](Api& api, Channel* c) { return api.PyChannel_ReceiveWithTimeout(c, 0) == nullptr; }},
+    {"SendExceptionWithTimeout",
+     [](Api& api, Channel* c) {
+         return api.PyChannel_SendExceptionWithTimeout(c, PyExc_ValueError, nullptr, 0) == -1;
+     }},
+    {"SelectToReceive",
+     [](Api& api, Channel* c) { return select_fails(api, SCHEDULER_CASE_RECEIVE, c); }},
+    {"SelectToSend",
+     [](Api& api, Channel* c) { return select_fails(api, SCHEDULER_CASE_SEND, c); }},
 };
 
 template <typename Object>

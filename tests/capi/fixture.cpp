@@ -35,6 +35,37 @@ PyObject* c_send_throw(PyObject*, PyObject* arguments) {
     return none_or_error(table().PyChannel_SendThrow(as_channel(channel), exc, val, tb));
 }
 
+PyObject* c_sleep(PyObject*, PyObject* arguments) {
+    double seconds;
+    if (!PyArg_ParseTuple(arguments, "d", &seconds)) return nullptr;
+    return none_or_error(table().PyScheduler_Sleep(seconds));
+}
+
+PyObject* c_send_for(PyObject*, PyObject* arguments) {
+    PyObject *channel, *value;
+    double seconds;
+    if (!PyArg_ParseTuple(arguments, "OOd", &channel, &value, &seconds)) return nullptr;
+    return none_or_error(table().PyChannel_SendWithTimeout(as_channel(channel), value, seconds));
+}
+
+PyObject* c_receive_for(PyObject*, PyObject* arguments) {
+    PyObject* channel;
+    double seconds;
+    if (!PyArg_ParseTuple(arguments, "Od", &channel, &seconds)) return nullptr;
+    return table().PyChannel_ReceiveWithTimeout(as_channel(channel), seconds);
+}
+
+// Receives from the first of two channels, or sends the value to it.
+PyObject* c_select(PyObject*, PyObject* arguments) {
+    PyObject *left, *right, *sent = nullptr, *value = nullptr;
+    double seconds;
+    if (!PyArg_ParseTuple(arguments, "OOd|O", &left, &right, &seconds, &sent)) return nullptr;
+    const int kind = sent == nullptr ? SCHEDULER_CASE_RECEIVE : SCHEDULER_CASE_SEND;
+    const SchedulerCase cases[] = {{kind, left, sent}, {kind, right, sent}};
+    const Py_ssize_t index = table().PyScheduler_Select(cases, 2, seconds, 0, &value);
+    return index < 0 ? nullptr : Py_BuildValue("(nN)", index, value);
+}
+
 PyObject* c_schedule(PyObject*, PyObject* arguments) {
     int remove = 0;
     if (!PyArg_ParseTuple(arguments, "|p", &remove)) return nullptr;
@@ -60,6 +91,10 @@ PyMethodDef kNativeFunctions[] = {
     {"c_receive", c_receive, METH_VARARGS, nullptr},
     {"c_send_exception", c_send_exception, METH_VARARGS, nullptr},
     {"c_send_throw", c_send_throw, METH_VARARGS, nullptr},
+    {"c_sleep", c_sleep, METH_VARARGS, nullptr},
+    {"c_send_for", c_send_for, METH_VARARGS, nullptr},
+    {"c_receive_for", c_receive_for, METH_VARARGS, nullptr},
+    {"c_select", c_select, METH_VARARGS, nullptr},
     {"c_schedule", c_schedule, METH_VARARGS, nullptr},
     {"c_kill", c_kill, METH_VARARGS, nullptr},
     {"c_call", c_call, METH_VARARGS, nullptr},

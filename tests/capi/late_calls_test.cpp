@@ -53,6 +53,13 @@ void call_with_wrong_objects(SchedulerCAPI& t, Expected expected, PyObject* obje
     FAILS(-1, PyChannel_GetPreference(channel));
     FAILS_SILENTLY(PyChannel_SetPreference(channel, 1));
     FAILS(-1, PyChannel_GetBalance(channel));
+    FAILS(-1, PyChannel_SendWithTimeout(channel, object, 0));
+    FAILS(null, PyChannel_ReceiveWithTimeout(channel, 0));
+    FAILS(-1, PyChannel_SendExceptionWithTimeout(channel, object, nullptr, 0));
+    const SchedulerCase one = {SCHEDULER_CASE_RECEIVE, object, nullptr};
+    PyObject* value = object;
+    FAILS(Py_ssize_t{-1}, PyScheduler_Select(&one, 1, 0, 0, &value));
+    require(value == nullptr, "PyScheduler_Select() leaves no value");
     FAILS(-1, PyScheduler_SetChannelCallback(object));
     FAILS(-1, PyScheduler_SetScheduleCallback(object));
 }
@@ -66,6 +73,7 @@ void call_without_objects(SchedulerCAPI& t, Expected expected) {
     FAILS(null, PyScheduler_GetCurrent());
     FAILS(null, PyScheduler_RunWithTimeout(0));
     FAILS(null, PyScheduler_RunNTasklets(1));
+    FAILS(-1, PyScheduler_Sleep(0));
     FAILS(null, PyScheduler_GetChannelCallback());
     FAILS_SILENTLY(PyScheduler_SetScheduleFastCallback(nullptr));
 #undef FAILS
@@ -178,26 +186,6 @@ void stay_longer(PyObject*) {
 TEST_F(LateCallsDeathTest, NoEntryCrashesDuringTheEnd) {
     SPEC("K-01", "K-08");
     EXPECT_EXIT(check_during_the_end(), ::testing::ExitedWithCode(0), "");
-}
-
-// SchedulerAPI() has not been called in this file.
-[[noreturn]] void check_an_earlier_table() {
-    const Ref package = Ref::steal(PyImport_ImportModule("scheduler"));
-    const Ref capsule = Ref::steal(PyObject_GetAttrString(package.get(), "_C_API"));
-    REQUIRE(PyCapsule_GetContext(capsule.get()) == reinterpret_cast<void*>(sizeof(SchedulerCAPI)));
-    REQUIRE(PyCapsule_SetContext(capsule.get(), reinterpret_cast<void*>(8)) == 0);
-    REQUIRE(SchedulerAPI() == nullptr);
-    const std::string error = take_error_and_text();
-    REQUIRE(error.find("ImportError: the module scheduler is older") == 0);
-    // One that does not tell its size has the members of the first version.
-    REQUIRE(PyCapsule_SetContext(capsule.get(), nullptr) == 0);
-    REQUIRE(SchedulerAPI() == &table());
-    std::_Exit(0);
-}
-
-TEST_F(LateCallsDeathTest, ATableThatIsTooShortIsRefused) {
-    SPEC("K-01", "K-02");
-    EXPECT_EXIT(check_an_earlier_table(), ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

@@ -281,6 +281,11 @@ SchedulerCAPI table = {
     nullptr,
     tasklet_get_times_switched_to,
     tasklet_get_context,
+    sleep_seconds,
+    channel_send_with_timeout,
+    channel_receive_with_timeout,
+    channel_send_exception_with_timeout,
+    select_cases,
 };
 
 }  // namespace

@@ -7,6 +7,8 @@
 #define SCHEDULER_MODULE
 #include "Scheduler.h"
 
+#include <new>
+
 #include "binding/interp/interpreter.h"
 #include "binding/module/module.h"
 #include "binding/python/method_helpers.h"
@@ -24,6 +26,17 @@ extern ModuleState* table_state;
 // Is there a module that the calling code's interpreter may use? Sets the error.
 bool has_module();
 
+// Lets no C++ exception into the program that called.
+template <typename Result, typename Function>
+Result call_if_served(Result failure, Function function) {
+    try {
+        return has_module() ? function() : failure;
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+        return failure;
+    }
+}
+
 // Runs `function` attached, or returns `failure` with an error set; without Python there is none to set.
 // The thread that ends the interpreter is attached and has its errors, though Py_IsInitialized() says no;
 // any other one could not attach any more.
@@ -31,10 +44,10 @@ bool has_module();
 // is ended in here.
 template <typename Result, typename Function>
 Result attached(Result failure, Function function) {
-    if (holds_gil()) return has_module() ? function() : failure;
+    if (holds_gil()) return call_if_served(failure, function);
     if (Py_IsInitialized() == 0) return failure;
     const PyGILState_STATE gil = PyGILState_Ensure();
-    const Result result = has_module() ? function() : failure;
+    const Result result = call_if_served(failure, function);
     PyGILState_Release(gil);
     return result;
 }

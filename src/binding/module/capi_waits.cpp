@@ -1,14 +1,29 @@
 #include "binding/module/capi_waits.h"
 
+#include <vector>
+
 #include "binding/module/capi_call.h"
 #include "binding/python/errors.h"
+#include "binding/scheduling/select.h"
+#include "binding/scheduling/sleep.h"
 #include "binding/scheduling/transfer.h"
+#include "binding/threads/park.h"
 
 namespace scheduler::binding::capi {
 
 namespace {
 
 using Kind = core::Parcel::Kind;
+
+// False with ValueError set.
+bool parse_seconds(double seconds, std::int64_t* nanoseconds) {
+    if (to_nanoseconds(seconds, nanoseconds)) return true;
+    PyErr_SetString(PyExc_ValueError,
+                    "seconds must be 0 or more, or SCHEDULER_NO_LIMIT to wait without a limit");
+    return false;
+}
+
+// ---- transfers: `timeout` is one number of nanoseconds, or none, as for exchange() ----------------
 
 // Not NULL? Sets the error.
 bool check_sent(PyObject* value) {
@@ -18,15 +33,16 @@ bool check_sent(PyObject* value) {
     return value != nullptr;
 }
 
-int send(PyObject* channel, Kind kind, PyObject* stolen) {
-    return zero_or_error(static_cast<bool>(PyRef::steal(exchange(channel, kind, stolen))));
+template <typename... Timeout>
+int send(PyObject* channel, Kind kind, PyObject* stolen, Timeout... timeout) {
+    return zero_or_error(
+        static_cast<bool>(PyRef::steal(exchange(channel, kind, stolen, timeout...))));
 }
 
-int send_value(PyObject* channel, PyObject* value) {
-    return check_sent(value) ? send(channel, Kind::kValue, Py_NewRef(value)) : -1;
+template <typename... Timeout>
+int send_value(PyObject* channel, PyObject* value, Timeout... timeout) {
+    return check_sent(value) ? send(channel, Kind::kValue, Py_NewRef(value), timeout...) : -1;
 }
-
-PyObject* receive(PyObject* channel) { return exchange(channel, Kind::kEmpty, nullptr); }
 
 // What to send in place of a value.
 struct Exception {
@@ -34,9 +50,58 @@ struct Exception {
     ReadyInstance ready;
 };
 
-int send_made(PyObject* channel, const Exception& sent) {
+template <typename... Timeout>
+int send_made(PyObject* channel, const Exception& sent, Timeout... timeout) {
     PyObject* error = make_exception(sent.exc, sent.val, sent.tb, PyExc_RuntimeError, sent.ready);
-    return error != nullptr ? send(channel, Kind::kError, error) : -1;
+    return error != nullptr ? send(channel, Kind::kError, error, timeout...) : -1;
+}
+
+// As with_channel(), for a `function(channel, nanoseconds)`.
+template <typename Result, typename Function>
+Result with_timeout(PyChannelObject* channel, double seconds, Result failure, Function function) {
+    return with_channel(channel, failure, [&](PyObject* object) {
+        std::int64_t timeout = 0;
+        return parse_seconds(seconds, &timeout) ? function(object, timeout) : failure;
+    });
+}
+
+// ---- select ------------------------------------------------------------------------------------
+
+// The case as Python's select() takes it; empty with an error set.
+PyRef new_case(const SchedulerCase& one) {
+    switch (one.kind) {
+        case SCHEDULER_CASE_RECEIVE:
+            return PyRef::share(checked_channel(one.object));
+        case SCHEDULER_CASE_SEND: {
+            PyObject* const channel = checked_channel(one.object);
+            if (channel == nullptr || !check_sent(one.value)) return {};
+            return PyRef::steal(new_send_case(*table_state, channel, one.value));
+        }
+        case SCHEDULER_CASE_JOIN:
+            return PyRef::share(checked_tasklet(one.object));
+        default:
+            PyErr_Format(PyExc_ValueError,
+                         "a case to select has kind %d: it must be SCHEDULER_CASE_RECEIVE, "
+                         "SCHEDULER_CASE_SEND or SCHEDULER_CASE_JOIN",
+                         one.kind);
+            return {};
+    }
+}
+
+// (index, value), or empty with an error set.
+PyRef select_one(const SchedulerCase* cases, Py_ssize_t count, std::int64_t timeout, bool ordered) {
+    if (cases == nullptr && count > 0) {
+        PyErr_SetString(PyExc_TypeError, "the array of cases must not be NULL");
+        return {};
+    }
+    std::vector<PyRef> owned;
+    std::vector<PyObject*> objects;
+    for (Py_ssize_t i = 0; i < count; ++i) {
+        owned.push_back(new_case(cases[i]));
+        if (!owned.back()) return {};
+        objects.push_back(owned.back().get());
+    }
+    return PyRef::steal(select(*table_state, objects, timeout, ordered));
 }
 
 }  // namespace
@@ -45,9 +110,20 @@ int channel_send(PyChannelObject* channel, PyObject* value) {
     return with_channel(channel, -1,
                         [value](PyObject* object) { return send_value(object, value); });
 }
+int channel_send_with_timeout(PyChannelObject* channel, PyObject* value, double seconds) {
+    return with_timeout(channel, seconds, -1, [value](PyObject* object, std::int64_t timeout) {
+        return send_value(object, value, timeout);
+    });
+}
 
 PyObject* channel_receive(PyChannelObject* channel) {
-    return with_channel(channel, kNull, [](PyObject* object) { return receive(object); });
+    return with_channel(channel, kNull,
+                        [](PyObject* object) { return exchange(object, Kind::kEmpty, nullptr); });
+}
+PyObject* channel_receive_with_timeout(PyChannelObject* channel, double seconds) {
+    return with_timeout(channel, seconds, kNull, [](PyObject* object, std::int64_t timeout) {
+        return exchange(object, Kind::kEmpty, nullptr, timeout);
+    });
 }
 
 int channel_send_throw(PyChannelObject* channel, PyObject* exc, PyObject* val, PyObject* tb) {
@@ -59,6 +135,32 @@ int channel_send_throw(PyChannelObject* channel, PyObject* exc, PyObject* val, P
 int channel_send_exception(PyChannelObject* channel, PyObject* klass, PyObject* value) {
     return with_channel(channel, -1, [&](PyObject* object) {
         return send_made(object, {klass, value, nullptr, ReadyInstance::kOfClass});
+    });
+}
+int channel_send_exception_with_timeout(PyChannelObject* channel, PyObject* klass, PyObject* value,
+                                        double seconds) {
+    return with_timeout(channel, seconds, -1, [&](PyObject* object, std::int64_t timeout) {
+        return send_made(object, {klass, value, nullptr, ReadyInstance::kOfClass}, timeout);
+    });
+}
+
+int sleep_seconds(double seconds) {
+    return attached(-1, [seconds] {
+        std::int64_t timeout = 0;
+        return zero_or_error(parse_seconds(seconds, &timeout) && sleep_for(*table_state, timeout));
+    });
+}
+
+Py_ssize_t select_cases(const SchedulerCase* cases, Py_ssize_t count, double seconds, int ordered,
+                        PyObject** value) {
+    if (value != nullptr) *value = nullptr;
+    return attached<Py_ssize_t>(-1, [&]() -> Py_ssize_t {
+        std::int64_t timeout = 0;
+        if (!parse_seconds(seconds, &timeout)) return -1;
+        PyRef done = select_one(cases, count, timeout, ordered != 0);
+        if (!done) return -1;
+        if (value != nullptr) *value = Py_NewRef(PyTuple_GET_ITEM(done.get(), 1));
+        return PyLong_AsSsize_t(PyTuple_GET_ITEM(done.get(), 0));
     });
 }
 

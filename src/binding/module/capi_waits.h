@@ -11,4 +11,12 @@ PyObject* channel_receive(PyChannelObject* channel);
 int channel_send_exception(PyChannelObject* channel, PyObject* klass, PyObject* value);
 int channel_send_throw(PyChannelObject* channel, PyObject* exc, PyObject* val, PyObject* tb);
 
+int channel_send_with_timeout(PyChannelObject* channel, PyObject* value, double seconds);
+PyObject* channel_receive_with_timeout(PyChannelObject* channel, double seconds);
+int channel_send_exception_with_timeout(PyChannelObject* channel, PyObject* klass, PyObject* value,
+                                        double seconds);
+int sleep_seconds(double seconds);
+Py_ssize_t select_cases(const SchedulerCase* cases, Py_ssize_t count, double seconds, int ordered,
+                        PyObject** value);
+
 }  // namespace scheduler::binding::capi

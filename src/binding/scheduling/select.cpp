@@ -317,6 +317,14 @@ PyStructSequence_Desc send_case_description = {
     "What channel.sending(value) makes: a case of select() that sends the value.", send_case_fields,
     2};
 
+PyObject* new_send_case(const ModuleState& state, PyObject* channel, PyObject* value) {
+    PyObject* made = PyStructSequence_New(state.send_case_type);
+    if (made == nullptr) return nullptr;
+    PyStructSequence_SetItem(made, 0, Py_NewRef(channel));
+    PyStructSequence_SetItem(made, 1, Py_NewRef(value));
+    return made;
+}
+
 PyObject* select(ModuleState& state, std::span<PyObject* const> objects, std::int64_t timeout,
                  bool ordered) {
     ManagerBody* manager = enter_to_switch(state);

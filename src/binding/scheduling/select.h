@@ -12,6 +12,8 @@ namespace scheduler::binding {
 
 // channel.sending(value): a case that sends. A named tuple (channel, value).
 extern PyStructSequence_Desc send_case_description;
+// A new reference to one, or nullptr with an error set.
+PyObject* new_send_case(const ModuleState& state, PyObject* channel, PyObject* value);
 
 // Does one of `cases`, waiting for `timeout` nanoseconds at most until one can be done: a new reference to
 // (index, value), or nullptr with an error set. `ordered`: the first that can be done at once is preferred;

@@ -100,6 +100,14 @@ bool ManagerBody::runs_signal_handlers() const {
     return state.of_main_interpreter && ::syscall(SYS_gettid) == ::getpid();
 }
 
+bool to_nanoseconds(double seconds, std::int64_t* nanoseconds) {
+    if (std::isnan(seconds) || seconds < 0) return false;
+    const double rounded_up = std::ceil(seconds * static_cast<double>(kSecond));
+    const bool fits = rounded_up < static_cast<double>(kNever);
+    *nanoseconds = fits ? static_cast<std::int64_t>(rounded_up) : kNever;
+    return true;
+}
+
 bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds) {
     *nanoseconds = kNever;
     if (seconds == nullptr || seconds == Py_None) return true;
@@ -111,15 +119,9 @@ bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanosecond
         }
         return false;
     }
-    if (std::isnan(value) || value < 0) {
-        PyErr_Format(PyExc_ValueError, "%s must be 0 or more seconds, or None for no limit", name);
-        return false;
-    }
-    const double in_nanoseconds = std::ceil(value * static_cast<double>(kSecond));
-    if (in_nanoseconds < static_cast<double>(kNever)) {
-        *nanoseconds = static_cast<std::int64_t>(in_nanoseconds);
-    }
-    return true;
+    if (to_nanoseconds(value, nanoseconds)) return true;
+    PyErr_Format(PyExc_ValueError, "%s must be 0 or more seconds, or None for no limit", name);
+    return false;
 }
 
 std::int64_t deadline_after(std::int64_t nanoseconds) {

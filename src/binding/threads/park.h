@@ -7,6 +7,9 @@
 
 namespace scheduler::binding {
 
+// False, without an error, for a negative number and nan. More than there is room for is for ever
+// (core::kNever).
+bool to_nanoseconds(double seconds, std::int64_t* nanoseconds);
 // A time in nanoseconds, of an argument in seconds: None means for ever (core::kNever). False with
 // TypeError or ValueError set.
 bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds);

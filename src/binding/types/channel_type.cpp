@@ -1,6 +1,7 @@
 // Slots, methods and attributes of scheduler.Channel. What a transfer does is in transfer.cpp.
 
 #include "binding/types/channel_type.h"
+#include "binding/scheduling/select.h"
 #include "binding/scheduling/transfer.h"
 
 #include <structmember.h>
@@ -180,11 +181,7 @@ PyObject* channel_receive_unless(PyObject* self, PyObject* const* args, Py_ssize
 
 PyObject* channel_sending(PyObject* self, PyObject* const* args, Py_ssize_t count) {
     if (!check_count("sending", count, 1, 1)) return nullptr;
-    PyObject* made = PyStructSequence_New(channel_of(self).state->send_case_type);
-    if (made == nullptr) return nullptr;
-    PyStructSequence_SetItem(made, 0, Py_NewRef(self));
-    PyStructSequence_SetItem(made, 1, Py_NewRef(args[0]));
-    return made;
+    return new_send_case(*channel_of(self).state, self, args[0]);
 }
 
 PyObject* channel_clear(PyObject* self, PyObject* const*, Py_ssize_t count) {

@@ -8,18 +8,20 @@ CALLS = """
 import ctypes, sys
 
 P, I, L = ctypes.c_void_p, ctypes.c_int, ctypes.c_longlong
+D, N = ctypes.c_double, ctypes.c_ssize_t
 # result, arguments; 35 to 37 are no functions
 ENTRIES = {
     0: (P, P, P), 1: (I, P, P, P), 2: (I, P), 3: (I, P), 4: (None, P, I), 5: (I, P), 6: (I, P),
     7: (I, P), 8: (I, P), 9: (P, P), 10: (I, P, P), 11: (P, P), 12: (I, P, P, P), 13: (P, P),
     14: (I, P), 15: (None, P, I), 16: (I, P), 17: (I, P), 18: (I, P, P, P, P), 19: (P,), 20: (P, P, I),
     21: (I,), 22: (P,), 23: (P, L), 24: (P, I), 25: (I, P), 26: (P,), 27: (I, P), 28: (None, P),
-    38: (ctypes.c_long, P), 39: (P, P),
+    38: (ctypes.c_long, P), 39: (P, P), 40: (I, D), 41: (I, P, P, D), 42: (P, P, D), 43: (I, P, P, P, D),
+    44: (N, P, N, D, I, N),  # the last one is a pointer, and NULL
 }
 COUNTERS = range(29, 35)
 
 def call(address, slot, result, *arguments):
-    slots = (ctypes.c_void_p * 40).from_address(address)
+    slots = (ctypes.c_void_p * 45).from_address(address)
     values = [id(sys) if argument is P else 0 for argument in arguments]
     return ctypes.PYFUNCTYPE(result, *arguments)(slots[slot])(*values)
 
