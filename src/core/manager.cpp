@@ -84,10 +84,10 @@ bool ScheduleManager::has_live_tasklets() const {
 
 // ---- timers ------------------------------------------------------------------------------------
 
-void ScheduleManager::begin_wait(Wait& wait, std::int64_t deadline) {
+void ScheduleManager::begin_wait(Wait& wait, std::int64_t deadline, std::int64_t time) {
     wait.tasklet.wait = &wait;
     if (deadline == kNever) return;
-    if (timers_.empty()) turns_to_look_ = 1;
+    if (timers_.empty()) plan_look(time);
     timers_.insert(wait, deadline);
 }
 
@@ -103,11 +103,16 @@ void ScheduleManager::end_wait(Wait& wait) {
     if (timers_.empty()) turns_to_look_ = kNoLook;
 }
 
+void ScheduleManager::plan_look(std::int64_t time) {
+    const bool turns_are_long = time - std::exchange(last_look_, time) > kLongTurns;
+    turns_to_look_ = turns_are_long ? 1 : kTurnsPerLook;
+}
+
 bool ScheduleManager::look_at_clock() {
     const std::int64_t time = clock_.time();
+    plan_look(time);
     const bool is_due = next_deadline() <= time;
-    const bool turns_are_long = time - std::exchange(last_look_, time) > kLongTurns;
-    turns_to_look_ = is_due || turns_are_long ? 1 : kTurnsPerLook;
+    if (is_due) turns_to_look_ = 1;
     return is_due;
 }
 

@@ -149,8 +149,11 @@ class ScheduleManager {
 
     // ---- timers: until when a tasklet of this thread waits, by `clock()`
     const TimerClock& clock() const { return clock_; }
-    // The wait begins; `deadline` may be kNever.
-    void begin_wait(Wait& wait, std::int64_t deadline);
+    // The wait begins, at `time`; `deadline` may be kNever.
+    void begin_wait(Wait& wait, std::int64_t deadline, std::int64_t time);
+    void begin_wait(Wait& wait, std::int64_t deadline) {
+        begin_wait(wait, deadline, clock_.time());
+    }
     // It is over.
     void end_wait(Wait& wait);
     bool has_timers() const { return !timers_.empty(); }
@@ -254,6 +257,7 @@ class ScheduleManager {
         return &tasklet == loop_->last || loop_->unwinding != nullptr || driver_is_served();
     }
     bool look_at_clock();
+    void plan_look(std::int64_t time);  // somebody has just looked at the clock
     void mark(QueueNode* anchor, Tasklet* last, std::uint32_t change);
     void append(Tasklet& tasklet) { link_behind(*runnables_.head()->prev, tasklet); }
     void link_behind(QueueNode& place, Tasklet& tasklet) {

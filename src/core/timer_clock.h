@@ -13,6 +13,9 @@ class TimerClock {
   public:
     // Nanoseconds of the monotonic clock.
     static std::int64_t real_time();
+    static std::int64_t later(std::int64_t time, std::int64_t nanoseconds) {
+        return nanoseconds < kNever - time ? time + nanoseconds : kNever;
+    }
 
     // ---- any thread, where it may be out of date
     std::int64_t time() const {
@@ -24,8 +27,7 @@ class TimerClock {
     bool is_stopped() const { return stopped_at_ != kNever; }
     // When a wait of that length that begins now is over.
     std::int64_t deadline_after(std::int64_t nanoseconds) const {
-        const std::int64_t now = time();
-        return nanoseconds < kNever - now ? now + nanoseconds : kNever;
+        return later(time(), nanoseconds);
     }
     // What the monotonic clock shows at that time. It is not stopped.
     std::int64_t real_time_of(std::int64_t deadline) const {

@@ -37,9 +37,9 @@ Py_ssize_t index_of(PyObject* keyword, const char* function,
 
 }  // namespace
 
-bool parse_arguments(const char* function, std::span<const char* const> parameters,
-                     Py_ssize_t required, PyObject* const* args, Py_ssize_t count,
-                     PyObject* keywords, std::span<PyObject*> parsed) {
+bool parse_named_arguments(const char* function, std::span<const char* const> parameters,
+                           Py_ssize_t required, PyObject* const* args, Py_ssize_t count,
+                           PyObject* keywords, std::span<PyObject*> parsed) {
     const auto most = static_cast<Py_ssize_t>(parameters.size());
     const Py_ssize_t named = keywords != nullptr ? PyTuple_GET_SIZE(keywords) : 0;
     if (count > most || count + named < required) {

@@ -52,9 +52,21 @@ PyObject* fast_method(PyObject* self, PyObject* const* args, Py_ssize_t count) {
 
 // The arguments of a METH_FASTCALL | METH_KEYWORDS function: borrowed, in the order of the parameters,
 // nullptr where none was given. A parameter with an empty name is positional only.
-bool parse_arguments(const char* function, std::span<const char* const> parameters,
-                     Py_ssize_t required, PyObject* const* args, Py_ssize_t count,
-                     PyObject* keywords, std::span<PyObject*> parsed);
+bool parse_named_arguments(const char* function, std::span<const char* const> parameters,
+                           Py_ssize_t required, PyObject* const* args, Py_ssize_t count,
+                           PyObject* keywords, std::span<PyObject*> parsed);
+
+// The same, at once where none is given by its name.
+inline bool parse_arguments(const char* function, std::span<const char* const> parameters,
+                            Py_ssize_t required, PyObject* const* args, Py_ssize_t count,
+                            PyObject* keywords, std::span<PyObject*> parsed) {
+    const auto given = static_cast<std::size_t>(count);
+    if (keywords != nullptr || count < required || given > parameters.size()) {
+        return parse_named_arguments(function, parameters, required, args, count, keywords, parsed);
+    }
+    for (std::size_t i = 0; i < parsed.size(); ++i) parsed[i] = i < given ? args[i] : nullptr;
+    return true;
+}
 
 // The same with keywords, as METH_FASTCALL | METH_KEYWORDS; see parse_arguments().
 template <typename Object, auto Function>

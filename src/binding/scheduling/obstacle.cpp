@@ -41,7 +41,8 @@ bool ManagerBody::check_nothing_pending() {
 Obstacle ManagerBody::find_obstacle(WaitFor wait) const {
     const TaskletBody& self = current_body();
     if (self.pending) return Obstacle::kPending;
-    if (self.is_in_scope() && self.scope_deadline() <= clock().time()) return Obstacle::kScopeExpired;
+    if (self.is_in_scope() && self.scope_deadline() <= clock().time())
+        return Obstacle::kScopeExpired;
     if (wait != WaitFor::kJoin && self.block_trap) return Obstacle::kBlockTrap;
     if (wait == WaitFor::kTransfer && self.is_main && self.scope_deadline() == core::kNever &&
         !may_main_wait()) {

@@ -6,11 +6,13 @@
 namespace scheduler::binding {
 
 TimedWait::TimedWait(ManagerBody& manager, TaskletBody& who, std::int64_t timeout)
+    : TimedWait(manager, who, timeout, manager.clock().time()) {}
+
+TimedWait::TimedWait(ManagerBody& manager, TaskletBody& who, std::int64_t timeout, std::int64_t now)
     : Wait(who),
       manager_(manager),
-      own_deadline_(timeout == 0 || timeout == core::kNever ? core::kNever
-                                                            : manager.clock().deadline_after(timeout)) {
-    manager_.begin_wait(*this, std::min(own_deadline_, scope_deadline()));
+      own_deadline_(timeout == 0 ? core::kNever : core::TimerClock::later(now, timeout)) {
+    manager_.begin_wait(*this, std::min(own_deadline_, scope_deadline()), now);
 }
 
 void TimedWait::end() { manager_.end_wait(*this); }

@@ -24,6 +24,7 @@ struct TimedWait : core::Wait {
     void update();
 
   private:
+    TimedWait(ManagerBody& manager, TaskletBody& who, std::int64_t timeout, std::int64_t now);
     std::int64_t scope_deadline() const { return body_of(tasklet).scope_deadline(); }
 
     ManagerBody& manager_;

@@ -102,16 +102,19 @@ bool ManagerBody::runs_signal_handlers() const {
 
 bool to_nanoseconds(double seconds, std::int64_t* nanoseconds) {
     if (std::isnan(seconds) || seconds < 0) return false;
-    const double rounded_up = std::ceil(seconds * static_cast<double>(kSecond));
-    const bool fits = rounded_up < static_cast<double>(kNever);
-    *nanoseconds = fits ? static_cast<std::int64_t>(rounded_up) : kNever;
+    *nanoseconds = kNever;
+    const double exact = seconds * static_cast<double>(kSecond);
+    if (exact >= static_cast<double>(kNever)) return true;
+    const auto whole = static_cast<std::int64_t>(exact);
+    *nanoseconds = static_cast<double>(whole) < exact ? whole + 1 : whole;  // not too early
     return true;
 }
 
 bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds) {
     *nanoseconds = kNever;
     if (seconds == nullptr || seconds == Py_None) return true;
-    const double value = PyFloat_AsDouble(seconds);
+    const double value =
+        PyFloat_CheckExact(seconds) ? PyFloat_AS_DOUBLE(seconds) : PyFloat_AsDouble(seconds);
     if (value == -1.0 && PyErr_Occurred() != nullptr) {
         if (PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
             PyErr_Format(PyExc_TypeError, "%s must be a number of seconds or None, not %.200s",
@@ -125,8 +128,7 @@ bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanosecond
 }
 
 std::int64_t deadline_after(std::int64_t nanoseconds) {
-    const std::int64_t now = core::ScheduleManager::now();
-    return nanoseconds < kNever - now ? now + nanoseconds : kNever;
+    return core::TimerClock::later(core::ScheduleManager::now(), nanoseconds);
 }
 
 void raise_timeout(PyObject* what, std::int64_t nanoseconds, const char* why) {
