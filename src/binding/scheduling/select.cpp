@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <new>
+#include <optional>
 #include <vector>
 
 #include "binding/python/errors.h"
@@ -34,8 +36,7 @@ PyStructSequence_Field send_case_fields[] = {
 };
 
 struct Case {
-    Case(Channel& on, Direction direction, Parcel offered = {})
-        : core(on, direction, std::move(offered)) {}
+    Case(Channel& on, Direction direction) : core(on, direction, {}) {}
 
     SelectCase core;
     PyRef keep;  // what its channel belongs to
@@ -49,7 +50,9 @@ struct Cases {
     std::vector<SelectCase*> pointers;
     std::vector<Channel*> locks;
     std::vector<QueueMutex*> queues;  // by address, each once
+    std::vector<std::optional<QueueGuard>> guards;  // of these
 
+    // Nothing is allocated after this.
     void finish() {
         for (Case& one : all) {
             pointers.push_back(&one.core);
@@ -58,6 +61,7 @@ struct Cases {
         locks.resize(all.size());
         std::sort(queues.begin(), queues.end(), std::less<>());
         queues.erase(std::unique(queues.begin(), queues.end()), queues.end());
+        guards = std::vector<std::optional<QueueGuard>>(queues.size());
     }
     std::size_t index_of(const SelectCase* one) const {
         const auto at = std::find(pointers.begin(), pointers.end(), one);
@@ -75,12 +79,19 @@ struct Cases {
 // QueueGuard.
 class QueueGuards {
   public:
-    explicit QueueGuards(const std::vector<QueueMutex*>& mutexes) {
-        for (QueueMutex* mutex : mutexes) guards_.emplace_back(mutex);
+    explicit QueueGuards(Cases& cases) : cases_(cases) {
+        for (std::size_t i = 0; i < cases.queues.size(); ++i) {
+            cases.guards[i].emplace(cases.queues[i]);
+        }
+    }
+    QueueGuards(const QueueGuards&) = delete;
+    QueueGuards& operator=(const QueueGuards&) = delete;
+    ~QueueGuards() {
+        for (std::optional<QueueGuard>& guard : cases_.guards) guard.reset();
     }
 
   private:
-    std::deque<QueueGuard> guards_;
+    Cases& cases_;
 };
 
 // The attribute, or empty, without an error if there is none.
@@ -117,8 +128,8 @@ bool add_send(const ModuleState& state, Cases& cases, PyObject* sending) {
         return false;
     }
     if (!check_initialised<ChannelObject>(channel)) return false;
-    Case& made = cases.all.emplace_back(channel_of(channel).channel, Direction::kSend,
-                                        Parcel(Parcel::Kind::kValue, Py_NewRef(value)));
+    Case& made = cases.all.emplace_back(channel_of(channel).channel, Direction::kSend);
+    made.core.parcel = Parcel(Parcel::Kind::kValue, Py_NewRef(value));
     made.keep = PyRef::share(channel);
     return true;
 }
@@ -167,10 +178,15 @@ bool add_cases(const ManagerBody& manager, std::span<PyObject* const> objects, C
         PyErr_SetString(PyExc_ValueError, "select() needs at least one case to wait for");
         return false;
     }
-    const bool ok = std::all_of(objects.begin(), objects.end(),
-                                [&](PyObject* object) { return add_case(manager, cases, object); });
-    if (ok) cases.finish();
-    return ok;
+    const auto add = [&](PyObject* object) { return add_case(manager, cases, object); };
+    try {
+        if (!std::all_of(objects.begin(), objects.end(), add)) return false;
+        cases.finish();
+        return true;
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+        return false;
+    }
 }
 
 // With the QueueGuards held.
@@ -230,7 +246,7 @@ class Select {
         Selection selection{};
         PyRef item;
         {
-            const QueueGuards guards(cases_.queues);
+            const QueueGuards guards(cases_);
             selection = look_and_enqueue(manager_, wait, cases_, first, timeout_, obstacle);
             if (selection.done != nullptr && selection.done->is_ready) item = take(selection.done);
         }

@@ -123,10 +123,43 @@ def ending_thread():
     tasks += [scheduler.tasklet(len)("") for _ in range(100)]
 
 
+def select():
+    """More cases than fit into what is allocated at once; what is sent is counted."""
+    channels = [scheduler.channel() for _ in range(20)]
+    cases = [channel.sending(scheduler.channel()) for channel in channels]
+    scheduler.tasklet(channels[3].receive)()
+    scheduler.run()
+    scheduler.select(*cases)
+    try:
+        scheduler.select(scheduler.QueueChannel(), *cases, timeout=0.0001)
+    except TimeoutError:
+        pass
+    scheduler.select(scheduler.QueueChannel(), scheduler.tasklet(len)(""))
+
+
+def sleep():
+    task = scheduler.tasklet(scheduler.sleep)(0.0001)
+    scheduler.sleep(0.0001)
+    task.join()
+
+
+def expire():
+    with scheduler.timeout(0.0001):
+        scheduler.channel().receive()
+
+
+def scope():
+    try:
+        scheduler.tasklet(expire)().join()
+    except TimeoutError:
+        pass
+
+
 SCENARIOS = {
     function.__name__: function
     for function in (
-        spawn, transfer, kill_and_throw, describe, deadlock, join, sizes, crowd, orphans, ending_thread
+        spawn, transfer, kill_and_throw, describe, deadlock, join, sizes, crowd, orphans, ending_thread,
+        select, sleep, scope,
     )
 }  # fmt: skip
 
