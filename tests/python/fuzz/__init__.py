@@ -8,7 +8,8 @@ after the other, in interpreters of their own; the modules, from the bottom:
 * `failures`   allocations that fail
 * `alarms`     signals whose handler raises
 * `quiet`      a player to whom nothing happens that the model would see: compared with the model
-* `rough`      a player to whom anything happens: what it sends is in the storm's books
+* `waits`      a player that waits in ways which the model does not know, with the storm's books
+* `rough`      one of those to whom anything happens
 * `session`    plays the program of a seed and says what is wrong
 * `worker`     the same for a batch of seeds, in an interpreter of its own
 * `driver`     starts the workers, and says how to repeat what failed

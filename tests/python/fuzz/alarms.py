@@ -11,15 +11,18 @@ import scheduler
 from model.player import Player
 from storm.book import Ledger
 
+from .waits import WaitingPlayer
+
 SIGNAL = signal.SIGALRM
 # Where a handler may raise: in the operations of programs. What notes a transfer is only interrupted
 # while it waits: between the end of receive() and the next instruction nobody could hold the error back.
 OPERATIONS = {
     function.__code__
-    for name, function in vars(Player).items()
+    for player in (Player, WaitingPlayer)
+    for name, function in vars(player).items()
     if name.startswith("_do_") or name == "_execute"
 }
-TRANSFERS = {Ledger.hand_over.__code__, Ledger.take.__code__}
+TRANSFERS = {function.__code__ for function in (Ledger.hand_over, Ledger.take, Ledger.choose)}
 
 
 class Interrupted(Exception):

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import io
-import random
 import signal
 import sys
 import traceback
 from typing import Any
 
 import scheduler
-from model.player import Boom, Doom, Player
+from model.player import Boom, Doom
 from model.programs import MAIN, Op, Program, tasklet_name
-from storm.book import Carrier, Ledger
+from storm.book import Ledger
 
 from . import tools
 from .alarms import SIGNAL, Interrupted
 from .climate import Climate
-from .failures import Failures
+from .waits import Shared, WaitingPlayer
 
 # How the module may refuse, and what programs raise. Subclasses of the first ones are no refusals.
 REFUSALS = (RuntimeError, ValueError, StopIteration, TypeError)
@@ -29,22 +27,20 @@ RAISED = (Boom, Doom, Interrupted, scheduler.TaskletExit, TimeoutError)
 KILLS = ("kill", "throw", "raise_exception", "clear", "unblock_all", "send_exception")
 
 
-class RoughPlayer(Player):
-    """`others` are the tasklets of another player, which are disturbed from here; `wrong` is what went
-    wrong."""
+def is_foreseen(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_foreseen, error.exceptions))
+    return isinstance(error, RAISED) or type(error) in REFUSALS
 
-    def __init__(
-        self, program: Program, climate: Climate, channels: list[Any], ledger: Ledger
-    ) -> None:
-        super().__init__(program, scheduler, [])
-        self._channels = channels
-        self._ledger = ledger
+
+class RoughPlayer(WaitingPlayer):
+    """`others` are the tasklets of another player, which are disturbed from here."""
+
+    def __init__(self, program: Program, climate: Climate, shared: Shared, ledger: Ledger) -> None:
+        super().__init__(program, climate, shared, ledger)
         self._climate = climate
-        self._rng = random.Random(f"{program.seed}/events")
-        self._failures = Failures(climate.failing, self._rng) if climate.failing else None
         self._ending = False
         self.others: list[Any] = []
-        self.wrong: list[str] = []
 
     @property
     def tasklets(self) -> list[Any]:
@@ -106,7 +102,7 @@ class RoughPlayer(Player):
     def _is_foreseen(self, error: BaseException) -> bool:
         if isinstance(error, MemoryError):
             return self._failures is not None
-        return isinstance(error, RAISED) or type(error) in REFUSALS
+        return is_foreseen(error)
 
     def _execute(self, op: Op) -> Any:
         if self._ending:
@@ -115,36 +111,14 @@ class RoughPlayer(Player):
             return None
         if self._rng.random() < 0.3:
             self._may_fail(self._disturb)()
+        if self._rng.random() < 0.25:
+            self._wait()
         execute = super()._execute
         if op.name not in ("send", "receive", "receive_next"):  # these are called so by themselves
             execute = self._may_fail(execute)
+        if self._rng.random() < 0.1:
+            execute = self._in_scope(execute)
         return execute(op)
-
-    def _may_fail(self, call: Any) -> Any:
-        if self._failures is None:
-            return call
-        return self._failures.during(call)
-
-    def _do_send(self, number: int, value: int) -> None:
-        self._ledger.hand_over(number, self._may_fail(self._channels[number].send))
-
-    def _do_send_exception(self, number: int, kind: str) -> None:
-        send = self._channels[number].send_exception
-        if kind == "Boom":
-            self._ledger.hand_over(number, functools.partial(send, Carrier))
-        else:
-            self._ledger.hand_over(number, lambda token: send(Carrier(token)))
-
-    def _do_receive(self, number: int) -> None:
-        self._take(number, self._channels[number].receive)
-
-    def _do_receive_next(self, number: int) -> None:
-        self._take(number, functools.partial(next, self._channels[number]))
-
-    def _take(self, number: int, receive: Any) -> None:
-        problem = self._ledger.take(number, self._may_fail(receive))
-        if problem is not None:
-            self.wrong.append(problem)
 
     # ----------------------------------------------------------------------------- events
 

@@ -25,7 +25,8 @@ from . import failures, tools
 from .alarms import Alarms, Interrupted
 from .climate import Climate, draw
 from .quiet import QuietPlayer
-from .rough import RAISED, REFUSALS, RoughPlayer
+from .rough import REFUSALS, RoughPlayer, is_foreseen
+from .waits import Shared
 
 PATIENCE = 120.0  # seconds until what should happen soon never will
 
@@ -114,10 +115,12 @@ class Session:
 
     def _note_unraisable(self, args: Any) -> None:
         """Not what a program raised or let out while it was unwound."""
+        is_refusal = args.exc_type in REFUSALS
         names = {frame.name for frame in traceback.extract_tb(args.exc_traceback)}
-        let_out = args.exc_type in REFUSALS and "_execute" in names
+        let_out = is_refusal and "_execute" in names
         out_of_memory = args.exc_type is MemoryError and self._may_fail
-        if not (let_out or out_of_memory or issubclass(args.exc_type, (*RAISED, book.Carrier))):
+        raised = args.exc_type is book.Carrier or (is_foreseen(args.exc_value) and not is_refusal)
+        if not (let_out or out_of_memory or raised):
             self._unraisable += traceback.format_exception(
                 args.exc_type, args.exc_value, args.exc_traceback
             )
@@ -130,7 +133,7 @@ class _RoughPlay:
         self._seed = seed
         self._climate = climate
         channels = max(make_program(one).profile.channels for one in self._seeds())
-        self._channels: list[Any] = [scheduler.channel() for _ in range(channels)]
+        self._shared = Shared([scheduler.channel() for _ in range(channels)])
         self._ledgers = [book.Ledger(f"thread {number}") for number, _ in enumerate(self._seeds())]
         self._players: list[RoughPlayer] = []
         self._met = threading.Event()
@@ -158,7 +161,7 @@ class _RoughPlay:
 
     def _make_player(self, number: int) -> RoughPlayer:
         program = make_program(self._seeds()[number])
-        player = RoughPlayer(program, self._climate, self._channels, self._ledgers[number])
+        player = RoughPlayer(program, self._climate, self._shared, self._ledgers[number])
         self._players.append(player)
         return player
 
@@ -176,9 +179,10 @@ class _RoughPlay:
     def reckon(self) -> list[str]:
         wrong = [text for player in self._players for text in player.wrong]
         wrong += self._survivors()
-        wrong += book.check_tokens(self._ledgers, set())
+        queued = {id(token.entry) for token in self._shared.store.queue}
+        wrong += book.check_tokens(self._ledgers, queued)
         self._players.clear()
-        self._channels.clear()
+        del self._shared
         gc.collect()
         wrong += book.check_forgotten(self._ledgers)
         return wrong

@@ -64,22 +64,22 @@ BROKEN = """
 """
 
 DROPS = """
-        def send(self, value):
+        def send(self, value, timeout=None):
             if self.balance >= 0:
-                super().send(value)"""
+                super().send(value, timeout)"""
 DOUBLES = """
-        def send(self, value):
+        def send(self, value, timeout=None):
             for _ in range(1 - min(0, self.balance)):
-                super().send(value)"""
+                super().send(value, timeout)"""
 RAISES_LATE = """
-        def send(self, value):
-            super().send(value)
+        def send(self, value, timeout=None):
+            super().send(value, timeout)
             raise RuntimeError"""
 KEEPS = """
         kept = []
-        def send(self, value):
+        def send(self, value, timeout=None):
             self.kept.append(value)
-            super().send(value)"""
+            super().send(value, timeout)"""
 
 
 @pytest.mark.timeout(5 * TIMEOUT)

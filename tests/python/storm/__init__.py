@@ -7,7 +7,9 @@ modules, from the bottom:
 * `watchdog`  ends a process that hangs, and tells what everybody was at
 * `weather`   what a round is made of
 * `actor`     a tasklet that draws one action after the other
+* `deck`      what there is to draw from
 * `actions`   the actions
+* `waits`     more of them: those that give up after a time, choose, or share what `sync` has
 * `crew`      a thread full of actors
 * `round`     a few seconds of storm, and the reckoning afterwards
 

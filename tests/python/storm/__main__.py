@@ -1,8 +1,9 @@
-"""Runs a storm: `python -m storm [--seconds 60] [--seed N] [--round N]`."""
+"""Runs a storm: `python -m storm [--seconds 60] [--threads N] [--seed N] [--round N]`."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import faulthandler
 import random
 import sys
@@ -21,6 +22,7 @@ ROUND_SECONDS = 5.0
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m storm", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long, about")
+    parser.add_argument("--threads", type=int, default=None, help="default: changes")
     parser.add_argument("--seed", type=int, default=None, help="default: another one each time")
     parser.add_argument("--round", type=int, default=None, help="only this round, again and again")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds until it is a hang")
@@ -51,6 +53,8 @@ def main() -> int:
     number = options.round or 0
     while time.monotonic() - begin < options.seconds:
         today = weather.draw(random.Random(f"{seed}/{number}/weather"), number)
+        if options.threads is not None:
+            today = dataclasses.replace(today, threads=options.threads)
         print(f"round {number}: {today}: ", end="", flush=True)
         a_round = Round(f"{seed}/{number}", today, options.limit)
         a_round.play(min(ROUND_SECONDS, options.seconds))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
-import random
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,38 +11,11 @@ import scheduler
 
 from .actor import Actor, Thrown
 from .book import Carrier, Life, Outcome
+from .deck import Choices
 
 
-@dataclasses.dataclass(frozen=True)
-class Choice:
-    do: Callable[[Actor], None]
-    weight: float
-    rough: bool  # somebody's send or receive may be interrupted by it
-
-
-CHOICES: list[Choice] = []
-
-
-def action(weight: float, *, rough: bool = False) -> Callable[..., Callable[[Actor], None]]:
-    def add(do: Callable[[Actor], None]) -> Callable[[Actor], None]:
-        CHOICES.append(Choice(do, weight, rough))
-        return do
-
-    return add
-
-
-class Deck:
-    """The actions of a round, to draw from."""
-
-    def __init__(self, *, rough: bool) -> None:
-        choices = [choice for choice in CHOICES if rough or not choice.rough]
-        self._actions = [choice.do for choice in choices]
-        self._weights: list[float] = []
-        for choice in choices:
-            self._weights.append(choice.weight + (self._weights or [0.0])[-1])
-
-    def draw(self, rng: random.Random) -> Callable[[Actor], None]:
-        return rng.choices(self._actions, cum_weights=self._weights)[0]
+CHOICES = Choices()
+action = CHOICES.action
 
 
 # ---- transfers ---------------------------------------------------------------------------------
@@ -263,12 +234,8 @@ def rebind(actor: Actor) -> None:
 
 @action(2)
 def join(actor: Actor) -> None:
-    """Where all must end, nobody waits without a time-out: two might wait for each other."""
     task = actor.pick_task()
-    if task is None:
-        return
-    endless = () if actor.field.weather.drained else (None,)
-    if task.join(actor.rng.choice((0, 0.001, 0.01, 0.05, *endless))):
+    if task is not None and task.join(actor.draw_limit()):
         actor.check(actor.field.weather.rough or not task.alive, f"{task!r} was joined")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import scheduler
 
-from .book import Life, Token
+from .book import Case, Life, Token
 
 if TYPE_CHECKING:
     from .crew import Crew
@@ -37,10 +37,12 @@ class Actor:
         self.name = name
         self.rng = random.Random(seed)
 
-    def live(self, life: Life, steps: int) -> None:
-        """The code of a tasklet. Where it is rough, some survive an exception that ends others."""
+    def live(self, life: Life, steps: int, *, in_group: bool = False) -> str:
+        """The code of a tasklet. Where it is rough, some survive an exception that ends others: but not
+        the members of groups, which are killed only once."""
         life.started = True
-        patience = self.rng.choice((0, 0, 1, 2)) if self.field.weather.rough else 0
+        survives = self.field.weather.rough and not in_group
+        patience = self.rng.choice((0, 0, 1, 2)) if survives else 0
         try:
             while steps > 0 and not self.field.draining:
                 steps -= 1
@@ -52,6 +54,7 @@ class Actor:
                         raise
         finally:
             life.ended = True
+        return self.name
 
     def live_once(self, life: Life, action: Callable[[Actor], None]) -> None:
         """The code of a tasklet that does one thing."""
@@ -95,11 +98,20 @@ class Actor:
             index = self.crew.own_seat(index)
         return self.field.seats[index]
 
+    def draw_limit(self) -> float | None:
+        """Where all must end, nobody waits without a time-out: two might wait for each other."""
+        endless = () if self.field.weather.drained else (None,)
+        return self.rng.choice((0, 0.0001, 0.001, 0.01, 0.05, *endless))
+
     # ---- transfers
 
     def hand_over(self, number: int, send: Callable[[Token], Any]) -> None:
         self.ledger.hand_over(number, send)
 
-    def take(self, number: int, receive: Callable[[], Any]) -> None:
-        problem = self.ledger.take(number, receive)
+    def take(self, number: int, receive: Callable[[], Any], *, passes_on: bool = False) -> None:
+        problem = self.ledger.take(number, receive, passes_on=passes_on)
+        self.check(problem is None, str(problem))
+
+    def choose(self, cases: list[Case], select: Callable[..., tuple[int, Any]]) -> None:
+        problem = self.ledger.choose(cases, select)
         self.check(problem is None, str(problem))

@@ -21,7 +21,7 @@ import enum
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import scheduler
 
@@ -39,11 +39,12 @@ class Outcome(enum.Enum):
 class Entry:
     """The lasting part of a token."""
 
-    __slots__ = ("channel", "outcome", "receipts", "thread")
+    __slots__ = ("channel", "outcome", "places", "receipts", "thread")
 
     def __init__(self, thread: str, channel: int, outcome: Outcome) -> None:
         self.thread = thread
         self.channel = channel
+        self.places = (channel,)  # where it is offered: several in a select
         self.outcome = outcome
         self.receipts: list[str] = []  # the threads that received it
 
@@ -67,16 +68,29 @@ class Carrier(Exception):
     """An exception to send. Its argument is a token."""
 
 
+class Case(NamedTuple):
+    """Of a select: a channel with its number, to send to or to receive from, or what brings None."""
+
+    thing: Any
+    number: int | None = None
+    sends: bool = False
+
+
 class Life:
     """What is known of one incarnation of a tasklet, which it does not keep alive."""
 
     __slots__ = ("ended", "name", "started", "task")
 
-    def __init__(self, name: str, task: Any) -> None:
+    def __init__(self, name: str, task: Any = None) -> None:
         self.name = name
-        self.task = weakref.ref(task)
+        self.task: Callable[[], Any] = lambda: None  # until it is made
+        if task is not None:
+            self.belongs_to(task)
         self.started = False
         self.ended = False
+
+    def belongs_to(self, task: Any) -> None:
+        self.task = weakref.ref(task)
 
 
 class Ledger:
@@ -103,7 +117,7 @@ class Ledger:
             token.entry.receipts.append(self.thread)
         return _misplaced(token, channel)
 
-    # In these two nothing is called between a transfer and its entry: what a signal handler raises
+    # In these nothing is called between a transfer and its entry: what a signal handler raises
     # late, which comes when something is called, finds the entry written.
 
     def hand_over(self, channel: int, send: Callable[[Token], Any]) -> None:
@@ -120,25 +134,68 @@ class Ledger:
             raise
         entry.outcome = Outcome.SENT
 
-    def take(self, channel: int, receive: Callable[[], Any]) -> str | None:
-        """Calls `receive` and writes down what came of it; returns what is wrong with that."""
+    def take(
+        self, channel: int, receive: Callable[[], Any], *, passes_on: bool = False
+    ) -> str | None:
+        """Calls `receive` and writes down what came of it; returns what is wrong with that.
+
+        `passes_on`: what was given to a receiver that is killed goes to another one.
+        """
         try:
             token = receive()
         except Carrier as carrier:
             token = carrier.args[0]
         except scheduler.TaskletExit:
-            self.interrupted.append(channel)
+            if not passes_on:
+                self.interrupted.append(channel)
             raise
         if token.__class__ is Token:
             token.entry.receipts.append(self.thread)
         return _misplaced(token, channel)
 
+    def choose(self, cases: list[Case], select: Callable[..., tuple[int, Any]]) -> str | None:
+        """Calls `select` with these cases, and writes down what came of it; returns what is wrong with that.
 
-def _misplaced(token: object, channel: int) -> str | None:
+        All that send offer the same new token: if two were served, it would be received twice.
+        """
+        places = [case.number for case in cases if case.sends]
+        receiving = {case.number for case in cases if case.number is not None and not case.sends}
+        token = self.issue(places[0] if places else 0)
+        entry = token.entry
+        entry.places = tuple(places)
+        sent_to = [case.number if case.sends else None for case in cases]
+        things = [case.thing.sending(token) if case.sends else case.thing for case in cases]
+        try:
+            index, value = select(*things)
+            if sent_to[index] is None:
+                entry.outcome = Outcome.REFUSED
+            else:
+                entry.channel = sent_to[index]
+                entry.outcome = Outcome.SENT
+        except Carrier as carrier:
+            index, value = -1, carrier.args[0]
+            entry.outcome = Outcome.REFUSED
+        except scheduler.TaskletExit:
+            entry.outcome = Outcome.INTERRUPTED
+            self.interrupted += receiving
+            raise
+        except BaseException:
+            entry.outcome = Outcome.REFUSED
+            raise
+        if value.__class__ is Token:
+            value.entry.receipts.append(self.thread)
+        if index >= 0 and (cases[index].sends or cases[index].number is None):
+            return None if value is None else f"{value!r} came out of {cases[index]}"
+        return _misplaced(value, *(receiving if index < 0 else [cases[index].number]))
+
+
+def _misplaced(token: object, *channels: int) -> str | None:
+    """`channels`: where it may have come from."""
+    where = f"came out of channel {' or '.join(map(str, channels))}"
     if type(token) is not Token:
-        return f"{token!r} came out of channel {channel}"
-    if token.entry.channel != channel:
-        return f"{token.entry}: it came out of channel {channel}"
+        return f"{token!r} {where}"
+    if not set(channels) & set(token.entry.places):
+        return f"{token.entry}: it {where}"
     return None
 
 

@@ -142,7 +142,7 @@ class Crew:
 
     def own_seat(self, index: int) -> int:
         """Takes the number of any seat to that of one of this thread."""
-        count = len(self.field.seats) // self.field.THREADS
+        count = self.field.SEATS
         return self.index * count + index % count
 
     def is_foreign(self, task: scheduler.tasklet) -> bool:
@@ -161,6 +161,16 @@ class Crew:
         """A new actor in an old tasklet, dead or alive."""
         self._bind(task, self._new_actor(rng), rng)
         task.insert()
+
+    def start_member(self, group: scheduler.TaskletGroup, rng: random.Random) -> Life:
+        """A new actor that is a member of a group of this thread."""
+        actor = self._new_actor(rng)
+        life = Life(actor.name)
+        task = group.start(actor.live, life, rng.randrange(1, 6), in_group=True)
+        life.belongs_to(task)
+        self.enlist(life)
+        self.field.seats[self.own_seat(rng.randrange(1000))] = task
+        return life
 
     def enlist(self, life: Life) -> None:
         """Writes down one that knows what it will do, and is not alive before that."""

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 import scheduler
+from scheduler import sync
 
-from . import book, weather
-from .actions import Deck
+from . import actions, book, waits, weather
 from .actor import Actor
 from .crew import Crew, Order
+from .deck import Deck
 from .watchdog import Watchdog
 
 PACE = 0.01  # seconds between two looks at the threads
@@ -25,17 +26,28 @@ PACE = 0.01  # seconds between two looks at the threads
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A channel and the number that the books know it by."""
+    """A channel, or a queue of `sync`, and the number that the books know it by."""
 
     number: int
     channel: Any
 
 
+class Section:
+    """What one tasklet at a time may be in."""
+
+    def __init__(self, lock: sync.Lock) -> None:
+        self.lock = lock
+        self.holder: str | None = None
+
+    def may_enter(self, name: str) -> bool:
+        is_theirs = self.holder == name and isinstance(self.lock, sync.RLock)
+        return self.holder is None or is_theirs
+
+
 class Field:
     """What all threads of a round share."""
 
-    THREADS = 8
-    SEATS = THREADS * 32
+    SEATS = 32  # of each thread
     LINES = 36
     QUEUES = 6
 
@@ -45,8 +57,8 @@ class Field:
         self.draining = False
         self.failures: list[str] = []
         # For many tasklets the only reference, unless they are queued or wait.
-        self.seats: list[scheduler.tasklet | None] = [None] * self.SEATS
-        self._deck = Deck(rough=weather_today.rough)
+        self.seats: list[scheduler.tasklet | None] = [None] * self.SEATS * weather_today.threads
+        self._deck = Deck(actions.CHOICES + waits.CHOICES, rough=weather_today.rough)
         self._channels: list[tuple[int, weakref.ref[scheduler.channel]]] = []
         # Where nobody may be disturbed: who waits on a channel that is lost may be collected.
         self._kept: list[scheduler.channel] = []
@@ -54,6 +66,9 @@ class Field:
         self._queues = [self._new_line(rng, scheduler.QueueChannel) for _ in range(self.QUEUES)]
         self.lines = [self._new_line(rng, scheduler.channel) for _ in range(self.LINES)]
         self.lines[: self.QUEUES] = self._queues
+        self.stores = [Line(rng.getrandbits(48), sync.Queue(size)) for size in (0, 1, 5)]
+        self.sections = [Section(sync.Lock()), Section(sync.RLock())]
+        self.event = sync.Event()
 
     def fail(self, what: str) -> None:
         self.failures.append(what)
@@ -71,7 +86,8 @@ class Field:
         return [(number, channel) for number, channel in pairs if channel is not None]
 
     def queued_tokens(self) -> set[int]:
-        return book.queued_tokens(item for line in self._queues for item in line.channel.data_queue)
+        queued = book.queued_tokens(item for line in self._queues for item in line.channel.data_queue)
+        return queued | {id(token.entry) for store in self.stores for token in store.channel.queue}
 
     def _new_line(self, rng: random.Random, kind: type[scheduler.channel]) -> Line:
         channel = kind()
@@ -111,7 +127,7 @@ class Round:
         self._reckon()
 
     def _storm(self, seconds: float) -> None:
-        self._crews = [self._hire(index, 0) for index in range(Field.THREADS)]
+        self._crews = [self._hire(index, 0) for index in range(self._weather.threads)]
         end = time.monotonic() + seconds
         while time.monotonic() < end and not self._field.failures:
             for crew in self._crews:

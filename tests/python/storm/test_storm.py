@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,8 @@ def test_a_storm_loses_and_doubles_nothing():
     assert done.returncode == 0, report
     assert done.stderr == ""
     assert "to another thread" in done.stdout
+    for name in ("timed out", "select", "sleep", "scope", "result", "group", "put", "get", "visit"):
+        assert f" {name}\n" in done.stdout
 
 
 # ---- would it notice? --------------------------------------------------------------------------
@@ -106,6 +109,55 @@ def test_the_books_notice_more_lost_tokens_than_interrupted_receives(ledgers):
 def test_the_books_notice_what_came_out_of_the_wrong_place(ledgers):
     assert "came out of channel 2" in ledgers[1].receive(sent(ledgers[0]), 2)
     assert "'bogus' came out" in ledgers[1].receive("bogus", 1)
+
+
+def chosen(ledger: book.Ledger, index: int, value: object = None) -> tuple[str | None, book.Token]:
+    """What is wrong with a select between sending on 1 or 2 and receiving from 3, and what it offered."""
+    channel = scheduler.channel()
+    cases = [book.Case(channel, 1, True), book.Case(channel, 2, True), book.Case(channel, 3)]
+    offered: list[book.Token] = []
+
+    def select(*things: Any) -> tuple[int, object]:
+        assert things[0].value is things[1].value and things[2] is channel
+        offered.append(things[0].value)
+        return index, value
+
+    return ledger.choose(cases, select), offered[0]
+
+
+def test_the_books_notice_two_cases_of_a_select_that_were_both_done(ledgers):
+    problem, token = chosen(ledgers[0], 1)
+    assert problem is None
+    assert ledgers[1].receive(token, 2) is None
+    assert book.check_tokens(ledgers, set()) == []
+    assert ledgers[1].receive(token, 1) is None
+    assert "received by ['thread 1', 'thread 1']" in book.check_tokens(ledgers, set())[0]
+
+
+def test_the_books_notice_a_select_that_received_and_sent_as_well(ledgers):
+    problem, token = chosen(ledgers[0], 2, ledgers[1].issue(3, book.Outcome.SENT))
+    assert problem is None
+    assert book.check_tokens(ledgers, set()) == []
+    ledgers[1].receive(token, 1)
+    assert "refused" in book.check_tokens(ledgers, set())[0]
+
+
+def test_the_books_notice_what_a_select_lost_and_what_came_from_nowhere(ledgers):
+    problem, token = chosen(ledgers[0], 1)
+    assert "1 tokens sent on channel 2 were lost" in book.check_tokens(ledgers, set())[0]
+    assert "came out of channel 3" in chosen(ledgers[0], 2, token)[0]
+    assert "came out of Case" in chosen(ledgers[0], 0, "something")[0]
+
+
+@pytest.mark.parametrize("passes_on", [False, True])
+def test_the_books_excuse_no_loss_where_a_killed_receiver_passes_on(ledgers, passes_on):
+    def die() -> None:
+        raise scheduler.TaskletExit
+
+    sent(ledgers[0])
+    with pytest.raises(scheduler.TaskletExit):
+        ledgers[1].take(1, die, passes_on=passes_on)
+    assert len(book.check_tokens(ledgers, set())) == passes_on
 
 
 def test_the_books_notice_losses_where_nobody_is_killed(ledgers):

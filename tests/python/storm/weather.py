@@ -13,6 +13,7 @@ DEADLOCK_TIMEOUT = 1.0  # unless another one is set
 
 @dataclasses.dataclass(frozen=True)
 class Weather:
+    threads: int  # at the same time
     rough: bool  # tasklets are killed, thrown at, unwound; threads end and are replaced
     drained: bool  # at the end all tasklets are served, rather than left to their threads' ends
     flat: bool  # not nested
@@ -23,6 +24,7 @@ class Weather:
 
     def __str__(self) -> str:
         words = [
+            f"{self.threads} threads",
             "rough" if self.rough else "calm",
             "drained" if self.drained else "abandoned",
             "flat" if self.flat else "nested",
@@ -38,6 +40,7 @@ def draw(rng: random.Random, number: int) -> Weather:
     """The weather of a round. Any four in a row have rough and calm, drained and abandoned ones."""
     rough = number % 4 != 3
     return Weather(
+        threads=rng.choice((2, 8)),
         rough=rough,
         drained=not rough or number % 2 == 0,
         flat=rng.random() < 0.25,
