@@ -82,7 +82,7 @@ class Condition(LineBase):
         if not lock._is_owned():
             raise RuntimeError("cannot wait on un-acquired lock")
         if getcurrent().block_trap or switch_trap(0) != 0:
-            QueueChannel().receive()  # refused, before the lock is another one's
+            QueueChannel().receive(1)  # refused, before the lock is another one's
         depth = lock._depth()
         waiter = Waiter()
         with self._line.guard:

@@ -220,6 +220,13 @@ def test_a_switch_trap_refuses_to_wait(waiting: Wait) -> None:
     check_unharmed(waiting)
 
 
+@pytest.mark.spec("B-20")
+def test_a_main_tasklet_under_a_switch_trap_is_told_of_the_trap(timed: Wait) -> None:
+    with trapped(), pytest.raises(RuntimeError, match="switch_trap"):
+        timed.wait(timeout=TIMEOUT)
+    check_unharmed(timed)
+
+
 def test_a_schedule_callback_cannot_wait(waiting: Wait) -> None:
     errors: list[RuntimeError] = []
 
