@@ -12,6 +12,7 @@ from scheduler import (
     _get_timeout_scope as _get_timeout_scope,
     _interrupt as _interrupt,
     _live_tasklets as _live_tasklets,
+    _raise_held as _raise_held,
     _report_to as _report_to,
     _ScopeExpired as _ScopeExpired,
     _set_timeout_scope as _set_timeout_scope,

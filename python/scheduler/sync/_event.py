@@ -1,8 +1,8 @@
 """Event."""
 
-from _scheduler import channel
+from _scheduler import _raise_held, channel
 
-from ._line import Line, LineBase, Waiter, checked, raise_held
+from ._line import Line, LineBase, Waiter, checked
 
 
 class Event(LineBase):
@@ -41,7 +41,7 @@ class Event(LineBase):
         try:
             self._line.serve()
             if gate.balance < 0:
-                raise_held()  # not to be taken for an error of send()
+                _raise_held()  # not to be taken for an error of send()
         finally:
             self._open(gate)
 

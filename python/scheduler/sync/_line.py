@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
-from _scheduler import getcurrent, tasklet
+from _scheduler import getcurrent
 
 from ..queue_channel import QueueChannel
 
@@ -34,14 +34,6 @@ def checked(timeout: float | None) -> float | None:
     if wrong:
         raise ValueError("timeout must be 0 or more seconds, or None for no limit")
     return timeout
-
-
-_ended = tasklet()
-
-
-def raise_held() -> None:
-    """Raises what an earlier wait of the current tasklet holds back: before anything is done."""
-    _ended.join(0)
 
 
 class Waiter:

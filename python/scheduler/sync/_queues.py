@@ -7,10 +7,10 @@ from collections import deque
 from heapq import heapify
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from _scheduler import switch_trap
+from _scheduler import _raise_held, switch_trap
 
 from ..timeouts import deadline_after, seconds_until
-from ._line import Base, Line, Waiter, checked, raise_held, wake
+from ._line import Base, Line, Waiter, checked, wake
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRichComparison
@@ -86,7 +86,7 @@ class Queue(Base, queue.Queue[_T]):
         shutdown() (Python 3.13).
         """
         limit = checked(timeout) if block else 0
-        raise_held()
+        _raise_held()
         waiter = None
         woken: list[Waiter] = []
         try:
@@ -112,7 +112,7 @@ class Queue(Base, queue.Queue[_T]):
         none after shutdown() (Python 3.13).
         """
         limit = checked(timeout) if block else 0
-        raise_held()
+        _raise_held()
         got: list[_T] = []
         woken: list[Waiter] = []
         try:

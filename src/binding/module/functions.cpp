@@ -136,6 +136,8 @@ PyObject* select_function(PyObject* module, PyObject* const* args, Py_ssize_t co
         return select(state_of_module(module), cases, timeout, ordered != 0);
     });
 }
+// For scheduler.sync: raises what an earlier wait of the current tasklet holds back.
+PyObject* raise_held(ModuleState& state) { return none_if(enter_carefully(state) != nullptr); }
 PyObject* schedule_function(ModuleState& state) { return none_if(schedule(state, false)); }
 PyObject* schedule_remove(ModuleState& state) { return none_if(schedule(state, true)); }
 
@@ -284,6 +286,7 @@ SCHED_NAME(get_active_tasklet_count);
 constexpr char live_tasklets[] = "_live_tasklets";
 constexpr char can_wait[] = "_can_wait";
 constexpr char clock[] = "_clock";
+constexpr char raise_held[] = "_raise_held";
 }  // namespace names
 }  // namespace
 
@@ -314,6 +317,7 @@ PyMethodDef module_functions[] = {
     {"_stop_clock", one_parameter<stop_clock>, METH_O, nullptr},
     {"_advance_clock", one_parameter<advance_clock>, METH_O, nullptr},
     {"_can_wait", as_method(no_parameters<can_wait, names::can_wait>), METH_FASTCALL, nullptr},
+    {"_raise_held", as_method(no_parameters<raise_held, names::raise_held>), METH_FASTCALL, nullptr},
     {"_report_to", as_method(report_to_function), METH_FASTCALL, nullptr},
     {"_interrupt", one_parameter<interrupt_current>, METH_O, nullptr},
     {"_discard_interrupt", one_parameter<discard_interrupt>, METH_O, nullptr},

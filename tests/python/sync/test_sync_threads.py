@@ -234,6 +234,19 @@ def test_main_tasklets_of_two_threads(patient: None) -> None:
     worker.join()
 
 
+def test_the_import_makes_no_tasklet(run_script: Callable) -> None:
+    done = run_script(
+        """
+        import scheduler
+
+        before = scheduler.get_all_time_tasklet_count()
+        scheduler.sync.Queue().put("item")
+        print(scheduler.get_all_time_tasklet_count() - before, scheduler.getmain().is_main)
+        """
+    )
+    assert done.stdout == "1 True\n"  # the main tasklet
+
+
 def test_imported_by_a_thread_that_has_ended(run_script: Callable) -> None:
     done = run_script(
         """
