@@ -58,11 +58,21 @@ WRONG_ARGUMENTS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], type[Exce
     ("tasklet", "set_context", (None,), {}, TypeError),
     *(
         ("channel", method, args, kwargs, TypeError)
-        for method in ("receive", "clear", "close", "open")
+        for method in ("clear", "close", "open")
         for args, kwargs in (((1,), {}), ((None,), {}), ((), {"now": True}))
     ),
+    ("channel", "receive", (1, 2), {}, TypeError),
+    ("channel", "receive", ("1",), {}, TypeError),
+    ("channel", "receive", (1,), {"timeout": 1}, TypeError),
+    ("channel", "receive", (), {"now": True}, TypeError),
     ("channel", "send", (), {}, TypeError),
-    ("channel", "send", (1, 2), {}, TypeError),
+    ("channel", "send", (1, 2, 3), {}, TypeError),
+    ("channel", "send", (1, "2"), {}, TypeError),
+    ("channel", "send", (1, 2), {"timeout": 2}, TypeError),
+    ("channel", "send", (), {"timeout": 1}, TypeError),
+    ("channel", "sending", (), {}, TypeError),
+    ("channel", "sending", (1, 2), {}, TypeError),
+    ("channel", "sending", (), {"value": 1}, TypeError),
     ("channel", "send", (), {"value": 1}, TypeError),
     ("channel", "send_exception", (), {}, RuntimeError),
     ("channel", "send_exception", ("text",), {}, RuntimeError),
@@ -171,7 +181,7 @@ def test_arguments_that_the_callable_refuses(args: Any, kwargs: Any) -> None:
 
 # ------------------------------------------------------------------- anything with anything
 
-JUNK: tuple[Any, ...] = (None, True, -1, 2**70, "x", (), {}, int, ValueError, ValueError("v"), len)
+JUNK: tuple[Any, ...] = (None, 0.001, -1, 2**70, "x", (), {}, int, ValueError, ValueError("v"), len)
 
 
 def junk_arguments(most: int) -> Any:
