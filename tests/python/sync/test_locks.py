@@ -125,6 +125,38 @@ def test_a_killed_holder_releases_it_by_with(kind: type[sync.Lock]) -> None:
     assert log[-2:] == ["next comes", "next goes"]
 
 
+HOLDERS_ENDS = {
+    "return": lambda lock: started(lock.acquire),
+    "kill": lambda lock: started(lambda: lock.acquire() and scheduler.schedule_remove()).kill(),
+    "thread": lambda lock: in_thread(lambda: started(lambda: critical(lock, "it", [])) and None),
+    "thread without with": lambda lock: in_thread(lambda: started(lock.acquire) and None),
+    "main of a thread": lambda lock: in_thread(lock.acquire),
+}
+
+
+@pytest.mark.parametrize("end", HOLDERS_ENDS)
+@pytest.mark.parametrize("kind", LOCKS)
+def test_the_holder_ends(kind: type[sync.Lock], end: str) -> None:
+    """Without `with` the lock stays taken, as those of `threading`: a Lock may be released by others, an
+    RLock by nobody."""
+    lock = kind()
+    HOLDERS_ENDS[end](lock)
+    if end == "thread":
+        assert not lock.locked()
+        return
+    task = queued(critical, lock, "next", [])
+    scheduler.run()
+    assert lock.locked() and task.blocked and not lock.acquire(timeout=0.001)
+    if kind is sync.Lock:
+        lock.release()
+    else:
+        with pytest.raises(RuntimeError, match="un-acquired"):
+            lock.release()
+        task.kill()
+    scheduler.run()
+    assert not task.alive and lock.locked() is (kind is sync.RLock)
+
+
 def test_another_tasklet_may_release_a_lock() -> None:
     lock = sync.Lock()
     started(lock.acquire)
