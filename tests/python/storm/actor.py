@@ -37,12 +37,12 @@ class Actor:
         self.name = name
         self.rng = random.Random(seed)
 
-    def live(self, life: Life, steps: int, *, in_group: bool = False) -> str:
+    def live(self, life: Life, steps: int, *, patient: bool = True) -> str:
         """The code of a tasklet. Where it is rough, some survive an exception that ends others: but not
-        the members of groups, which are killed only once."""
+        those that a group may wait for, which kills only once."""
         life.started = True
-        survives = self.field.weather.rough and not in_group
-        patience = self.rng.choice((0, 0, 1, 2)) if survives else 0
+        patient = patient and self.field.weather.rough
+        patience = self.rng.choice((0, 0, 1, 2)) if patient else 0
         try:
             while steps > 0 and not self.field.draining:
                 steps -= 1

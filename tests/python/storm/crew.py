@@ -152,21 +152,21 @@ class Crew:
         """A new actor, queued most often, otherwise paused until somebody inserts it."""
         actor = self._new_actor(rng)
         task = scheduler.tasklet()
-        self._bind(task, actor, rng)
+        self._bind(task, actor, rng, patient=True)
         self.field.seats[self.own_seat(rng.randrange(1000))] = task
         if rng.random() < 0.8:
             task.insert()
 
     def rebind(self, task: scheduler.tasklet, rng: random.Random) -> None:
         """A new actor in an old tasklet, dead or alive."""
-        self._bind(task, self._new_actor(rng), rng)
+        self._bind(task, self._new_actor(rng), rng, patient=False)
         task.insert()
 
     def start_member(self, group: scheduler.TaskletGroup, rng: random.Random) -> Life:
         """A new actor that is a member of a group of this thread."""
         actor = self._new_actor(rng)
         life = Life(actor.name)
-        task = group.start(actor.live, life, rng.randrange(1, 6), in_group=True)
+        task = group.start(actor.live, life, rng.randrange(1, 6), patient=False)
         life.belongs_to(task)
         self.enlist(life)
         self.field.seats[self.own_seat(rng.randrange(1000))] = task
@@ -177,9 +177,11 @@ class Crew:
         self.ledger.lives.append(life)
         self._young.append(life)
 
-    def _bind(self, task: scheduler.tasklet, actor: Actor, rng: random.Random) -> None:
+    def _bind(
+        self, task: scheduler.tasklet, actor: Actor, rng: random.Random, *, patient: bool
+    ) -> None:
         life = Life(actor.name, task)
-        task.bind(actor.live, (life, rng.randrange(5, 40)))
+        task.bind(actor.live, (life, rng.randrange(5, 40)), {"patient": patient})
         self.enlist(life)
 
     def _new_actor(self, rng: random.Random) -> Actor:
