@@ -266,7 +266,8 @@ def test_rescheduled_outside_of_the_block():
         scheduler.timeout(1).reschedule(1)
 
 
-def test_left_by_another_tasklet():
+@pytest.mark.parametrize("call", [lambda f, *args: f(*args), in_thread])
+def test_left_by_another_tasklet(call):
     scopes = []
 
     def work():
@@ -276,7 +277,7 @@ def test_left_by_another_tasklet():
 
     task = started(work)
     with pytest.raises(RuntimeError, match="by the tasklet that has entered it"):
-        scopes[0].__exit__(None, None, None)
+        call(scopes[0].__exit__, None, None, None)
     task.run()
     assert not task.alive
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 
 import pytest
 
 import scheduler
 from support.exceptions import outcome
 from support.scheduling import queued, started, trapped
-from support.threads import in_thread
+from support.threads import Worker, in_thread
+from support.waiting import wait
 from support.waits import WAITS
 
 SOON = 0.01
@@ -147,6 +150,31 @@ def test_the_end_of_the_interpreter(run_script):
     )
     assert sorted(done.stdout.splitlines()) == sorted(WAITS)
     assert done.stderr == ""
+
+
+# ---- main tasklets -------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("DEC-3", "DEC-10")
+def test_a_signal_handler_raises_in_main(waiting, patient, handle):
+    waits = threading.Event()
+    log = []
+
+    def handler(*_):
+        raise OSError
+
+    def send_signal():
+        wait(waits)
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+    handle(handler)
+    main = threading.get_ident()
+    worker = Worker(send_signal)
+    queued(waits.set)
+    note(waiting, log)
+    worker.join()
+    scheduler.run()
+    assert log == [OSError] and waiting.is_left()
 
 
 # ---- where waiting is refused --------------------------------------------------------------------
