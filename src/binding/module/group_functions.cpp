@@ -80,8 +80,10 @@ PyObject* discard_interrupt(ModuleState& state, PyObject* error) {
 PyObject* can_wait(ModuleState& state) {
     ManagerBody* const manager = enter(state);
     if (manager == nullptr) return nullptr;
+    // What the next try raises, and the one after it does not.
     const Obstacle obstacle = manager->find_obstacle(WaitFor::kJoin);
-    return PyBool_FromLong(obstacle == Obstacle::kNone || obstacle == Obstacle::kPending);
+    const bool passes = obstacle == Obstacle::kPending || obstacle == Obstacle::kScopeExpired;
+    return PyBool_FromLong(passes || obstacle == Obstacle::kNone);
 }
 
 }  // namespace scheduler::binding

@@ -15,7 +15,7 @@ PyObject* report_to(ModuleState& state, PyObject* const* args, Py_ssize_t count)
 PyObject* interrupt_current(ModuleState& state, PyObject* error);
 // Not any more.
 PyObject* discard_interrupt(ModuleState& state, PyObject* error);
-// bool: would join() let the current tasklet wait?
+// bool: would join() let the current tasklet wait, now or once it has raised what comes first?
 PyObject* can_wait(ModuleState& state);
 
 }  // namespace scheduler::binding

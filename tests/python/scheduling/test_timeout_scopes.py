@@ -319,6 +319,37 @@ def test_a_group_whose_time_is_over_waits_for_its_members():
     assert log == ["cleaned up"] * 2 and scope.expired
 
 
+@pytest.mark.parametrize("how", ["kill", "throw"])
+def test_a_group_that_is_interrupted_after_the_time_waits_for_its_members(how):
+    """Another error comes before the scope has raised its own."""
+    log = []
+
+    def member():
+        try:
+            scheduler.schedule_remove()
+        finally:
+            scheduler.sleep(SOON)
+            log.append("cleaned up")
+
+    def body():
+        try:
+            with scheduler.timeout(SOON):
+                with scheduler.TaskletGroup() as group:
+                    group.start(member)
+                    scheduler.schedule()
+        except BaseException as error:
+            log.append(type(error))
+
+    owner = started(body)
+    scheduler.run()
+    end = time.monotonic() + SOON
+    while time.monotonic() < end:
+        pass
+    owner.kill() if how == "kill" else owner.throw(KeyError)
+    assert owner.join(LATE)
+    assert log == ["cleaned up", scheduler.TaskletExit if how == "kill" else ExceptionGroup]
+
+
 def test_a_scope_in_the_body_of_a_group_is_its_own():
     with scheduler.TaskletGroup() as group:
         task = group.start(scheduler.sleep, SOON)
