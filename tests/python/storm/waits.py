@@ -116,8 +116,8 @@ def group(actor: Actor) -> None:
             raise Stop from None
         left = error.split(FORESEEN)[1]
         actor.check(left is None, f"a group has raised {left!r}")
-        if error.subgroup(RuntimeError) is not None:  # it could not wait
-            return
+        if error.subgroup(RuntimeError) is not None or not scheduler._can_wait():
+            return  # it could not wait for them
     for life in lives:
         actor.check(not life.started or life.ended, f"{life.name} has outlived its group")
 
