@@ -13,7 +13,6 @@ from .actor import Actor, Thrown
 from .book import Carrier, Life, Outcome
 from .deck import Choices
 
-
 CHOICES = Choices()
 action = CHOICES.action
 

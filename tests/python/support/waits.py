@@ -1,4 +1,4 @@
-"""Each way to wait that is not in `scheduler.sync` (see sync_waits.py), for tests of what they have in common."""
+"""Each way to wait that is not in `scheduler.sync`, for tests of what they have in common."""
 
 from __future__ import annotations
 

@@ -1,0 +1,77 @@
+"""scheduler.select() and what happens to its channels and cases meanwhile, also on other threads."""
+
+from __future__ import annotations
+
+import pytest
+
+import scheduler
+from scheduler import sync
+from support.scheduling import started, trapped
+from support.threads import (
+    Worker,
+    in_thread,
+    other,  # noqa: F401 (a fixture)
+)
+
+LATE = 30.0
+
+ENDINGS = {
+    "close": lambda a, b: (a.close(), b.close()),
+    "clear": lambda a, b: a.clear(),
+    "clear both": lambda a, b: (b.clear(), a.clear()),
+    "unblock all": lambda a, b: scheduler.unblock_all_channels(),
+    "open": lambda a, b: (a.close(), a.open()),
+}
+
+
+@pytest.mark.parametrize("waits_in_thread", [False, True])
+@pytest.mark.parametrize("acts_in_thread", [False, True])
+@pytest.mark.parametrize("how", ENDINGS)
+def test_its_channels_are_closed_or_cleared_meanwhile(other, how, waits_in_thread, acts_in_thread):
+    """Closing leaves it to wait, for somebody may still serve it; clearing kills it."""
+    a, b = scheduler.channel(), scheduler.channel()
+    log = []
+    in_its_thread = other.call if waits_in_thread else lambda function, *args: function(*args)
+    act = in_thread if acts_in_thread else lambda function, *args: function(*args)
+
+    def work():
+        log.append(scheduler.select(a, b.sending(2), a, a.sending(1), b))
+
+    def ended():
+        scheduler.run()
+        return not task.alive
+
+    task = in_its_thread(started, work)
+    act(lambda: ENDINGS[how](a, b) and None)
+    if how in ("close", "open"):
+        assert not in_its_thread(ended) and a.closing is (how == "close")
+        a.send(7)
+        assert in_its_thread(ended) and log == [(0, 7)]
+    else:
+        assert in_its_thread(ended) and log == []
+    assert (a.balance, b.balance) == (0, 0)
+
+
+def test_all_channels_are_closed_before():
+    a, b = scheduler.channel(), scheduler.channel()
+    a.close()
+    b.close()
+    for timeout in (None, LATE, 0):
+        with pytest.raises(ValueError, match="clos"):
+            scheduler.select(a, b.sending(1), a.sending(2), sync.Event(), timeout=timeout)
+        with pytest.raises(ValueError, match="clos"), trapped():
+            scheduler.select(scheduler.channel(), a, timeout=timeout)
+    with pytest.raises(RuntimeError, match="block_trap"), scheduler.block_trap():
+        scheduler.select(a, b)
+    assert a.balance == b.balance == 0
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_case_is_used_by_tasklets_of_two_threads():
+    """Each call sends the value once, though they share the object."""
+    a, b = scheduler.channel(), scheduler.channel()
+    case = a.sending("x")
+    workers = [Worker(scheduler.select, case, b, case) for _ in range(2)]
+    assert [a.receive(timeout=LATE) for _ in workers] == ["x", "x"]
+    assert {worker.join()[1] for worker in workers} == {None}
+    assert a.balance == b.balance == 0
