@@ -35,6 +35,10 @@ JOBS = {
     "transfer_prefer_sender": (
         "send + receive, preference 1", None, "send_receive_prefer_sender", 2,
     ),
+    "transfer_timeout": ("send + receive(timeout=60), preference -1", "select, Timer", None, 2),
+    "select_2": ("send + select() over 2 channels", "select", None, 2),
+    "select_8": ("send + select() over 8 channels", "select", None, 2),
+    "sleep": ("sleep(0.001), 1,000 tasklets", "Sleep", None, 1),
     "spawn": ("tasklet(f)(i), its turn, its end", "go f()", "spawn", 2),
 }  # fmt: skip
 

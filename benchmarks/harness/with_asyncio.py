@@ -12,6 +12,7 @@ from .measure import stopwatch
 YIELDERS = 100
 SENDERS = 1000
 BATCH = 1000
+SLEEPERS = 1000
 FRAME = 20_000
 
 
@@ -55,6 +56,57 @@ async def transfer(operations: int) -> float:
     with stopwatch() as watch:
         await asyncio.gather(put_many(queue, operations), get_many(queue, operations))
     return watch.ns_each(operations)
+
+
+async def transfer_timeout(operations: int) -> float:
+    queue: asyncio.Queue[None] = asyncio.Queue(1)
+
+    async def get() -> None:
+        wait_for, get = asyncio.wait_for, queue.get
+        for _ in range(operations):
+            await wait_for(get(), 60)
+
+    with stopwatch() as watch:
+        await asyncio.gather(put_many(queue, operations), get())
+    return watch.ns_each(operations)
+
+
+async def select(count: int, operations: int) -> float:
+    """A task waits at each queue, and a new one takes the place of one that has got something."""
+    queues: list[asyncio.Queue[None]] = [asyncio.Queue(1) for _ in range(count)]
+
+    async def put() -> None:
+        for number in range(operations):
+            await queues[number % count].put(None)
+
+    async def get() -> None:
+        waiting = {asyncio.create_task(queue.get()): queue for queue in queues}
+        received = 0
+        while received < operations:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                queue = waiting.pop(task)
+                waiting[asyncio.create_task(queue.get())] = queue
+            received += len(done)
+        for task in waiting:
+            task.cancel()
+
+    with stopwatch() as watch:
+        await asyncio.gather(put(), get())
+    return watch.ns_each(operations)
+
+
+async def sleep(operations: int) -> float:
+    turns = max(1, operations // SLEEPERS)
+
+    async def sleeper() -> None:
+        pause = asyncio.sleep
+        for _ in range(turns):
+            await pause(0.001)
+
+    with stopwatch() as watch:
+        await asyncio.gather(*(sleeper() for _ in range(SLEEPERS)))
+    return watch.ns_each(turns * SLEEPERS)
 
 
 async def round_trip(operations: int) -> float:
@@ -171,6 +223,10 @@ TIMED: dict[str, Callable[[int], float]] = {
     "yield_100": partial(yields, YIELDERS),
     "yield_10000": partial(yields, 10_000),
     "transfer_prefer_receiver": in_loop(transfer),
+    "transfer_timeout": in_loop(transfer_timeout),
+    "select_2": in_loop(partial(select, 2)),
+    "select_8": in_loop(partial(select, 8)),
+    "sleep": in_loop(sleep),
     "round_trip": in_loop(round_trip),
     "many_senders": in_loop(many_senders),
     "spawn": in_loop(spawn),

@@ -15,6 +15,7 @@ from .nesting import nested
 YIELDERS = 100
 SENDERS = 1000
 BATCH = 1000
+SLEEPERS = 1000
 FRAME = 20_000
 
 
@@ -42,16 +43,52 @@ def repeated(count: int, work: Callable[[], object]) -> None:
         work()
 
 
-def transfer(operations: int) -> float:
+def transfer(operations: int, timeout: float | None = None) -> float:
     """A gevent Channel lets put() return when the item has been taken, as ours does."""
     channel = Channel()
-    both = [
-        gevent.spawn(repeated, operations, partial(channel.put, None)),
-        gevent.spawn(repeated, operations, channel.get),
-    ]
+
+    def get_in_time() -> None:
+        get = channel.get
+        for _ in range(operations):
+            get(timeout=timeout)
+
+    get = get_in_time if timeout is not None else partial(repeated, operations, channel.get)
+    both = [gevent.spawn(repeated, operations, partial(channel.put, None)), gevent.spawn(get)]
     with stopwatch() as watch:
         gevent.joinall(both, raise_error=True)
     return watch.ns_each(operations)
+
+
+def select(count: int, operations: int) -> float:
+    """No wait is for several channels: these are results, each used once, and then a new one."""
+    results = [AsyncResult() for _ in range(count)]
+
+    def put() -> None:
+        for number in range(operations):
+            while results[number % count].ready():
+                gevent.sleep(0)
+            results[number % count].set(None)
+
+    def get() -> None:
+        received = 0
+        while received < operations:
+            for result in gevent.wait(results, count=1):
+                results[results.index(result)] = AsyncResult()
+                received += 1
+
+    both = [gevent.spawn(work) for work in (get, put)]
+    with stopwatch() as watch:
+        gevent.joinall(both, raise_error=True)
+    return watch.ns_each(operations)
+
+
+def sleep(operations: int) -> float:
+    turns = max(1, operations // SLEEPERS)
+    pause = partial(gevent.sleep, 0.001)
+    sleepers = [gevent.spawn(repeated, turns, pause) for _ in range(SLEEPERS)]
+    with stopwatch() as watch:
+        gevent.joinall(sleepers, raise_error=True)
+    return watch.ns_each(turns * SLEEPERS)
 
 
 def round_trip(operations: int) -> float:
@@ -145,6 +182,10 @@ TIMED: dict[str, Callable[[int], float]] = {
     "yield_below_50": partial(yields, YIELDERS, levels=50),
     "yield_below_200": partial(yields, YIELDERS, levels=200),
     "transfer_prefer_receiver": transfer,
+    "transfer_timeout": partial(transfer, timeout=60.0),
+    "select_2": partial(select, 2),
+    "select_8": partial(select, 8),
+    "sleep": sleep,
     "round_trip": round_trip,
     "many_senders": many_senders,
     "spawn": spawn,

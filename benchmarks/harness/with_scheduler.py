@@ -18,6 +18,7 @@ from .nesting import nested
 YIELDERS = 100
 SENDERS = 1000
 BATCH = 1000
+SLEEPERS = 1000
 FRAME = 20_000
 
 
@@ -58,8 +59,8 @@ def yields_with_callback(operations: int) -> float:
         scheduler.set_schedule_callback(before)
 
 
-def transfer(preference: int, operations: int) -> float:
-    """One send and one receive, by a tasklet each."""
+def transfer(preference: int, operations: int, timeout: float | None = None) -> float:
+    """One send and one receive, by a tasklet each; with -1 every receive() has to wait."""
     channel = scheduler.channel()
     channel.preference = preference
     received = 0
@@ -72,8 +73,12 @@ def transfer(preference: int, operations: int) -> float:
     def receiver() -> None:
         nonlocal received
         receive = channel.receive
-        for _ in range(operations):
-            receive()
+        if timeout is None:
+            for _ in range(operations):
+                receive()
+        else:
+            for _ in range(operations):
+                receive(timeout=timeout)
         received = operations
 
     scheduler.tasklet(sender)()
@@ -82,6 +87,52 @@ def transfer(preference: int, operations: int) -> float:
         scheduler.run()
     assert received == operations
     return watch.ns_each(operations)
+
+
+def select(count: int, operations: int) -> float:
+    """One send, to one channel after the other, and the select() that takes it. Each has to wait."""
+    channels = [scheduler.channel() for _ in range(count)]
+    received = 0
+
+    def sender() -> None:
+        sends = [channel.send for channel in channels]
+        for _ in range(operations // count):
+            for send in sends:
+                send(None)
+
+    def receiver() -> None:
+        nonlocal received
+        choose = scheduler.select
+        for _ in range(operations // count * count):
+            choose(*channels)
+        received = operations // count * count
+
+    scheduler.tasklet(receiver)()
+    scheduler.tasklet(sender)()
+    with stopwatch() as watch:
+        scheduler.run()
+    assert received > 0
+    return watch.ns_each(received)
+
+
+def sleep(operations: int) -> float:
+    """All sleep at the same time. The time that nobody uses the processor does not count."""
+    turns = max(1, operations // SLEEPERS)
+    finished = 0
+
+    def sleeper() -> None:
+        nonlocal finished
+        pause = scheduler.sleep
+        for _ in range(turns):
+            pause(0.001)
+        finished += 1
+
+    for _ in range(SLEEPERS):
+        scheduler.tasklet(sleeper)()
+    with stopwatch() as watch:
+        scheduler.run(threadblock=True)
+    assert finished == SLEEPERS
+    return watch.ns_each(turns * SLEEPERS)
 
 
 def round_trip(operations: int) -> float:
@@ -223,6 +274,10 @@ TIMED: dict[str, Callable[[int], float]] = {
     "transfer_prefer_receiver": partial(transfer, -1),
     "transfer_prefer_neither": partial(transfer, 0),
     "transfer_prefer_sender": partial(transfer, 1),
+    "transfer_timeout": partial(transfer, -1, timeout=60.0),
+    "select_2": partial(select, 2),
+    "select_8": partial(select, 8),
+    "sleep": sleep,
     "round_trip": round_trip,
     "many_senders": many_senders,
     "spawn": spawn,

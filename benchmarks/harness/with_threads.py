@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from .measure import stopwatch
@@ -26,6 +27,12 @@ def get_many(count: int, line: queue.SimpleQueue[Any]) -> None:
         get()
 
 
+def get_many_in_time(count: int, line: queue.SimpleQueue[Any]) -> None:
+    get = line.get
+    for _ in range(count):
+        get(timeout=60)
+
+
 def finish(threads: list[threading.Thread]) -> None:
     for thread in threads:
         thread.start()
@@ -33,10 +40,12 @@ def finish(threads: list[threading.Thread]) -> None:
         thread.join()
 
 
-def transfer(operations: int) -> float:
+def transfer(
+    operations: int, get: Callable[[int, queue.SimpleQueue[Any]], None] = get_many
+) -> float:
     """Nobody waits for a receiver here, as send() does: the queue takes what comes."""
     line: queue.SimpleQueue[None] = queue.SimpleQueue()
-    works = (put_many, get_many)
+    works = (put_many, get)
     threads = [threading.Thread(target=work, args=(operations, line)) for work in works]
     with stopwatch(time.perf_counter) as watch:
         finish(threads)
@@ -124,6 +133,7 @@ OPERATIONS = 20_000
 MAX_BLOCKED = 2_000
 TIMED: dict[str, Callable[[int], float]] = {
     "transfer_prefer_receiver": transfer,
+    "transfer_timeout": partial(transfer, get=get_many_in_time),
     "round_trip": round_trip,
     "many_senders": many_senders,
     "spawn": spawn,

@@ -61,7 +61,7 @@ def test_every_job_is_measured(run_script, tmp_path):
 @pytest.mark.timeout(PATIENCE + 30)
 def test_peers_are_measured_beside_it(run_script, tmp_path):
     file = tmp_path / "result.json"
-    jobs = ("round_trip", "spawn", "blocked_bytes")
+    jobs = ("round_trip", "transfer_timeout", "spawn", "blocked_bytes")
     arguments = ("--quick", "--tool", *STANDARD, "--job", *jobs, "--json", str(file))
     run_script(BENCH, *arguments, timeout=PATIENCE)
     result = figures(file)
