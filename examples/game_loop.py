@@ -3,7 +3,8 @@
     python game_loop.py                     what happened
     python game_loop.py --plot frames.svg   and a plot of the frame times (needs matplotlib)
 
-Characters are tasklets that sleep for some frames between their deeds. The path finder is one long
+Characters are tasklets that sleep between their deeds. They are a group: if one fails, the others end
+and the error comes out of `run()`. The path finder is one long
 calculation that yields after every step: `run(timeout=...)` starts no turn once the budget is
 spent, so it is spread over as many frames as it needs, and the game goes on meanwhile. What happens
 does not depend on how fast the machine is; in which frame it happens does.
@@ -15,7 +16,7 @@ import argparse
 import importlib
 import sys
 import time
-from collections import defaultdict
+from collections.abc import Callable
 
 import scheduler
 
@@ -23,48 +24,48 @@ FRAME = 1 / 100  # seconds from one frame to the next
 BUDGET = 0.002  # seconds of it that tasklets may use
 
 
+Log = list[str]
+
+
 class Game:
     def __init__(self) -> None:
         self.frame = 0
         self.busy: list[float] = []  # seconds that the tasklets used, for each frame
-        self._alarm = defaultdict[int, scheduler.channel[None]](scheduler.channel)
 
-    def sleep(self, frames: int) -> None:
-        """Lets the current tasklet wait for some frames."""
-        self._alarm[self.frame + frames].receive()
-
-    def run(self, characters: dict[str, scheduler.tasklet]) -> None:
+    def run(self, plans: dict[str, Callable[[Game, Log], None]]) -> dict[str, Log]:
         """Frame after frame, until all characters have done what they had to do."""
+        logs: dict[str, Log] = {name: [] for name in plans}
+
+        def play() -> None:
+            with scheduler.TaskletGroup() as characters:
+                for name, plan in plans.items():
+                    characters.start(plan, self, logs[name])
+
+        game = scheduler.tasklet(play)()
         next_frame = time.perf_counter()
-        while any(character.alive for character in characters.values()):
+        while game.alive:
             begin = time.perf_counter()
-            self._wake()
             scheduler.run(timeout=BUDGET)  # who has no turn now comes first in the next frame
             self.busy.append(time.perf_counter() - begin)
             next_frame += FRAME
             time.sleep(max(0.0, next_frame - time.perf_counter()))  # stands for drawing
             self.frame += 1
-
-    def _wake(self) -> None:
-        alarm = self._alarm.pop(self.frame, None)
-        while alarm is not None and alarm.balance < 0:
-            alarm.preference = 1  # the sleepers are queued, this goes on
-            alarm.send(None)
+        return logs
 
 
-def forge(game: Game, log: list[str]) -> None:
+def forge(game: Game, log: Log) -> None:
     for number in range(1, 4):
-        game.sleep(frames=8)
+        scheduler.sleep(8 * FRAME)
         log.append(f"sword {number} is forged")
 
 
-def patrol(game: Game, log: list[str]) -> None:
+def patrol(game: Game, log: Log) -> None:
     for place in ("gate", "tower", "well", "gate"):
         log.append(f"at the {place}")
-        game.sleep(frames=7)
+        scheduler.sleep(7 * FRAME)
 
 
-def find_path(game: Game, log: list[str]) -> None:
+def find_path(game: Game, log: Log) -> None:
     first = game.frame
     for _ in range(60):
         step_ends = time.perf_counter() + BUDGET / 5
@@ -94,9 +95,7 @@ def main() -> None:
     options = parser.parse_args()
 
     game = Game()
-    plans = {"smith": forge, "guard": patrol, "path": find_path}
-    logs: dict[str, list[str]] = {name: [] for name in plans}
-    game.run({name: scheduler.tasklet(plan)(game, logs[name]) for name, plan in plans.items()})
+    logs = game.run({"smith": forge, "guard": patrol, "path": find_path})
 
     for name, log in logs.items():
         print(f"{name}: {', '.join(log)}")

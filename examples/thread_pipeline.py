@@ -15,6 +15,7 @@ import scheduler
 In = TypeVar("In")
 Out = TypeVar("Out")
 
+PATIENCE = 5.0  # seconds that one waits for another: if that has failed, nobody hangs
 TASKLETS = 3  # of each stage: so many items are in its hands at a time
 
 
@@ -47,15 +48,15 @@ def start_stage(
     """Sends what `work` makes of each item. None ends a tasklet; `readers` of them go on."""
 
     def handle() -> None:
-        for item in iter(inbox.receive, None):
-            outbox.send(work(item))
+        while (item := inbox.receive(timeout=PATIENCE)) is not None:
+            outbox.send(work(item), timeout=PATIENCE)
 
     def run() -> None:
         for _ in range(TASKLETS):
             scheduler.tasklet(handle)()
         scheduler.run(threadblock=True)  # until all have ended, waiting for other threads meanwhile
         for _ in range(readers):
-            outbox.send(None)
+            outbox.send(None, timeout=PATIENCE)
 
     thread = threading.Thread(target=run, name=work.__name__)
     thread.start()
@@ -64,13 +65,12 @@ def start_stage(
 
 def feed(numbers: scheduler.channel[int | None], count: int) -> None:
     for number in range(1, count + 1):
-        numbers.send(number)
+        numbers.send(number, timeout=PATIENCE)
     for _ in range(TASKLETS):
-        numbers.send(None)
+        numbers.send(None, timeout=PATIENCE)
 
 
 def main() -> None:
-    scheduler.set_deadlock_timeout(60)  # seconds that a main tasklet waits for other threads
     numbers = scheduler.channel[int | None]()
     squares = scheduler.channel[Square | None]()
     lines = scheduler.channel[Line | None]()
@@ -79,7 +79,9 @@ def main() -> None:
         start_stage(write, squares, lines, readers=1),
     ]
     scheduler.tasklet(feed)(numbers, 8)  # has its turns whenever the main tasklet waits
-    done = list(iter(lines.receive, None))
+    done = []
+    while (line := lines.receive(timeout=PATIENCE)) is not None:
+        done.append(line)
     for thread in threads:
         thread.join()
     # Which tasklet was faster is chance.

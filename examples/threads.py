@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import scheduler
 
+PATIENCE = 5.0  # seconds that a tasklet waits for one of the other thread
+
 
 def start_thread(name: str, main: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=main, name=name)
@@ -54,20 +56,18 @@ def hello() -> None:
 
     def receiver() -> None:
         print("    main thread: a tasklet waits at the channel")
-        message = channel.receive()
+        message = channel.receive(timeout=PATIENCE)
         print(f"    main thread: received {message!r}")
 
     def sender() -> None:
-        t = scheduler.tasklet(channel.send)("Hello from another thread!")
-        while t.alive:
-            scheduler.run()
+        scheduler.tasklet(channel.send)("Hello from another thread!", timeout=PATIENCE)
+        scheduler.run(threadblock=True)  # until it has been sent; waits for the other thread
 
     print("A channel between two threads:")
-    t = scheduler.tasklet(receiver)()
+    scheduler.tasklet(receiver)()
     scheduler.run()  # until the tasklet waits
     thread = start_thread("sender", sender)
-    while t.alive:  # the transfer makes it runnable here, in its own thread
-        scheduler.run()
+    scheduler.run(threadblock=True)  # the transfer makes it runnable here, in its own thread
     thread.join()
     print("    both threads are done")
 

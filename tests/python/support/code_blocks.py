@@ -10,6 +10,7 @@ What a block is follows from the word behind its fence:
     text      output, or a drawing
     shell     commands, which are not run
     ini, cmake    pieces of configuration files, which are not run
+    go        what a program here looks like in Go, which is not run
     {name}    a directive of Sphinx
 
 Any other word, a fence without one, and code that is only indented are errors: nothing on a page
@@ -27,7 +28,7 @@ from markdown_it import MarkdownIt
 from support.places import ROOT
 
 DOCS = ROOT / "docs"
-LANGUAGES = {"python", "pycon", "c", "cpp", "text", "shell", "ini", "cmake"}
+LANGUAGES = {"python", "pycon", "c", "cpp", "text", "shell", "ini", "cmake", "go"}
 # Directives that hold no code.
 DIRECTIVES = {"{toctree}"}
 RUN = re.compile(r"^[ >]*(?:```+|~~~+) *(?:python|pycon|py|py3|python3) *$", re.MULTILINE)
