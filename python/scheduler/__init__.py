@@ -9,8 +9,8 @@
     >>> scheduler.run()
     hello, world
 
-Everything but QueueChannel, TaskletGroup, block_trap, dump_tasklets, get_include, timeout and the modules
-`sync` and `testing` comes from the extension module `_scheduler`.
+Everything but QueueChannel, TaskletGroup, block_trap, blocked_tasklets, dump_tasklets, get_include, timeout
+and the modules `sync` and `testing` comes from the extension module `_scheduler`.
 """
 
 try:
@@ -32,7 +32,7 @@ globals().update(
     if not (name.startswith("__") and name.endswith("__"))
 )
 
-from ._debugging import dump_tasklets  # noqa: E402
+from ._debugging import blocked_tasklets, dump_tasklets  # noqa: E402
 from ._helpers import block_trap, get_include  # noqa: E402
 from .groups import TaskletGroup  # noqa: E402
 from .queue_channel import QueueChannel  # noqa: E402
@@ -40,7 +40,8 @@ from .timeouts import timeout  # noqa: E402
 
 __all__ = sorted(
     {name for name in dir(_scheduler) if not name.startswith("_")}
-    | {"QueueChannel", "TaskletGroup", "block_trap", "dump_tasklets", "get_include", "timeout"}
+    | {"QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_tasklets"}
+    | {"get_include", "timeout"}
 )
 
 del _scheduler

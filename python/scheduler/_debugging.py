@@ -1,4 +1,4 @@
-"""`dump_tasklets`: who is there, who waits for what, and where.
+"""`dump_tasklets`, `blocked_tasklets`: who is there, who waits for what, and where.
 
 No code of the program runs while the text is made: descriptions and frames are read by the
 extension's own functions, whatever a subclass overrides. So nothing can switch or wait.
@@ -30,6 +30,39 @@ _SEES_FRAMES_OF_OTHERS = "t" not in getattr(sys, "abiflags", "")
 _get_frame = vars(tasklet)["frame"].__get__
 _get_thread_id = vars(tasklet)["thread_id"].__get__
 _is_current = vars(tasklet)["is_current"].__get__
+_is_blocked = vars(tasklet)["blocked"].__get__
+_is_main = vars(tasklet)["is_main"].__get__
+
+
+def blocked_tasklets() -> list[tasklet]:
+    """The tasklets of this thread that wait: on a channel, for the end of another one, or for a time.
+
+    run() returns when nobody is runnable, whether all have ended or some wait for what has not come.
+    This tells which. The main tasklet is not among them, nor is one that is paused.
+
+    Returns:
+        A list, in no particular order.
+
+    Threads:
+        Those of the calling thread.
+
+    Example:
+        >>> import scheduler
+        >>> channel = scheduler.channel()
+        >>> task = scheduler.tasklet(channel.receive)()
+        >>> scheduler.run()
+        >>> scheduler.blocked_tasklets() == [task]
+        True
+        >>> channel.send("at last")
+        >>> scheduler.blocked_tasklets()
+        []
+    """
+    here = get_ident()
+    return [
+        task
+        for task, _ in _live_tasklets()
+        if _get_thread_id(task) == here and _is_blocked(task) and not _is_main(task)
+    ]
 
 
 def dump_tasklets(file: _Writable | int | None = None) -> None:

@@ -50,7 +50,10 @@ TYPES = {
     "callable_wrapper": "CallableWrapper",
 }
 NAMES = FUNCTIONS | set(TYPES) | {"TaskletExit", "_C_API"}
-PACKAGE_NAMES = {"QueueChannel", "TaskletGroup", "block_trap", "dump_tasklets", "get_include", "timeout"}
+PACKAGE_NAMES = {
+    "QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_tasklets", "get_include",
+    "timeout",
+}  # fmt: skip
 
 
 def public(names: list[str]) -> set[str]:

@@ -236,7 +236,7 @@ def test_no_arguments_bring_a_function_into_disorder(capfd: pytest.CaptureFixtur
         and callable(function := getattr(scheduler, name))
         and not isinstance(function, type)
         # Functions of the package, in test_queue_channel.py and test_dump.py.
-        and name not in ("block_trap", "dump_tasklets")
+        and name not in ("block_trap", "blocked_tasklets", "dump_tasklets")
     ]
     assert len(functions) >= 26
     stack_size = scheduler.get_stack_size()
