@@ -16,6 +16,24 @@ bool check_arguments(PyObject* args, PyObject* kwargs) {
            refused_type(Refusal::kKwargsNotDict, kwargs);
 }
 
+// Of a generator function or an `async def` a call runs nothing, so that the tasklet would end without a
+// word. False if the program has made an error of the warning. The program's code may run in here.
+bool warn_if_nothing_would_run(PyObject* callable) {
+    PyObject* function = PyMethod_Check(callable) ? PyMethod_GET_FUNCTION(callable) : callable;
+    if (!PyFunction_Check(function)) return true;
+    const int flags = reinterpret_cast<PyCodeObject*>(PyFunction_GET_CODE(function))->co_flags;
+    if ((flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) == 0) return true;
+    const char* text =
+        (flags & CO_GENERATOR) != 0
+            ? "%R is a generator function: its call makes a generator and runs nothing, so the tasklet "
+              "ends at once. Call scheduler.schedule() where it yields, or give the tasklet a function "
+              "that iterates over it"
+            : "%R is an async function: its call runs nothing, so the tasklet ends at once. Leave out "
+              "async and await, which tasklets need not to wait, or give the tasklet a function that "
+              "calls asyncio.run()";
+    return PyErr_WarnFormat(PyExc_RuntimeWarning, 1, text, callable) == 0;
+}
+
 // A fresh activation with these arguments, in the place of a present one: a new tasklet keeps its
 // place in the queue, one that has started is unwound first.
 bool replace_activation(ManagerBody& manager, TaskletBody& tasklet, PyObject* args,
@@ -81,6 +99,7 @@ bool bind(TaskletBody& tasklet, PyObject* callable, PyObject* args, PyObject* kw
         return refused_type(Refusal::kNotCallable, callable);
     }
     if (!check_arguments(args, kwargs)) return false;
+    if (has_callable && !warn_if_nothing_would_run(callable)) return false;
     ManagerBody* manager = enter(tasklet.get_manager()->state);
     if (manager == nullptr || !manager->check_own_thread(tasklet)) return false;
     const bool has_arguments = args != nullptr || kwargs != nullptr;

@@ -28,8 +28,9 @@ TaskletExit is raised inside it, on its own thread, so that finally and with
 blocks run.
 
 Parameters:
-    callable: what to run, or None to bind() one later. Keyword arguments are
-        ignored.
+    callable: what to run, or None to bind() one later. For a generator function
+        or an async one, of which a call runs nothing, there is a RuntimeWarning.
+        Keyword arguments are ignored.
 
 Returns:
     The new tasklet. It is not alive yet: it has no arguments.

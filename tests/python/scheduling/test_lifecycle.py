@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -175,6 +176,49 @@ def test_construction_with_wrong_arguments(args: tuple[Any, ...]) -> None:
     assert sys.getrefcount(args) == before
     if len(args) == 1:
         assert "callable" in message(scheduler.tasklet, *args)
+
+
+def generator() -> Iterator[None]:
+    yield
+
+
+async def coroutine() -> None:
+    pass
+
+
+async def async_generator() -> AsyncIterator[None]:
+    yield
+
+
+class Lazy:
+    def method(self) -> Iterator[None]:
+        yield
+
+
+LAZY = {
+    "generator": (generator, "Call scheduler.schedule() where it yields"),
+    "method": (Lazy().method, "Call scheduler.schedule() where it yields"),
+    "coroutine": (coroutine, "Leave out async and await"),
+    "async generator": (async_generator, "Leave out async and await"),
+}
+
+
+@pytest.mark.spec("T-10", "T-11")
+@pytest.mark.parametrize("function, cure", LAZY.values(), ids=LAZY)
+@pytest.mark.parametrize("make", [scheduler.tasklet, lambda f: scheduler.tasklet().bind(f, ())])
+def test_a_callable_of_which_nothing_would_run_is_warned_of(
+    function: Callable, cure: str, make: Callable
+) -> None:
+    with pytest.warns(RuntimeWarning, match=re.escape(repr(function))) as warned:
+        task = make(function)
+    assert [cure in str(one.message) for one in warned] == [True]
+    assert warned[0].filename == __file__
+    assert task.method_name == function.__name__
+    # As an error it comes before anything is done: the suite makes errors of all warnings.
+    bound = scheduler.tasklet(len)
+    with pytest.raises(RuntimeWarning):
+        bound.bind(function)
+    assert bound.method_name == "len"
 
 
 @pytest.mark.spec("T-10", "D-51")
