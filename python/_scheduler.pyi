@@ -17,6 +17,7 @@ from scheduler import (
     _ScopeExpired as _ScopeExpired,
     _set_timeout_scope as _set_timeout_scope,
     _stop_clock as _stop_clock,
+    buffered as buffered,
     calculateruncount as calculateruncount,
     callable_wrapper as callable_wrapper,
     channel as channel,

@@ -28,6 +28,7 @@ __all__ = [
     "TaskletGroup",
     "block_trap",
     "blocked_tasklets",
+    "buffered",
     "calculateruncount",
     "callable_wrapper",
     "channel",
@@ -246,6 +247,12 @@ class channel(Generic[_T]):
     def _send_or_queue(
         self, items: deque[tuple[bool, Any]], entry: tuple[bool, Any], /
     ) -> None: ...
+
+class buffered(channel[_T]):
+    def __init__(self, capacity: int) -> None: ...
+    @property
+    def capacity(self) -> int: ...
+    def __len__(self) -> int: ...
 
 class QueueChannel(channel[_T]):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...

@@ -45,7 +45,7 @@ Served Channel::serve_case_locked(SelectCase& waiter, Direction direction, Taskl
     if (direction == Direction::kSend) {
         partner.parcel = std::move(parcel);
     } else {
-        parcel = std::move(waiter.parcel);
+        take_from_sender_locked(waiter.parcel, parcel);
     }
     Served served{.partner = &partner, .select = &wait};
     if (partner.manager == self.manager) {
@@ -84,6 +84,17 @@ Served Channel::serve_first_locked(Direction direction, Tasklet& self, Parcel& p
     Waiter* const waiter =
         claim_first_locked(direction == Direction::kSend ? receivers_ : senders_);
     return waiter != nullptr ? serve_locked(*waiter, direction, self, parcel) : Served();
+}
+
+bool Channel::use_buffer_locked(Direction direction, Parcel& parcel) {
+    if (!has_use_for_buffer_locked(direction)) return false;
+    if (direction == Direction::kSend) {
+        buffer_->push_back(std::move(parcel));
+    } else {
+        parcel = buffer_->pop_front();
+        update_closed_locked();
+    }
+    return true;
 }
 
 int Channel::balance() const {

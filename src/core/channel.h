@@ -8,12 +8,19 @@
 // nothing. That thread is woken once the lock is released.
 //
 // The line owns one reference to each waiting tasklet; it goes along with a tasklet that leaves.
+//
+// A channel may have a buffer. Then two things hold whenever its lock is free: while a receiver waits the
+// buffer is empty, and while a sender waits it is full. So a sender that meets a receiver hands its parcel over
+// directly; a receiver that meets a sender takes the oldest parcel of the buffer, and the sender's
+// becomes the newest.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "lock.h"
 #include "manager.h"
+#include "parcel_ring.h"
 #include "tasklet.h"
 #include "wait.h"
 
@@ -23,6 +30,7 @@ namespace scheduler::core {
 enum class RendezvousResult : std::uint8_t {
     kMatched,  // transfer complete; the partner waits to be queued by the caller
     kMatchedRemote,  // transfer complete; the partner was posted to its own thread
+    kBuffered,  // transfer complete, with the buffer; nobody else is concerned
     kEnqueued,  // nobody there: the caller is in the wait queue now and must suspend
     kWouldBlock,  // nobody there, and the caller may not wait: nothing has happened
     kClosing,  // nobody there and the channel is closing: nothing has happened
@@ -85,7 +93,8 @@ class Channel {
 
     void* owner() const { return owner_; }
 
-    // +n: n senders wait; -n: n receivers. A tasklet that waits here for both counts as neither.
+    // +n: n parcels are to be had, of senders that wait or in the buffer; -n: n receivers wait. A tasklet that
+    // waits here for both counts as neither.
     int balance() const SCHED_EXCLUDES(lock_);
     // Senders, receivers, and cases of select().
     std::size_t count_waiting() const SCHED_EXCLUDES(lock_) {
@@ -95,7 +104,12 @@ class Channel {
     // Would `direction` have to wait right now?
     bool would_block(Direction direction) const SCHED_EXCLUDES(lock_) {
         LockGuard guard(lock_);
-        return (direction == Direction::kSend ? receivers_ : senders_).empty();
+        return partners_of(direction).empty() && !has_use_for_buffer_locked(direction);
+    }
+    // Does anybody wait for one who does `direction`?
+    bool has_partner(Direction direction) const SCHED_EXCLUDES(lock_) {
+        LockGuard guard(lock_);
+        return !partners_of(direction).empty();
     }
     // Calls `visit(Tasklet&)` for all who wait, in the order of the wait queue, until it returns false.
     // It runs under the lock: it may count, compare and add references, and nothing else.
@@ -120,11 +134,35 @@ class Channel {
     bool closing() const SCHED_EXCLUDES(lock_);
     bool closed() const SCHED_EXCLUDES(lock_);
 
+    // ---- the buffer
+    // Before anybody else knows the channel, and once. Throws std::bad_alloc.
+    void make_buffer(std::size_t capacity) { buffer_ = std::make_unique<ParcelRing>(capacity); }
+    // 0: it has none.
+    std::size_t capacity() const { return buffer_ != nullptr ? buffer_->capacity() : 0; }
+    std::size_t count_buffered() const SCHED_EXCLUDES(lock_) {
+        LockGuard guard(lock_);
+        return buffered_locked();
+    }
+    // Calls `visit(const Parcel&)`, oldest first, until it returns false. Under the lock, as above.
+    template <typename Visit>
+    void visit_buffered(Visit visit) const SCHED_EXCLUDES(lock_) {
+        LockGuard guard(lock_);
+        if (buffer_ != nullptr) buffer_->visit(visit);
+    }
+    // For a channel that nobody uses any more: the oldest, as long as there is one.
+    Parcel drop_buffered() SCHED_EXCLUDES(lock_) {
+        LockGuard guard(lock_);
+        return buffered_locked() != 0 ? buffer_->pop_front() : Parcel();
+    }
+
     // ---- for select(), see select.h
     void lock() SCHED_ACQUIRE(lock_) { lock_.lock(); }
     void unlock() SCHED_RELEASE(lock_) { lock_.unlock(); }
     // Serves whoever waits for one who does `direction`; without a partner: nobody does.
     Served serve_first_locked(Direction direction, Tasklet& self, Parcel& parcel)
+        SCHED_REQUIRES(lock_);
+    // Nobody does: sends to the buffer or receives from there. False: it is of no use, or there is none.
+    [[gnu::noinline]] bool use_buffer_locked(Direction direction, Parcel& parcel)
         SCHED_REQUIRES(lock_);
     void enqueue_locked(Waiter& waiter, Direction direction) SCHED_REQUIRES(lock_) {
         queue_of(direction).push_back(waiter);
@@ -164,8 +202,29 @@ class Channel {
                               : static_cast<Tasklet&>(waiter);
     }
 
+    // What a sender that waits offers goes to a receiver, by way of the buffer if there is one.
+    SCHED_ALWAYS_INLINE void take_from_sender_locked(Parcel& offered, Parcel& parcel)
+        SCHED_REQUIRES(lock_) {
+        if (buffer_ != nullptr) [[unlikely]] {
+            parcel = buffer_->pop_front();
+            buffer_->push_back(std::move(offered));
+        } else {
+            parcel = std::move(offered);
+        }
+    }
+    bool has_use_for_buffer_locked(Direction direction) const SCHED_REQUIRES(lock_) {
+        if (buffer_ == nullptr) return false;
+        return direction == Direction::kSend ? !closing_ && !buffer_->full() : !buffer_->empty();
+    }
+    std::size_t buffered_locked() const SCHED_REQUIRES(lock_) {
+        return buffer_ != nullptr ? buffer_->size() : 0;
+    }
+
     WaitQueue& queue_of(Direction direction) SCHED_REQUIRES(lock_) {
         return direction == Direction::kSend ? senders_ : receivers_;
+    }
+    const WaitQueue& partners_of(Direction direction) const SCHED_REQUIRES(lock_) {
+        return direction == Direction::kSend ? receivers_ : senders_;
     }
     void unlink_locked(Waiter& waiter, WaitQueue& queue) SCHED_REQUIRES(lock_) {
         queue.remove(waiter);
@@ -182,10 +241,13 @@ class Channel {
         return true;
     }
     void update_closed_locked() SCHED_REQUIRES(lock_) {
-        if (closing_ && senders_.empty() && receivers_.empty()) closed_ = true;
+        if (closing_ && senders_.empty() && receivers_.empty() && buffered_locked() == 0) {
+            closed_ = true;
+        }
     }
     int balance_locked() const SCHED_REQUIRES(lock_) {
-        return static_cast<int>(senders_.size()) - static_cast<int>(receivers_.size());
+        return static_cast<int>(senders_.size() + buffered_locked()) -
+               static_cast<int>(receivers_.size());
     }
 
     void* const owner_;
@@ -196,6 +258,7 @@ class Channel {
     bool closing_ SCHED_GUARDED_BY(lock_) = false;
     bool closed_ SCHED_GUARDED_BY(lock_) = false;
     std::atomic<int> preference_{kPreferReceiver};
+    std::unique_ptr<ParcelRing> buffer_;  // what it points to is guarded by the lock
 };
 
 // ---- the path of a transfer, inline ------------------------------------------------------------
@@ -213,6 +276,9 @@ SCHED_ALWAYS_INLINE Rendezvous Channel::rendezvous_or_ask(Direction direction, T
             waiter = claim_first_locked(partners);
         }
         if (waiter == nullptr) {
+            if (buffer_ != nullptr && use_buffer_locked(direction, parcel)) [[unlikely]] {
+                return {RendezvousResult::kBuffered, nullptr};
+            }
             if (!may_wait()) return {RendezvousResult::kWouldBlock, nullptr};
             if (closing_) return {RendezvousResult::kClosing, nullptr};
             self.manager->leave_queue_to_wait(self);
@@ -240,7 +306,7 @@ SCHED_ALWAYS_INLINE Served Channel::serve_locked(Waiter& waiter, Direction direc
         partner.parcel = std::move(parcel);
     } else {
         unlink_locked(partner, senders_);
-        parcel = std::move(partner.parcel);
+        take_from_sender_locked(partner.parcel, parcel);
     }
     if (partner.manager == self.manager) {
         partner.state.leave_queue();

@@ -39,7 +39,8 @@ Found find_done_locked(std::span<SelectCase*> cases, std::size_t first,
     found.done = find_from(cases, first, [&](SelectCase& one) {
         if (one.is_ready || (one.is_gate && one.channel.closing_locked())) return true;
         found.served = one.channel.serve_first_locked(one.direction, self, one.parcel);
-        return found.served.partner != nullptr;
+        return found.served.partner != nullptr ||
+               one.channel.use_buffer_locked(one.direction, one.parcel);
     });
     return found;
 }

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any, Generic, Literal, TypeVar, assert_type
 
 import scheduler
+from scheduler import testing
 
 T = TypeVar("T")
 
@@ -94,6 +95,21 @@ def queue_channels_are_channels() -> None:
     assert_type(queue.data_queue, deque[tuple[bool, Any]])
     as_channel: scheduler.channel[float] = queue
     as_channel.close()
+
+
+def buffered_channels_are_channels() -> None:
+    words = scheduler.buffered[str](capacity=2)
+    words.send("one", timeout=1)
+    assert_type(words.receive(), str)
+    assert_type((len(words), words.capacity), tuple[int, int])
+    as_channel: scheduler.channel[str] = words
+    scheduler.select(as_channel, words.sending("two"))
+
+
+def time_may_be_virtual() -> None:
+    with testing.virtual_time(patience=0.5) as clock:
+        assert_type(clock.now, float)
+        clock.advance(1)
 
 
 class Mailbox(scheduler.QueueChannel[T], Generic[T]):

@@ -61,6 +61,11 @@ PyRef describe(const ChannelObject& object) {
     const char* state = channel.closed() ? "closed" : channel.closing() ? "closing" : "open";
     PyRef name = full_type_name(const_cast<PyObject*>(&object.ob_base));
     if (!name) return {};
+    if (channel.capacity() != 0) {
+        name = PyRef::steal(PyUnicode_FromFormat("%U queued=%zu/%zu", name.get(),
+                                                 channel.count_buffered(), channel.capacity()));
+        if (!name) return {};
+    }
     return PyRef::steal(PyUnicode_FromFormat("<%U balance=%d preference=%d %s at %p>", name.get(),
                                              channel.balance(), channel.preference(), state,
                                              static_cast<const void*>(&object)));

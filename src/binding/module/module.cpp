@@ -35,11 +35,13 @@ struct TypeEntry {
     PyTypeObject* ModuleState::* slot;
     PyType_Spec* spec;
     const char* name;  // nullptr: not visible
+    PyTypeObject* ModuleState::* base = nullptr;  // one further up
 };
 
 const TypeEntry kTypes[] = {
     {&ModuleState::tasklet_type, &tasklet_type_spec, "tasklet"},
     {&ModuleState::channel_type, &channel_type_spec, "channel"},
+    {&ModuleState::buffered_type, &buffered_type_spec, "buffered", &ModuleState::channel_type},
     {&ModuleState::manager_type, &manager_type_spec, "schedule_manager"},
     {&ModuleState::callable_wrapper_type, &callable_wrapper_spec, "callable_wrapper"},
     {&ModuleState::thread_guard_type, &thread_guard_type_spec, nullptr},
@@ -47,7 +49,9 @@ const TypeEntry kTypes[] = {
 
 bool add_types(PyObject* module, ModuleState& state) {
     for (const TypeEntry& entry : kTypes) {
-        PyObject* type = PyType_FromModuleAndSpec(module, entry.spec, nullptr);
+        PyTypeObject* const base = entry.base != nullptr ? state.*entry.base : nullptr;
+        PyObject* type =
+            PyType_FromModuleAndSpec(module, entry.spec, reinterpret_cast<PyObject*>(base));
         if (type == nullptr) return false;
         state.*entry.slot = reinterpret_cast<PyTypeObject*>(type);
         if (entry.name != nullptr && PyModule_AddObjectRef(module, entry.name, type) < 0)

@@ -31,6 +31,7 @@ struct ModuleState {
     // torn down.
     PyTypeObject* tasklet_type;
     PyTypeObject* channel_type;
+    PyTypeObject* buffered_type;
     PyTypeObject* manager_type;
     PyTypeObject* thread_guard_type;
     PyTypeObject* callable_wrapper_type;

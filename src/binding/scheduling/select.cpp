@@ -108,7 +108,7 @@ bool is_channel(const ModuleState& state, PyObject* object) {
 // False with an error set.
 bool add_receive(const ModuleState& state, Cases& cases, PyObject* channel) {
     PyRef items;
-    if (Py_TYPE(channel) != state.channel_type) {
+    if (Py_TYPE(channel) != state.channel_type && channel_of(channel).channel.capacity() == 0) {
         items = optional_attribute(channel, "_items");
         if (!items && PyErr_Occurred() != nullptr) return false;
     }

@@ -100,7 +100,7 @@ Transfer use_queue(ManagerBody& manager, const core::Channel& channel, const Ite
 bool is_refused_to_give_way(ManagerBody& manager, const core::Channel& channel,
                             Direction direction) {
     const bool forbidden = manager.switching || manager.trap_level() != 0;
-    if (!forbidden || manager.unwinding_current() || channel.would_block(direction) ||
+    if (!forbidden || manager.unwinding_current() || !channel.has_partner(direction) ||
         !channel.caller_yields(direction)) {
         return false;
     }
@@ -202,6 +202,8 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
             how = Ending::kRequeue;
             break;
         }
+        case RendezvousResult::kBuffered:
+            return Transfer::kDone;
         case RendezvousResult::kEnqueued:
             if (waits_freely || (timeout == core::kNever && !self.is_in_scope())) break;
             return block_for(*manager, channel, self, direction, parcel, timeout);

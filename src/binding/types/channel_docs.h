@@ -47,6 +47,63 @@ Example:
     [0, 1, 2]
     >>> scheduler.run())doc";
 
+inline constexpr char buffered[] = R"doc(buffered(capacity)
+--
+
+A channel with a buffer for so many objects: send() waits only while it is full.
+
+receive() takes the oldest object, and waits only while there is none. Who waits in
+send() comes next: when an object has been received, the first in line has its own
+put into the buffer and goes on. So all are received in the order in which they were
+sent, and what an operation that raises would have sent is not. What is in the
+buffer stays there when the tasklet or the thread that sent it ends.
+
+It is a channel in all that is not told here, also for select() and the C API.
+
+* len(c) is how many objects are in the buffer, so that an empty one is false.
+* balance is how many can be received: those in the buffer, and one of each sender
+  that waits. It is negative while receivers wait.
+* preference is 0 at first: whoever comes second goes on. It matters where a tasklet
+  waits: in send() for room, or in receive() for an object.
+* close(): send() raises ValueError from now on, even if there is room. What is in
+  the buffer, and what those have who wait in send() already, can be received; then
+  closed becomes true, receive() raises ValueError, and an iteration ends.
+* clear() ends those who wait. The buffer stays as it is.
+* The channel callback is called for each send and receive, and told whether it will
+  have to wait.
+
+Parameters:
+    capacity: how many, 1 or more. Room for them is made at once.
+
+Raises:
+    TypeError, ValueError: capacity is no int, or less than 1.
+    MemoryError: there is no room for so many.
+
+Threads:
+    Any thread may make and use it.
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.buffered(2)
+    >>> def produce():
+    ...     for number in range(4):
+    ...         channel.send(number)
+    ...         print("sent", number)
+    ...     channel.close()
+    >>> task = scheduler.tasklet(produce)()
+    >>> scheduler.run()
+    sent 0
+    sent 1
+    >>> len(channel), channel.balance
+    (2, 3)
+    >>> list(channel)
+    sent 2
+    sent 3
+    [0, 1, 2, 3])doc";
+
+inline constexpr char capacity[] =
+    R"doc(int, read-only: how many objects there is room for in the buffer.)doc";
+
 inline constexpr char channel_class_getitem[] = R"doc(__class_getitem__($type, item, /)
 --
 

@@ -53,17 +53,30 @@ int channel_init(PyObject* self, PyObject*, PyObject*) {
 
 int channel_traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
-    return visit_wait_queue(channel_of(self).channel, visit, arg);
+    const core::Channel& channel = channel_of(self).channel;
+    int result = 0;
+    channel.visit_buffered([&](const core::Parcel& parcel) {
+        result = visit(static_cast<PyObject*>(parcel.payload()), arg);
+        return result == 0;
+    });
+    return result != 0 ? result : visit_wait_queue(channel, visit, arg);
 }
 
 // Whoever waits when the collector has found the channel leaves it in tasklet_finalize().
-int channel_clear_references(PyObject*) { return 0; }
+int channel_clear_references(PyObject* self) {
+    for (;;) {
+        core::Parcel parcel = channel_of(self).channel.drop_buffered();
+        if (parcel.empty()) return 0;
+        Py_DECREF(static_cast<PyObject*>(parcel.take_payload()));
+    }
+}
 
 void channel_dealloc(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     ChannelObject& channel = channel_of(self);
     if (channel.weak_references != nullptr) PyObject_ClearWeakRefs(self);
+    channel_clear_references(self);
     unregister_channel(*channel.state, channel);
     channel.state->release();
     channel.channel.~Channel();
@@ -296,7 +309,76 @@ PyType_Slot channel_slots[] = {
     {0, nullptr},
 };
 
+// ---- buffered ----------------------------------------------------------------------------------
+
+// False with an error set.
+bool parse_capacity(PyObject* object, Py_ssize_t* capacity) {
+    PyRef number = PyRef::steal(PyNumber_Index(object));
+    if (!number) {
+        PyErr_Format(PyExc_TypeError, "capacity must be an int, not %.200s",
+                     Py_TYPE(object)->tp_name);
+        return false;
+    }
+    *capacity = PyNumber_AsSsize_t(number.get(), nullptr);
+    if (*capacity >= 1) return true;
+    PyErr_SetString(PyExc_ValueError,
+                    "capacity must be 1 or more: channel() makes a channel without a buffer");
+    return false;
+}
+
+int buffered_init(PyObject* self, PyObject* args, PyObject* kwargs) {
+    static const char* const names[] = {"capacity", nullptr};
+    PyObject* object = nullptr;
+    Py_ssize_t capacity = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:buffered", const_cast<char**>(names),
+                                     &object) ||
+        !parse_capacity(object, &capacity)) {
+        return -1;
+    }
+    ChannelObject& channel = channel_of(self);
+    if (channel.initialised) {
+        PyErr_SetString(PyExc_RuntimeError, "a channel has its buffer already: make another one");
+        return -1;
+    }
+    try {
+        channel.channel.make_buffer(static_cast<std::size_t>(capacity));
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    channel.channel.set_preference(core::Channel::kPreferNeither);
+    channel.initialised = true;
+    return 0;
+}
+
+Py_ssize_t buffered_length(PyObject* self) {
+    if (!check_initialised<ChannelObject>(self)) return -1;
+    return static_cast<Py_ssize_t>(channel_of(self).channel.count_buffered());
+}
+
+PyObject* capacity(PyObject* self) {
+    return PyLong_FromSize_t(channel_of(self).channel.capacity());
+}
+
+PyGetSetDef buffered_attributes[] = {
+    {"capacity", getter<capacity>, nullptr, docs::capacity, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+PyType_Slot buffered_slots[] = {
+    {Py_tp_doc, const_cast<char*>(docs::buffered)},
+    {Py_tp_init, reinterpret_cast<void*>(buffered_init)},
+    {Py_sq_length, reinterpret_cast<void*>(buffered_length)},
+    {Py_tp_getset, buffered_attributes},
+    {0, nullptr},
+};
+
 }  // namespace
+
+// All else is inherited, the part in the collector too.
+PyType_Spec buffered_type_spec = {
+    "scheduler.buffered", sizeof(ChannelObject), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE, buffered_slots};
 
 PyType_Spec channel_type_spec = {
     "scheduler.Channel", sizeof(ChannelObject), 0,

@@ -1,4 +1,4 @@
-// The type scheduler.Channel.
+// The types scheduler.Channel and scheduler.buffered.
 #pragma once
 
 #include "binding/python/method_helpers.h"
@@ -7,6 +7,7 @@
 namespace scheduler::binding {
 
 extern PyType_Spec channel_type_spec;
+extern PyType_Spec buffered_type_spec;
 
 template <>
 inline bool is_initialised<ChannelObject>(PyObject* self) {

@@ -179,10 +179,11 @@ def public(name):
 
 
 STUB = members(ast.parse(package_file("__init__.pyi").read_text()).body)
-CLASSES = ["tasklet", "channel", "QueueChannel", "TaskletGroup"]
+CLASSES = ["tasklet", "channel", "buffered", "QueueChannel", "TaskletGroup"]
 SPECIAL = {
     "tasklet": {"__init__", "__call__"},
     "channel": {"__init__", "__iter__", "__next__"},
+    "buffered": {"__init__", "__len__"},
     "QueueChannel": {"__init__", "__len__"},
     "TaskletGroup": {"__init__", "__enter__", "__exit__"},
 }

@@ -124,10 +124,12 @@ def documented() -> Iterator[tuple[str, object]]:
     yield from names_of(scheduler)
 
 
-def documented_in_sync() -> Iterator[tuple[str, object]]:
-    """The same of scheduler.sync."""
-    yield "sync", scheduler.sync
-    yield from ((f"sync.{name}", value) for name, value in names_of(scheduler.sync))
+def documented_in_modules() -> Iterator[tuple[str, object]]:
+    """The same of its modules."""
+    for module in ("sync", "testing"):
+        yield module, getattr(scheduler, module)
+        members = names_of(getattr(scheduler, module))
+        yield from ((f"{module}.{name}", value) for name, value in members)
 
 
 def names_of(module: Any) -> Iterator[tuple[str, object]]:
@@ -143,7 +145,7 @@ def names_of(module: Any) -> Iterator[tuple[str, object]]:
 def examples() -> list:
     parser = doctest.DocTestParser()
     found = []
-    for name, value in (*documented(), *documented_in_sync()):
+    for name, value in (*documented(), *documented_in_modules()):
         text = inspect.cleandoc(getattr(value, "__doc__", None) or "")
         if parser.get_examples(text):
             found.append(pytest.param(text, id=name))
@@ -163,7 +165,7 @@ def test_what_a_docstring_shows_is_an_example() -> None:
     without_prompt = re.compile(r"Example:\n +(?! |>>> )|^ *import scheduler$", re.MULTILINE)
     unrun = [
         name
-        for name, value in (*documented(), *documented_in_sync())
+        for name, value in (*documented(), *documented_in_modules())
         if without_prompt.search(getattr(value, "__doc__", None) or "")
     ]
     assert unrun == []
@@ -198,7 +200,7 @@ def test_the_guide_to_the_c_api_has_every_member() -> None:
 
 def test_the_guide_by_task_has_every_name() -> None:
     text = (DOCS / "python-api.md").read_text()
-    members = (*documented(), *documented_in_sync())
+    members = (*documented(), *documented_in_modules())
     names = {name.rpartition(".")[2] for name, _ in members} - {"scheduler"}
     assert sorted(name for name in names if not re.search(rf"\b{name}\b", text)) == []
 
