@@ -21,6 +21,7 @@ from typing import (
 from typing_extensions import ParamSpec, TypeVar, disjoint_base
 
 from . import sync as sync, testing as testing
+from .timeouts import timeout as timeout
 
 __all__ = [
     "QueueChannel",
@@ -271,19 +272,6 @@ class QueueChannel(channel[_T]):
         tb: TracebackType | None = None,
         *,
         timeout: float | None = None,
-    ) -> None: ...
-
-class timeout:
-    def __init__(self, seconds: float | None) -> None: ...
-    @property
-    def expired(self) -> bool: ...
-    def reschedule(self, seconds: float | None) -> None: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
     ) -> None: ...
 
 class _ScopeExpired(BaseException): ...

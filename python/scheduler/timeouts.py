@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from _scheduler import _clock, _get_timeout_scope, _ScopeExpired, _set_timeout_scope, getcurrent, tasklet
 
@@ -118,7 +118,7 @@ class timeout:
         return self._deadline is not None and self._deadline <= error.args[0]
 
 
-def check_timeout(name: str, seconds: float | None) -> None:
+def check_timeout(name: str, seconds: Any) -> None:
     """Raises TypeError or ValueError, in the words of the extension."""
     if seconds is None:
         return
