@@ -202,10 +202,11 @@ class Channel {
                               : static_cast<Tasklet&>(waiter);
     }
 
-    // What a sender that waits offers goes to a receiver, by way of the buffer if there is one.
+    // What a sender that waits offers goes to a receiver, by way of the buffer if there is one. It is full,
+    // unless the collector has found the channel.
     SCHED_ALWAYS_INLINE void take_from_sender_locked(Parcel& offered, Parcel& parcel)
         SCHED_REQUIRES(lock_) {
-        if (buffer_ != nullptr) [[unlikely]] {
+        if (buffer_ != nullptr && !buffer_->empty()) [[unlikely]] {
             parcel = buffer_->pop_front();
             buffer_->push_back(std::move(offered));
         } else {
