@@ -1,10 +1,10 @@
 """A clock for tests: what waits for a time has it come at once, in the order of the deadlines.
 
-    >>> import scheduler.testing
-    >>> with scheduler.testing.virtual_time() as clock:
-    ...     scheduler.sleep(3600)
-    ...     clock.now
-    3600.0
+>>> import scheduler.testing
+>>> with scheduler.testing.virtual_time() as clock:
+...     scheduler.sleep(3600)
+...     clock.now
+3600.0
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ class virtual_time:
     def advance(self, seconds: float) -> None:
         """Moves time on by so many seconds, as if somebody had computed for so long.
 
-        Does not switch. Whose time is over by then goes on when the thread's tasklets have their turns, in the
-        order of the deadlines. To let them do so at their own times, let the main tasklet sleep() instead.
+        Does not switch. Whose time is over by then goes on when the thread's tasklets have their turns, in
+        the order of the deadlines. To let them do so at their own times, let the main tasklet sleep().
 
         Raises TypeError or ValueError if `seconds` is no number, negative, nan or infinite, RuntimeError
         outside of the block and on another thread.

@@ -13,7 +13,7 @@ namespace scheduler::core {
 struct Selection {
     RendezvousResult result;
     SelectCase* done;  // kMatched, kMatchedRemote: it; kClosing: the one whose channel is
-    Tasklet* partner;  // kMatched only; nullptr also for a gate, a buffer, and a case that was ready
+    Tasklet* partner;  // kMatched only; not of a gate, a buffer, or a case that was ready
 };
 
 // Sends or receives by one of `cases`, which are looked at from `first` on, for `wait.tasklet`, the calling
