@@ -40,9 +40,10 @@ constexpr int kPreemptions = 3;
 // Senders, and one receiver of all that they send.
 class SendersAndReceiver : public Program {
   public:
-    SendersAndReceiver(int senders, int values_each, int preference)
+    SendersAndReceiver(int senders, int values_each, int preference, std::size_t capacity = 0)
         : senders_(static_cast<std::size_t>(senders)) {
         channel_.set_preference(preference);
+        if (capacity != 0) channel_.make_buffer(capacity);
         add_thread([this, values = senders * values_each] {
             for (int i = 0; i < values; ++i) {
                 expect(receiver_.receive(channel_) == Outcome::kServed, "a receive fails");
@@ -93,6 +94,13 @@ TEST(ChannelModel, OneValueFromEachOfTwoSenders) {
     expect_passed(explore<SendersAndReceiver>({.preemptions = 2}, 2, 1, 0), 10'000);
 }
 
+TEST(ChannelModel, ThreeValuesFromOneSenderByWayOfABuffer) {
+    expect_passed(explore<SendersAndReceiver>({.preemptions = 3}, 1, 3, 0, 1), 1'000);
+}
+TEST(ChannelModel, TwoValuesFromEachOfTwoSendersByWayOfABuffer) {
+    expect_passed(explore<SendersAndReceiver>({.preemptions = 2}, 2, 2, 0, 1), 10'000);
+}
+
 // A sender and a receiver that may fail: both of them, or neither.
 class Pair : public Program {
   public:
@@ -134,6 +142,44 @@ class TimingOut : public Pair {
         });
     }
 };
+
+// The buffer is full: the sender has no room if the receiver gives up, and the receiver none but the first.
+class TimingOutAtABuffer : public Program {
+  public:
+    TimingOutAtABuffer() {
+        channel_.make_buffer(1);
+        add_thread([this] {
+            expect(sender_.send(channel_, first_) == Outcome::kServed, "there was room");
+            sent_ = sender_.send(channel_, second_, kSomeTime);
+            sender_.end();
+        });
+        add_thread([this] {
+            received_ = receiver_.receive(channel_, kSomeTime);
+            receiver_.end();
+        });
+    }
+    void check_end() override {
+        const bool is_received = received_ == Outcome::kServed;
+        expect(first_.arrivals == is_received, "the oldest has not arrived");
+        expect(second_.arrivals == 0, "the newest has arrived");
+        expect(is_received || sent_ != Outcome::kServed, "sent without room");
+        const int left = 1 + (sent_ == Outcome::kServed) - is_received;
+        expect(channel_.balance() == left, "a value is lost");
+        for (int i = 0; i < left; ++i) channel_.drop_buffered().take_payload();
+        expect(channel_.balance() == 0, "somebody is left in the line");
+    }
+
+  private:
+    Channel channel_;
+    ModelThread receiver_;
+    ModelThread sender_;
+    Outcome received_ = Outcome::kNone;
+    Outcome sent_ = Outcome::kNone;
+    Value first_;
+    Value second_;
+};
+
+TEST(ChannelModel, BothTimeOutAtABuffer) { expect_passed(explore<TimingOutAtABuffer>({}), 1'000); }
 
 TEST(ChannelModel, BothTimeOut) { expect_passed(explore<TimingOut>({}), 1'000); }
 

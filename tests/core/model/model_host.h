@@ -199,6 +199,7 @@ class ModelThread {
         switch (channel.rendezvous(direction, main_, parcel, may_wait).result) {
             case RendezvousResult::kMatched:  // never: no thread has two who meet
             case RendezvousResult::kMatchedRemote:
+            case RendezvousResult::kBuffered:
                 return Outcome::kServed;
             case RendezvousResult::kWouldBlock:
             case RendezvousResult::kClosing:
