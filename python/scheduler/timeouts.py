@@ -107,7 +107,10 @@ class timeout:
             raise RuntimeError("a scope must be left by the tasklet that has entered it")
         self._task = None
         innermost = _get_timeout_scope(task)
-        _arm(task, self._outer)
+        outer = self._outer
+        while outer is not None and outer._task is None:  # left before this one
+            outer = outer._outer
+        _arm(task, outer)
         if innermost is not self:
             raise RuntimeError("a scope is left before one that was entered after it")
         if isinstance(error, _ScopeExpired) and self._is_of(error):

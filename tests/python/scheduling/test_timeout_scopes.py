@@ -290,6 +290,7 @@ def test_left_out_of_order():
         outer.__exit__(None, None, None)
     with pytest.raises(RuntimeError):
         inner.__exit__(None, None, None)
+    assert scheduler._get_timeout_scope(scheduler.getcurrent()) is None
     scheduler.sleep(SOON)
 
 
