@@ -4,6 +4,7 @@
 # The current directory, /tmp, /dev and /proc are there under their usual names. The mounts are in a
 # namespace of the command's own, so that none outlives it and nothing is mounted below ROOT for
 # others. Files of this machine's configuration are copied: a package's scripts may write there.
+# Variables that speak of this machine's compiler, libraries and interpreters are not handed on.
 set -eu
 root=$1
 shift
@@ -24,4 +25,6 @@ for place in /proc /dev /tmp "$PWD"; do
     mkdir -p "$root$place"
     mount --rbind "$place" "$root$place"
 done
-exec chroot "$root" env -C "$PWD" HOME=/root "$@"
+exec chroot "$root" env -C "$PWD" -u CC -u CXX -u CFLAGS -u CXXFLAGS -u LDFLAGS -u CPATH -u LIBRARY_PATH \
+    -u LD_LIBRARY_PATH -u CMAKE_PREFIX_PATH -u TMPDIR -u PYENV_ROOT -u XDG_CACHE_HOME \
+    IN_ROOT=-in-root HOME=/root "$@"

@@ -1,49 +1,42 @@
-"""Finds the CPython interpreters on this machine, and those that `make` has put into the cache."""
+"""Finds the CPython interpreters on this machine, and those that `make` has put into the cache.
+
+By hand: libraries that look for interpreters do not tell whether one can be compiled against and embedded,
+and do not know of one that is in a Debian of its own.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import free_threaded
-import newer_pythons
-from common import BUILD, ROOT, Failure, clean_environment
-
+ROOT = Path(__file__).resolve().parent.parent
 FREE_THREADED = "3.13t"
+NEWER = ("3.14", "3.15")
 # From the least to the most preferred one, where one of them is enough.
-SUPPORTED = (FREE_THREADED, "3.11", "3.12", "3.13", "3.14", "3.15")
+SUPPORTED = (FREE_THREADED, "3.11", "3.12", "3.13", *NEWER)
 # Debug builds are used when they are asked for by name.
 DEBUG_BUILDS = tuple(f"{version}d" for version in SUPPORTED if version != FREE_THREADED)
-HOW_TO_GET = {FREE_THREADED: "make free-threaded"} | dict.fromkeys(
-    [f"{version}{kind}" for version in newer_pythons.VERSIONS for kind in ("", "d")],
-    "make newer-pythons",
-)
-
+HOW = {FREE_THREADED: "make free-threaded"} | dict.fromkeys((*NEWER, "3.14d", "3.15d"), "make newer-pythons")
 SYSTEM_PLACES = ("/usr/local/bin", "/usr/bin")
 
 # Run by a candidate: what it is, and whether programs can be compiled against it.
 PROBE = """
-import importlib.util, json, os, sys, sysconfig
+import json, os, sys, sysconfig
 get = sysconfig.get_config_var
-places = {get("LIBDIR"), get("LIBPL"), os.path.join(get("LIBDIR") or "", get("MULTIARCH") or "")}
+directory = get("LIBDIR") or ""
+places = {directory, get("LIBPL") or "", os.path.join(directory, get("MULTIARCH") or "")} - {""}
+names = [name for name in (get("LDLIBRARY"), get("LIBRARY")) if name]
 print(json.dumps({
-    "version": "%d.%d" % sys.version_info[:2]
+    "version": sys.implementation.name.replace("cpython", "") + "%d.%d" % sys.version_info[:2]
     + ("t" if get("Py_GIL_DISABLED") else "") + ("d" if get("Py_DEBUG") else ""),
     "release": sys.version.split()[0],
     "path": sys.executable,
-    "usable": sys.implementation.name == "cpython",
-    "has_venv": bool(importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")),
     "has_headers": os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")),
-    "has_library": any(
-        os.path.exists(os.path.join(place, name))
-        for place in places if place
-        for name in (get("LDLIBRARY"), get("LIBRARY")) if name
-    ),
+    "has_library": any(os.path.exists(os.path.join(place, name)) for place in places for name in names),
 }))
 """
 
@@ -53,122 +46,80 @@ class Interpreter:
     version: str  # such as "3.12"; "3.13t" is free-threaded, "3.14d" a debug build
     release: str  # such as "3.12.1"
     path: str
-    has_venv: bool  # can make virtual environments with pip
     has_headers: bool  # Python.h: the module can be compiled
     has_library: bool  # libpython: it can be embedded
     root: str = ""  # the directory of the Debian system that it belongs to, if not this machine's
 
-    @property
-    def is_free_threaded(self) -> bool:
-        return "t" in self.version
 
-    @property
-    def is_debug_build(self) -> bool:
-        return self.version.endswith("d")
+def cached(script: str) -> str:
+    """Where the script puts its interpreters."""
+    return subprocess.check_output([ROOT / "tools" / script, "--place"], text=True).strip()
 
-    @property
-    def inside(self) -> tuple[str | Path, ...]:
-        """The words before every command for it."""
-        return newer_pythons.inside(Path(self.root)) if self.root else ()
 
-    @property
-    def can_build(self) -> bool:
-        return self.has_venv and self.has_headers
-
-    @property
-    def is_complete(self) -> bool:
-        return self.can_build and self.has_library
+def inside(root: str) -> tuple[str, ...]:
+    """The words before a command for what is below `root`."""
+    return (str(ROOT / "tools" / "in_root.sh"), root) if root else ()
 
 
 def wanted_versions() -> list[str]:
     """PYTHON_VERSIONS of the environment, or all supported ones; the most preferred one last."""
     versions = os.environ.get("PYTHON_VERSIONS", "").split() or SUPPORTED
     known = DEBUG_BUILDS + SUPPORTED
-    for version in versions:
-        if version not in known:
-            supported = " ".join(sorted(SUPPORTED))
-            raise Failure(
-                f"CPython {version} is not supported; supported: {supported}; debug builds: "
-                f"{' '.join(DEBUG_BUILDS)}"
-            )
+    if unknown := [version for version in versions if version not in known]:
+        these = f"{' '.join(sorted(SUPPORTED))}; debug builds: {' '.join(DEBUG_BUILDS)}"
+        raise SystemExit(f"CPython {unknown[0]} is not supported; supported: {these}")
     return sorted(versions, key=known.index)
 
 
 def listed(versions: Iterable[str]) -> str:
     """Names versions that were not found, and says how to get one."""
-
-    def named(version: str) -> str:
-        how = HOW_TO_GET.get(version)
-        return f"{version} (to get it: {how})" if how else version
-
-    return ", ".join(named(version) for version in sorted(versions))
+    return ", ".join(f"{one} (to get it: {HOW[one]})" if one in HOW else one for one in sorted(versions))
 
 
-def find(version: str, this_machines: bool = False) -> Interpreter | None:
-    """The best interpreter of a version: the first complete one, else the first that runs.
-
-    With `this_machines` none that is in a Debian of its own.
-    """
-    roots = [""] if this_machines else ["", str(newer_pythons.PLACE)]
-    candidates = ((root, path) for root in roots for path in _candidates(version, root))
-    found = [one for root, path in candidates if (one := _probe(path, version, root))]
-    return next((one for one in found if one.is_complete), found[0] if found else None)
+def find_all() -> list[Interpreter]:
+    return [one for version in wanted_versions() if (one := find(version))]
 
 
-def _candidates(version: str, root: str) -> Iterator[str]:
+def find(version: str) -> Interpreter | None:
+    """The best interpreter of a version: the first complete one, else the first that runs. Those of this
+    machine come before one in a Debian of its own."""
+    first = None
+    for root in ("", cached("newer_pythons.sh")):
+        for path in _paths(version, root):
+            one = _probe(path, version, root)
+            if one and one.has_headers and one.has_library:
+                return one
+            first = first or one
+    return first
+
+
+def _paths(version: str, root: str) -> Iterator[str]:
     """Paths of programs; with a root, seen from there."""
     release = version.removesuffix("d")
     names = [f"python{version}"] + ([f"python{release}-dbg"] if version != release else [])
     places = [*SYSTEM_PLACES]
     if not root:
+        # Newest first; pyenv names the free-threaded builds as in "3.13.2t".
+        pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
+        number, kind = release.removesuffix("t"), "t" if release.endswith("t") else ""
+        globs = [f"{number}.{digits}{kind}/bin" for digits in ("[0-9][0-9]", "[0-9]")]
+        own = [str(place) for glob in globs for place in sorted(pyenv.glob(glob), reverse=True)]
         path = os.environ.get("PATH", "").split(os.pathsep)
-        pyenv = [str(directory / "bin") for directory in _pyenv_versions(version)]
-        places = [*path, *pyenv, str(free_threaded.PLACE / "bin"), *places]
+        places = [*path, *own, f"{cached('free_threaded.sh')}/bin", *places]
     for place in filter(None, dict.fromkeys(places)):
         for name in names:
             if os.access(f"{root}{os.path.join(place, name)}", os.X_OK):
                 yield os.path.join(place, name)
 
 
-def _pyenv_versions(version: str) -> list[Path]:
-    """The directories of this version under pyenv, newest patch release first.
-
-    Those of the free-threaded builds are named as in "3.13.2t".
-    """
-    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    if not os.path.isdir(root) and (pyenv := shutil.which("pyenv")):
-        root = Path(subprocess.check_output([pyenv, "root"], text=True).strip()) / "versions"
-    if not os.path.isdir(root):  # which also says no to what may not be looked at
-        return []
-
-    free_threaded = version == FREE_THREADED
-    release = version.removesuffix("t")
-    found = [path for path in root.glob(f"{release}.*") if path.name.endswith("t") == free_threaded]
-
-    def patch(path: Path) -> int:
-        number = path.name.removeprefix(f"{release}.").removesuffix("t")
-        return int(number) if number.isdigit() else -1
-
-    return sorted(found, key=patch, reverse=True)
-
-
 def _probe(path: str, version: str, root: str) -> Interpreter | None:
-    inside = newer_pythons.inside(Path(root)) if root else ()
+    command = [*inside(root), path, "-I", "-c", PROBE]
     try:
-        output = subprocess.run(
-            [*inside, path, "-I", "-c", PROBE],
-            cwd=ROOT,
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-            timeout=60,
-        ).stdout
-        facts = json.loads(output)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
+        facts = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         return None  # a shim of a version manager, for instance, with nothing behind it
-    if not facts.pop("usable") or facts["version"] != version:
+    # An environment that we have made would be made anew out of itself.
+    if facts["version"] != version or Path(facts["path"]).is_relative_to(ROOT / "build"):
         return None
-    if Path(facts["path"]).is_relative_to(BUILD):
-        return None  # an environment that we have made; it would be made anew out of itself
     return Interpreter(**facts, root=root)
