@@ -171,7 +171,7 @@ def counts(session: Session, one: Interpreter) -> None:
 
 
 def jit(session: Session, one: Interpreter) -> None:
-    session.env |= {"PYTHON_JIT": "1", "STORM_SECONDS": "10"}
+    session.env.update(PYTHON_JIT="1", STORM_SECONDS="10")
     session.run("python", "-c", "import sys; sys.exit(not sys._jit.is_enabled() and 'built without the JIT')")
     run(session, {f"{one.version} jit": pytest(one, *test_files(suites.WITH_JIT))})
 

@@ -60,6 +60,6 @@ def report() -> bool:
         print(f"{path.stem:<24} {'ok  ' if ok else 'FAIL'}  {closing or 'no closing line'}")
         if not ok:
             named = [line for line in lines if FAILED_LINE.match(line)][:LINES_SHOWN]
-            details += [f"{path.stem}: {line}" for line in named or lines[-LINES_SHOWN:]]
+            details += [f"{path.stem}: {line}" for line in named or lines[-LINES_SHOWN:] or ["no output"]]
     print(*details, sep="\n", flush=True)
     return not details
