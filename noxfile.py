@@ -298,7 +298,7 @@ def prepare(session: Session, *groups: str) -> None:
     if not BEST:
         session.error(f"No CPython {' or '.join(wanted_versions())} was found; one is needed.")
     need(session, [BEST])
-    install(session, *groups)
+    install(session, "build", *groups)
     install_module(session, BEST)
 
 
