@@ -179,7 +179,7 @@ def jit(session: Session, one: Interpreter) -> None:
 def compile_as(session: Session, one: Interpreter, name: str, *flags: str) -> None:
     """Compiles the module, without optimisation, into a directory of its own."""
     install(session, "build", "test")
-    python = f"-DPython_EXECUTABLE={session.bin}/python"
+    python = f"-DPython_EXECUTABLE={place(one, 'bin/python')}"
     options = ("-GNinja", "-DCMAKE_BUILD_TYPE=Debug", "-DSCHEDULER_WERROR=ON", python, *flags)
     session.run("cmake", "-S", ".", "-B", place(one, name), *options)
     session.run("cmake", "--build", place(one, name), "--target", "_scheduler", "--parallel")
