@@ -311,11 +311,12 @@ def demo(session: Session) -> None:
 
 @best()
 def types(session: Session) -> None:
-    """Stubs, examples and tests/typing, by stubtest, mypy and pyright, for CPython 3.11."""
+    """Stubs, by stubtest for the interpreter that runs it; examples and tests/typing for CPython 3.11."""
     prepare(session, "types")
     session.run("stubtest", "--mypy-config-file", "pyproject.toml", "scheduler", "_scheduler")
-    session.run("mypy", "--cache-dir", "build/mypy_cache", "--package", "scheduler")
-    session.run("mypy", "--cache-dir", "build/mypy_cache")
+    mypy = ("mypy", "--cache-dir", "build/mypy_cache", "--python-version", "3.11")
+    session.run(*mypy, "--package", "scheduler")
+    session.run(*mypy)
     session.run("basedpyright", "--project", "pyproject.toml")
 
 

@@ -16,6 +16,15 @@ bool check_arguments(PyObject* args, PyObject* kwargs) {
            refused_type(Refusal::kKwargsNotDict, kwargs);
 }
 
+constexpr const char* kGeneratorText =
+    "%R is a generator function: its call makes a generator and runs nothing, so the tasklet ends "
+    "at once. Call scheduler.schedule() where it yields, or give the tasklet a function that "
+    "iterates over it";
+constexpr const char* kAsyncText =
+    "%R is an async function: its call runs nothing, so the tasklet ends at once. Leave out async "
+    "and await, which tasklets need not to wait, or give the tasklet a function that calls "
+    "asyncio.run()";
+
 // Of a generator function or an `async def` a call runs nothing, so that the tasklet would end without a
 // word. False if the program has made an error of the warning. The program's code may run in here.
 bool warn_if_nothing_would_run(PyObject* callable) {
@@ -23,14 +32,7 @@ bool warn_if_nothing_would_run(PyObject* callable) {
     if (!PyFunction_Check(function)) return true;
     const int flags = reinterpret_cast<PyCodeObject*>(PyFunction_GET_CODE(function))->co_flags;
     if ((flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) == 0) return true;
-    const char* text =
-        (flags & CO_GENERATOR) != 0
-            ? "%R is a generator function: its call makes a generator and runs nothing, so the tasklet "
-              "ends at once. Call scheduler.schedule() where it yields, or give the tasklet a function "
-              "that iterates over it"
-            : "%R is an async function: its call runs nothing, so the tasklet ends at once. Leave out "
-              "async and await, which tasklets need not to wait, or give the tasklet a function that "
-              "calls asyncio.run()";
+    const char* const text = (flags & CO_GENERATOR) != 0 ? kGeneratorText : kAsyncText;
     return PyErr_WarnFormat(PyExc_RuntimeWarning, 1, text, callable) == 0;
 }
 

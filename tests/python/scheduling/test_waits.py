@@ -263,5 +263,3 @@ def test_a_main_tasklet_that_cannot_switch_is_told_so_before_it_waits_for_a_time
         with trapped():
             assert all("switch_trap" in text for text in refusals(waiting.wait))
         assert waiting.is_left()
-
-
