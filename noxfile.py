@@ -58,8 +58,9 @@ def words(variable: str) -> list[str]:
 
 
 def place(one: Interpreter, name: str) -> str:
-    """A directory of the interpreter's session, which goes when another interpreter takes its place."""
-    return str(ROOT / nox.options.envdir / f"tests-{one.version.replace('.', '-')}" / name)
+    """A directory for what is compiled for the interpreter; another one of the same version has another."""
+    which = hashlib.sha256(f"{one.path} {one.release}".encode()).hexdigest()[:8]
+    return str(ROOT / "build" / f"compiled{os.environ.get('IN_ROOT', '')}" / f"{one.version}-{which}" / name)
 
 
 def need(session: Session, used: list[Interpreter], *packages: str) -> None:
@@ -179,7 +180,7 @@ def jit(session: Session, one: Interpreter) -> None:
 def compile_as(session: Session, one: Interpreter, name: str, *flags: str) -> None:
     """Compiles the module, without optimisation, into a directory of its own."""
     install(session, "build", "test")
-    python = f"-DPython_EXECUTABLE={place(one, 'bin/python')}"
+    python = f"-DPython_EXECUTABLE={Path(session.bin, 'python').absolute()}"
     options = ("-GNinja", "-DCMAKE_BUILD_TYPE=Debug", "-DSCHEDULER_WERROR=ON", python, *flags)
     session.run("cmake", "-S", ".", "-B", place(one, name), *options)
     session.run("cmake", "--build", place(one, name), "--target", "_scheduler", "--parallel")

@@ -30,8 +30,9 @@ Waiter* Channel::claim_first_locked(WaitQueue& queue) {
     Waiter* waiter = queue.front();
     while (waiter != nullptr && waiter->is_case) {
         if (static_cast<SelectCase&>(*waiter).wait->claim()) break;
+        Waiter* const next = queue.after(waiter);
         unlink_locked(*waiter, queue);
-        waiter = queue.front();
+        waiter = next;
     }
     return waiter;
 }
@@ -59,15 +60,14 @@ Served Channel::serve_case_locked(SelectCase& waiter, Direction direction, Taskl
     return served;
 }
 
-Rendezvous Channel::finish(Served served) {
+void Channel::finish(Served served) {
     if (served.select != nullptr) {
         // Until it is posted, or queued by the caller, the tasklet stays where it is, and its record too.
         for (SelectCase* other : served.select->cases) other->channel.leave(*other);
     }
-    if (served.remote == nullptr) return {RendezvousResult::kMatched, served.partner};
+    if (served.remote == nullptr) return;
     if (served.mail != 0) served.remote->post_silently(*served.partner, served.mail);
     wake(*served.remote);
-    return {RendezvousResult::kMatchedRemote, nullptr};
 }
 
 // Before its wait is over a case goes only with the stack of a daemon thread that is ended by force.

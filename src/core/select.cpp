@@ -9,6 +9,8 @@ SelectLocks::SelectLocks(std::span<SelectCase*> cases,
                          std::span<Channel*> room) SCHED_NO_THREAD_SAFETY_ANALYSIS {
     std::transform(cases.begin(), cases.end(), room.begin(),
                    [](const SelectCase* one) { return &one->channel; });
+    // Any order does in which all take them.
+    // NOLINTNEXTLINE(bugprone-nondeterministic-pointer-iteration-order)
     std::sort(room.begin(), room.end(), std::less<>());
     const auto end = std::unique(room.begin(), room.end());
     channels_ = room.first(static_cast<std::size_t>(end - room.begin()));

@@ -70,7 +70,8 @@ Selection select(Wait& wait, std::span<SelectCase*> cases, std::size_t first,
             return {RendezvousResult::kEnqueued, nullptr, nullptr};
         }
     }
-    const Rendezvous match = Channel::finish(found.served);
+    Channel::finish(found.served);
+    const Rendezvous match = found.served.rendezvous();
     return {match.result, found.done, match.partner};
 }
 

@@ -1,6 +1,6 @@
 // The clock that timers go by: stopped, moved on, started again.
 
-#include "timer_clock.h"
+#include "core/timer_clock.h"
 
 #include <gtest/gtest.h>
 

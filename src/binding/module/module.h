@@ -37,23 +37,22 @@ struct ModuleState {
     PyTypeObject* callable_wrapper_type;
     PyTypeObject* send_case_type;
     PyObject* tasklet_exit;
-    PyObject*
-        scope_expired;  // what a tasklet raises where it waits when the time of a scope is over
+    PyObject* scope_expired;  // raised in a tasklet that waits when the time of a scope is over
     PyObject* guard_key;  // of this module's guard in a thread's dictionary
     unsigned long serial;  // of this module object, never given twice
-    bool of_main_interpreter;
-    int sub_interpreter_watcher;
     std::int64_t interpreter;  // its id
+    int sub_interpreter_watcher;
+    bool of_main_interpreter;
 
-    std::atomic<bool> at_exit;  // the atexit functions of the interpreter have begun
     bool closes_signal_pipes = false;  // in children, see signal_pipe.cpp
+    std::atomic<bool> at_exit;  // the atexit functions of the interpreter have begun
+    std::atomic<bool> nested;  // `run` and its like start a loop of their own (else: flat)
 
     // Empty or nullptr: none.
     SharedRef schedule_callback;
     SharedRef channel_callback;
     std::atomic<FastCallback> fast_callback;
 
-    std::atomic<bool> nested;  // `run` and its like start a loop of their own (else: flat)
     // How long a main tasklet waits for other threads, in nanoseconds; core::kNever: for ever.
     std::atomic<std::int64_t> deadlock_timeout;
     // Of the stacks that tasklets get from now on.

@@ -14,7 +14,6 @@ namespace {
 
 using core::Channel;
 using core::Direction;
-using core::kNever;
 using core::Parcel;
 using core::Rendezvous;
 using core::RendezvousResult;

@@ -157,6 +157,13 @@ Transfer time_out(ChannelObject& channel, Direction direction, std::int64_t time
     return Transfer::kFailed;
 }
 
+// There is no transfer, perhaps with an error that is set.
+void drop_unsent(ManagerBody& manager, Parcel& parcel) {
+    manager.defer_decref(static_cast<PyObject*>(parcel.take_payload()));
+    ErrorStash stash;
+    manager.run_deferred();
+}
+
 // One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
 SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
                                       const ItemQueue& queue, std::int64_t timeout) {
@@ -209,9 +216,7 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
             return block_for(*manager, channel, self, direction, parcel, timeout);
         case RendezvousResult::kWouldBlock:
         case RendezvousResult::kClosing:
-            manager->defer_decref(static_cast<PyObject*>(parcel.take_payload()));
-            ErrorStash stash;
-            manager->run_deferred();
+            drop_unsent(*manager, parcel);
             if (has_item) return queued;
             const bool closing =
                 match.result == RendezvousResult::kClosing || channel.channel.closing();
