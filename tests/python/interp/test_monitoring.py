@@ -295,8 +295,15 @@ ELSEWHERE = [in_a_thread, in_a_tasklet_of_another_thread]
 if HAS_MONITORING:  # with it came ways to trace other threads
     STACKS += ELSEWHERE
 PLACES = [(stack, tool) for stack in STACKS for tool in TOOLS]
-if not HAS_GIL:  # cProfile's tables have no lock: two threads, also without tasklets, destroy them
-    PLACES = [place for place in PLACES if place not in [(stack, CProfiler) for stack in ELSEWHERE]]
+if not HAS_GIL:
+    # Also without tasklets: cProfile's tables have no lock, so that two threads destroy them, and
+    # settrace_all_threads() changes the tracer of a thread that is calling it.
+    OF_ALL_THREADS = (Tracer, Profiler, CProfiler)
+    PLACES = [
+        (stack, tool)
+        for stack, tool in PLACES
+        if stack not in ELSEWHERE or not issubclass(tool, OF_ALL_THREADS)
+    ]
 
 
 # -------------------------------------------------------------------------------------- the events
@@ -516,7 +523,7 @@ if HAS_MONITORING:
         rounds = threading.Barrier(threads + 1)
         workers = [Worker(work, rounds) for _ in range(threads)]
         rounds.wait(TIMEOUT)
-        tool = Tracer(everywhere=True)
+        tool = (Tracer if HAS_GIL else Monitor)(everywhere=True)  # see PLACES
         tool.come([])
         monkeypatch.setattr(sys.monitoring, "use_tool_id", take_and_note)
         for _ in range(39):
