@@ -60,14 +60,15 @@ Served Channel::serve_case_locked(SelectCase& waiter, Direction direction, Taskl
     return served;
 }
 
-void Channel::finish(Served served) {
+Rendezvous Channel::finish(Served served) {
     if (served.select != nullptr) {
         // Until it is posted, or queued by the caller, the tasklet stays where it is, and its record too.
         for (SelectCase* other : served.select->cases) other->channel.leave(*other);
     }
-    if (served.remote == nullptr) return;
+    if (served.remote == nullptr) return {RendezvousResult::kMatched, served.partner};
     if (served.mail != 0) served.remote->post_silently(*served.partner, served.mail);
     wake(*served.remote);
+    return {RendezvousResult::kMatchedRemote, nullptr};
 }
 
 // Before its wait is over a case goes only with the stack of a daemon thread that is ended by force.

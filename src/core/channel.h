@@ -51,10 +51,6 @@ struct Served {
     std::uint32_t mail = 0;  // for finish() to post
 
     bool is_complete() const { return remote == nullptr && select == nullptr; }
-    Rendezvous rendezvous() const {
-        if (remote != nullptr) return {RendezvousResult::kMatchedRemote, nullptr};
-        return {RendezvousResult::kMatched, partner};
-    }
 };
 
 class Channel {
@@ -175,7 +171,7 @@ class Channel {
     // A case leaves, if it has not left already.
     void leave(SelectCase& waiter) SCHED_EXCLUDES(lock_);
     // Afterwards, without any lock.
-    static void finish(Served served);
+    static Rendezvous finish(Served served);
 
   private:
     // Moves the parcel. `waiter` is first in its wait queue, and leaves it; the wait of a case has been
@@ -297,8 +293,7 @@ SCHED_ALWAYS_INLINE Rendezvous Channel::rendezvous_or_ask(Direction direction, T
         served = serve_locked(*waiter, direction, self, parcel);
         if (served.is_complete()) return {RendezvousResult::kMatched, served.partner};
     }
-    finish(served);
-    return served.rendezvous();
+    return finish(served);
 }
 
 SCHED_ALWAYS_INLINE Served Channel::serve_locked(Waiter& waiter, Direction direction, Tasklet& self,

@@ -70,8 +70,7 @@ Selection select(Wait& wait, std::span<SelectCase*> cases, std::size_t first,
             return {RendezvousResult::kEnqueued, nullptr, nullptr};
         }
     }
-    Channel::finish(found.served);
-    const Rendezvous match = found.served.rendezvous();
+    const Rendezvous match = Channel::finish(found.served);
     return {match.result, found.done, match.partner};
 }
 

@@ -95,7 +95,9 @@ void ManagerBody::release_joiners(TaskletBody& tasklet, bool serve_own) {
         Parcel served = tasklet.outcome_parcel();
         const Rendezvous match = queue->rendezvous(Direction::kSend, tasklet, served, false);
         if (match.result == RendezvousResult::kWouldBlock) {
-            Py_XDECREF(static_cast<PyObject*>(served.take_payload()));  // not the last
+            // Nobody has taken it, and it is not the last reference.
+            // NOLINTNEXTLINE(clang-analyzer-cplusplus.Move)
+            Py_XDECREF(static_cast<PyObject*>(served.take_payload()));
             return;
         }
         if (match.result == RendezvousResult::kMatched && serve_own)
