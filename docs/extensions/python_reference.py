@@ -89,7 +89,8 @@ def prose(text: str) -> Iterator[str]:
         elif in_table and line and not line.startswith("    "):
             in_table = False
             yield ""
-        yield line if in_table else escaped(line)
+        item = "* " if line.startswith("* ") else ""  # of a list
+        yield line if in_table else item + escaped(line.removeprefix(item))
 
 
 def definitions(lines: list[str]) -> Iterator[str]:

@@ -120,6 +120,11 @@ def undisturbed(program: str) -> int:
     return 0
 
 
+def family(thread: threading.Thread) -> str:
+    """The name of the thread that runs the program and, perhaps through others, has started this one."""
+    return str(getattr(thread, "family", thread.name))
+
+
 class PerThread:
     """A standard output that keeps apart what each of several threads, and those it starts, print."""
 
@@ -127,7 +132,7 @@ class PerThread:
         self.texts: dict[str, list[str]] = {}
 
     def write(self, text: str) -> int:
-        self.texts.setdefault(threading.current_thread().name.partition(" ")[0], []).append(text)
+        self.texts.setdefault(family(threading.current_thread()), []).append(text)
         return len(text)
 
     def flush(self) -> None:
@@ -140,19 +145,17 @@ def twice(program: str) -> int:
     begin = threading.Barrier(2)
     original = threading.Thread.__init__
 
-    def named(self: threading.Thread, *args: Any, **kwargs: Any) -> None:
-        """Threads that the program starts carry the name of the one that runs it."""
+    def related(self: threading.Thread, *args: Any, **kwargs: Any) -> None:
+        """Threads that the program starts belong to the one that runs it."""
         original(self, *args, **kwargs)
-        family = threading.current_thread().name.partition(" ")[0]
-        if family in ("first", "second"):
-            self.name = f"{family} {kwargs.get('name') or ''}"
+        self.family = family(threading.current_thread())  # type: ignore[attr-defined]
 
     def run() -> None:
         begin.wait(PATIENCE)
         execute(program)
 
     threads = [threading.Thread(target=run, name=name) for name in ("first", "second")]
-    threading.Thread.__init__ = named  # type: ignore[method-assign]
+    threading.Thread.__init__ = related  # type: ignore[method-assign]
     with contextlib.redirect_stdout(output):  # type: ignore[type-var]
         for thread in threads:
             thread.start()
