@@ -271,8 +271,7 @@ def all_of(session: Session) -> None:
     if not found:
         session.error(f"No usable CPython {' or '.join(wanted_versions())} was found; one is needed.")
     os.environ["PYTHON_VERSIONS"] = " ".join(found)
-    shutil.rmtree(RESULTS, ignore_errors=True)
-    RESULTS.mkdir(parents=True)
+    suites.forget_results()
     # What is counted differs little between release builds that have a GIL.
     fit = [f"tests-{version}" for version in found if version[-1].isdigit()]
     counted = ["tests-3.12"] if "tests-3.12" in fit else fit[-1:]

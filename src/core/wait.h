@@ -24,7 +24,7 @@ struct Wait : Timer {
 
     Tasklet& tasklet;
     bool timed_out = false;  // the timer has taken the tasklet out of the wait queue
-    std::span<SelectCase*> cases = {};  // in the wait queues since begin_select()
+    std::span<SelectCase*> cases = {};  // in the wait queues since enqueue_locked()
     // Any thread. Written by whoever claims the wait, and read when it is over.
     SelectCase* served = nullptr;
     Atomic<bool> claimed{false};

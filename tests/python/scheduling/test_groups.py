@@ -521,13 +521,14 @@ def test_a_second_kill_does_not_end_the_wait(mode, again):
     assert not owner.alive
 
 
-def test_a_member_fails_while_the_killed_tasklet_waits(mode):
-    def die_badly():
-        try:
-            scheduler.schedule_remove()
-        finally:
-            raise KeyError
+def die_badly():
+    try:
+        scheduler.schedule_remove()
+    finally:
+        raise KeyError
 
+
+def test_a_member_fails_while_the_killed_tasklet_waits(mode):
     def body():
         with Group() as group:
             group.start(die_badly)
@@ -730,12 +731,6 @@ def test_a_group_is_left_by_who_has_entered_it():
 
 def test_under_a_switch_trap():
     log = []
-
-    def die_badly():
-        try:
-            scheduler.schedule_remove()
-        finally:
-            raise KeyError
 
     def body():
         with Group() as group:
