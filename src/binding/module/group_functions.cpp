@@ -80,10 +80,8 @@ PyObject* discard_interrupt(ModuleState& state, PyObject* error) {
 PyObject* can_wait(ModuleState& state) {
     ManagerBody* const manager = enter(state);
     if (manager == nullptr) return nullptr;
-    // What the next try raises, and the one after it does not.
-    const Obstacle obstacle = manager->find_obstacle(WaitFor::kJoin);
-    const bool passes = obstacle == Obstacle::kPending || obstacle == Obstacle::kScopeExpired;
-    return PyBool_FromLong(passes || obstacle == Obstacle::kNone);
+    // What is pending, or a scope that has expired, ends one wait; these end all.
+    return PyBool_FromLong(!manager->ending && manager->can_switch());
 }
 
 }  // namespace scheduler::binding

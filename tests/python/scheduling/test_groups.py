@@ -688,6 +688,24 @@ def test_a_tasklet_in_a_group_is_unwound(member):
     assert sorted(log) in (["killed", "left"], ["left", "stayed"])
 
 
+def test_a_scope_that_has_expired_does_not_hide_that_no_wait_is_possible():
+    seen = []
+
+    def body():
+        with scheduler.timeout(None) as scope:
+            try:
+                scheduler.schedule_remove()
+            finally:
+                seen.append(scheduler._can_wait())
+                scope.reschedule(0)
+                seen.append(scheduler._can_wait())
+
+    owner = queued(body)
+    scheduler.run()
+    owner.bind(None)
+    assert seen == [False, False]
+
+
 # ---- wrong use -----------------------------------------------------------------------------------
 
 
