@@ -95,7 +95,10 @@ void tasklet_finalize(PyObject* self) {
     ErrorStash stash;
     ManagerBody& manager = *body.get_manager();
     const bool in_cycle = is_found_by_collector(self);
-    if (in_cycle && kHasGil && body.scheduled()) return;  // by the end of another one of the cycle
+    if (in_cycle && kHasGil && body.scheduled()) {  // by the end of another one of the cycle
+        allow_finalizing_again(self);
+        return;
+    }
     if (!is_on_own_thread(body)) {
         manager.post(body, in_cycle ? core::mail::kUnwindCycle : core::mail::kUnwind);
     } else if (manager.switching) {

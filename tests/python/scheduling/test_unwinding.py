@@ -163,3 +163,51 @@ def test_a_cycle_collected_by_another_thread_is_unwound_whole_on_its_own() -> No
         assert alive() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.spec("T-18", "DEC-8")
+@pytest.mark.skipif(not HAS_GIL, reason="without the GIL it is unwound though it has been queued")
+def test_a_tasklet_queued_by_the_unwinding_of_its_cycle_can_become_garbage_again() -> None:
+    """It is unwound before what it still needs is cleared."""
+
+    class Node:
+        value: str
+        tasks: list[scheduler.tasklet]
+
+    def first(node: Node) -> None:
+        try:
+            scheduler.schedule_remove()
+        finally:
+            node.tasks[1].insert()
+
+    def second(node: Node) -> None:
+        needed = None
+        try:
+            scheduler.schedule_remove()
+            needed = older.pop()
+            needed.tasks = node.tasks
+            log.append("on again")
+            scheduler.schedule_remove()
+        finally:
+            log.append(needed.value if needed is not None else "unwound too early")
+
+    def make() -> None:
+        node = Node()
+        node.tasks = [scheduler.tasklet(job)(node) for job in (first, second)]
+        scheduler.run()
+
+    log: list[str] = []
+    older = [Node()]  # the collector comes to it first
+    older[0].value = "untouched"
+    gc.collect()
+    gc.disable()
+    try:
+        make()
+        gc.collect()
+        assert log == []
+        scheduler.run()
+        assert log == ["on again"]
+        gc.collect()
+        assert log == ["on again", "untouched"]
+    finally:
+        gc.enable()
