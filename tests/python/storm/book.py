@@ -190,7 +190,8 @@ class Ledger:
 
 
 def _unexpected(value: object, case: Case) -> str | None:
-    # Not by `is None`: with the JIT of CPython 3.15.2 that was seen to be false for None, in choose().
+    # Not by `is None`: the JIT of CPython 3.15.2 took that for false of None, in a function like
+    # choose(), in a program without this module as well.
     return f"{value!r} came out of {case}" if type(value) is not type(None) else None
 
 
