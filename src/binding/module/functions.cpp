@@ -122,7 +122,7 @@ PyObject* set_timeout_scope_function(PyObject* module, PyObject* const* args, Py
 // select(*cases, timeout=None, ordered=False)
 PyObject* select_function(PyObject* module, PyObject* const* args, Py_ssize_t count,
                           PyObject* keywords) {
-    static constexpr const char* kParameters[] = {"timeout", "ordered"};
+    static constexpr std::string_view kParameters[] = {"timeout", "ordered"};
     PyObject* given[2];
     std::int64_t timeout = 0;
     if (!parse_arguments("select", kParameters, 0, args + count, 0, keywords, given) ||

@@ -21,12 +21,17 @@ bool check_count(const char* name, Py_ssize_t given, Py_ssize_t least, Py_ssize_
 
 namespace {
 
+bool is_text(PyObject* string, std::string_view ascii) {
+    return PyUnicode_IS_COMPACT_ASCII(string) &&
+           std::string_view(static_cast<const char*>(PyUnicode_DATA(string)),
+                            static_cast<std::size_t>(PyUnicode_GET_LENGTH(string))) == ascii;
+}
+
 // Which of the parameters an argument's keyword names; -1 with TypeError set: none.
 Py_ssize_t index_of(PyObject* keyword, const char* function,
-                    std::span<const char* const> parameters) {
+                    std::span<const std::string_view> parameters) {
     for (std::size_t i = 0; i < parameters.size(); ++i) {
-        const bool has_name = parameters[i][0] != '\0';
-        if (has_name && PyUnicode_CompareWithASCIIString(keyword, parameters[i]) == 0) {
+        if (!parameters[i].empty() && is_text(keyword, parameters[i])) {
             return static_cast<Py_ssize_t>(i);
         }
     }
@@ -37,7 +42,7 @@ Py_ssize_t index_of(PyObject* keyword, const char* function,
 
 }  // namespace
 
-bool parse_named_arguments(const char* function, std::span<const char* const> parameters,
+bool parse_named_arguments(const char* function, std::span<const std::string_view> parameters,
                            Py_ssize_t required, PyObject* const* args, Py_ssize_t count,
                            PyObject* keywords, std::span<PyObject*> parsed) {
     const auto most = static_cast<Py_ssize_t>(parameters.size());

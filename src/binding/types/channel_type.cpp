@@ -91,7 +91,7 @@ PyObject* channel_repr(PyObject* self) { return describe(channel_of(self)).relea
 // With a time-out, or wrong arguments: not inlined, for the ordinary call would have to save registers.
 [[gnu::noinline]] PyObject* send_for(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                      PyObject* names) {
-    static constexpr const char* kParameters[] = {"", "timeout"};
+    static constexpr std::string_view kParameters[] = {"", "timeout"};
     PyObject* given[2];
     std::int64_t timeout = 0;
     if (!check_initialised<ChannelObject>(self) ||
@@ -111,7 +111,7 @@ PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count, 
 
 [[gnu::noinline]] PyObject* receive_for(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                         PyObject* names) {
-    static constexpr const char* kParameters[] = {"timeout"};
+    static constexpr std::string_view kParameters[] = {"timeout"};
     PyObject* given[1];
     std::int64_t timeout = 0;
     if (!check_initialised<ChannelObject>(self) ||
@@ -132,7 +132,7 @@ PyObject* channel_receive(PyObject* self, PyObject* const* args, Py_ssize_t coun
 
 PyObject* channel_send_exception(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                  PyObject* names) {
-    static constexpr const char* kParameters[] = {"timeout"};
+    static constexpr std::string_view kParameters[] = {"timeout"};
     PyObject* given[1];
     std::int64_t timeout = 0;
     if (!parse_arguments("send_exception", kParameters, 0, args + count, 0, names, given) ||
