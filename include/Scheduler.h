@@ -79,14 +79,15 @@ typedef int(schedule_hook_func)(PyTaskletObject* from, PyTaskletObject* to);
 // none, so that a case which has not been filled in is refused.
 typedef struct SchedulerCase {
     int kind;  // one of the constants below
-    PyObject* object;  // the channel to receive from or to send to, or the tasklet to join
+    PyObject* object;  // the channel to receive from or to send to, the tasklet to join, the event
     PyObject* value;  // what to send; the other kinds do not look at it
 } SchedulerCase;
 
 enum {
     SCHEDULER_CASE_RECEIVE = 1,  // is done when something has been received; brings that
     SCHEDULER_CASE_SEND = 2,  // is done when somebody has taken the value; brings None
-    SCHEDULER_CASE_JOIN = 3  // is done when the tasklet is dead; brings None
+    SCHEDULER_CASE_JOIN = 3,  // is done when the tasklet is dead; brings None
+    SCHEDULER_CASE_EVENT = 4  // is done when the `scheduler.sync.Event` is set; brings None
 };
 
 // One function of the table: the member NAME and, in C++, the name of its type, `NAME_Routine`

@@ -21,6 +21,7 @@ SchedulerCase sending(const Ref& channel, PyObject* value) {
     return {SCHEDULER_CASE_SEND, channel.get(), value};
 }
 SchedulerCase joining(const Ref& tasklet) { return {SCHEDULER_CASE_JOIN, tasklet.get(), nullptr}; }
+SchedulerCase awaiting(const Ref& event) { return {SCHEDULER_CASE_EVENT, event.get(), nullptr}; }
 
 class SelectTest : public CApiTest {
   protected:
@@ -97,6 +98,32 @@ TEST_F(SelectTest, JoinsATaskletThatIsDeadAndOneThatEndsMeanwhile) {
     EXPECT_EQ(select({receiving(left), joining(ends)}, 0), 1);
     EXPECT_EQ(value.get(), Py_None);
     EXPECT_EQ(ends.count(), 1);
+}
+
+TEST_F(SelectTest, AwaitsAnEventThatIsSetAndOneThatIsSetMeanwhile) {
+    SPEC("K-29");
+    const Ref event = eval("__import__('scheduler.sync').sync.Event()");
+    name("event", event);
+    expect_refusal({receiving(left), awaiting(event)}, "TimeoutError", 0);
+    queued_tasklet("event.set", "()");
+    EXPECT_EQ(select({receiving(left), awaiting(event)}), 1);
+    EXPECT_EQ(value.get(), Py_None);
+    EXPECT_EQ(select({receiving(left), awaiting(event)}, 0), 1);
+    run("del event");
+    EXPECT_EQ(event.count(), 1);
+}
+
+TEST_F(SelectTest, ABufferedChannelTakesAndGivesWithoutAPartner) {
+    SPEC("K-29");
+    const Ref buffer = eval("scheduler.buffered(1)");
+    const Ref sent = eval("object()");
+    expect_refusal({receiving(left), receiving(buffer)}, "TimeoutError", 0);
+    EXPECT_EQ(select({receiving(left), sending(buffer, sent.get())}), 1);
+    expect_refusal({receiving(left), sending(buffer, sent.get())}, "TimeoutError", 0);
+    EXPECT_EQ(sent.count(), 2);
+    EXPECT_EQ(select({receiving(left), receiving(buffer)}), 1);
+    EXPECT_EQ(value.get(), sent.get());
+    expect_refusal({receiving(left), receiving(buffer)}, "TimeoutError", kSoon);
 }
 
 TEST_F(SelectTest, WaitsForTheFirstAndLeavesTheOthers) {
@@ -246,7 +273,7 @@ TEST_F(SelectTest, OneWrongCaseMakesItFailBeforeAnythingHappens) {
         const char* error;
     } table[] = {
         {{}, "ValueError"},
-        {{4, right.get(), nullptr}, "ValueError"},
+        {{5, right.get(), nullptr}, "ValueError"},
         {{-1, right.get(), nullptr}, "ValueError"},
         {{INT_MAX, nullptr, nullptr}, "ValueError"},
         {sending(right, nullptr), "TypeError"},
@@ -255,6 +282,8 @@ TEST_F(SelectTest, OneWrongCaseMakesItFailBeforeAnythingHappens) {
         {sending(tasklet, Py_None), "TypeError"},
         {joining(right), "TypeError"},
         {joining({}), "TypeError"},
+        {awaiting(right), "TypeError"},
+        {awaiting({}), "TypeError"},
     };
     for (const auto& [wrong, error] : table) {
         expect_refusal({receiving(left), wrong}, error);

@@ -67,6 +67,14 @@ Result with_timeout(PyChannelObject* channel, double seconds, Result failure, Fu
 
 // ---- select ------------------------------------------------------------------------------------
 
+// nullptr with TypeError set for what is no Event.
+PyObject* checked_event(PyObject* object) {
+    if (object != nullptr && PyObject_HasAttrString(object, "_gate") != 0) return object;
+    PyErr_Format(PyExc_TypeError, "SCHEDULER_CASE_EVENT needs a scheduler.sync.Event, not %.200s",
+                 object != nullptr ? Py_TYPE(object)->tp_name : "NULL");
+    return nullptr;
+}
+
 // The case as Python's select() takes it; empty with an error set.
 PyRef new_case(const SchedulerCase& one) {
     switch (one.kind) {
@@ -79,10 +87,12 @@ PyRef new_case(const SchedulerCase& one) {
         }
         case SCHEDULER_CASE_JOIN:
             return PyRef::share(checked_tasklet(one.object));
+        case SCHEDULER_CASE_EVENT:
+            return PyRef::share(checked_event(one.object));
         default:
             PyErr_Format(PyExc_ValueError,
                          "a case to select has kind %d: it must be SCHEDULER_CASE_RECEIVE, "
-                         "SCHEDULER_CASE_SEND or SCHEDULER_CASE_JOIN",
+                         "SCHEDULER_CASE_SEND, SCHEDULER_CASE_JOIN or SCHEDULER_CASE_EVENT",
                          one.kind);
             return {};
     }

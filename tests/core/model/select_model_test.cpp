@@ -112,6 +112,47 @@ TEST(SelectModel, IsServedByTwoSenders) {
     expect_passed(explore<ServedByTwoSenders>({.preemptions = 2}), 1'000);
 }
 
+// A buffer with room for one: of two values sent there the second finds room if the first is received.
+class ThroughABuffer : public OfTwoChannels {
+  public:
+    explicit ThroughABuffer(std::int64_t deadline) : deadline_(deadline) {
+        a_.make_buffer(1);
+        add_thread([this] {
+            SelectCase on_a = receiving(a_), on_b = receiving(b_);
+            received_ = threads_[0].select({&on_b, &on_a}, deadline_) != nullptr;
+            threads_[0].end();
+        });
+        add_thread([this] {
+            expect(threads_[1].send(a_, values_[0]) == Outcome::kServed, "there was room");
+            SelectCase on_a = sending(a_, values_[1]), on_b = receiving(b_);
+            sent_ = threads_[1].select({&on_b, &on_a}, deadline_) != nullptr;
+            threads_[1].end();
+        });
+    }
+    void check_end() override {
+        expect(deadline_ != kNever || (received_ && sent_), "a select fails");
+        expect(received_ || !sent_, "sent without room");
+        expect(values_[0].arrivals == (received_ ? 1 : 0), "the oldest");
+        expect(values_[1].arrivals == 0, "the newest");
+        const int left = 1 + (sent_ ? 1 : 0) - (received_ ? 1 : 0);
+        expect(a_.balance() == left, "a value is lost");
+        for (int i = 0; i < left; ++i) a_.drop_buffered().take_payload();
+        OfTwoChannels::check_end();
+    }
+
+  private:
+    const std::int64_t deadline_;
+    bool received_ = false;
+    bool sent_ = false;
+};
+
+TEST(SelectModel, IsServedThroughABuffer) {
+    expect_passed(explore<ThroughABuffer>({.preemptions = 2}, kNever), 100);
+}
+TEST(SelectModel, TimesOutAtABuffer) {
+    expect_passed(explore<ThroughABuffer>({.preemptions = 2}, kSomeTime), 300);
+}
+
 // Two that could meet on either channel, in opposite directions: on one of them they do.
 class Meeting : public OfTwoChannels {
   public:
