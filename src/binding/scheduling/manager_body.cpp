@@ -73,15 +73,13 @@ bool ManagerBody::unwind_one() {
     PyRef orphan = take_last(in_cycle ? cycles_ : orphans_);
     if (!orphan) return false;
     TaskletBody& tasklet = body_of(orphan.get());
-    if (in_cycle && kHasGil && tasklet.scheduled()) return true;  // it can go on after all
-    // One that is back with its users is left to the last of them. Without the GIL the count says
-    // little: whoever posted it to its own thread may still hold it for a moment. Then it is unwound
-    // whoever has it.
-    if (in_cycle || !kHasGil || Py_REFCNT(orphan.get()) == 1) {
-        end_present_activation(tasklet);
-    } else {
-        allow_finalizing_again(orphan.get());
-    }
+    // One of a cycle can go on if another one's end has queued it. One that is back with its users is left
+    // to the last of them. Without the GIL the count says little: whoever posted it to its own thread may
+    // still hold it for a moment. Then it is unwound whoever has it.
+    const bool is_garbage = in_cycle ? !kHasGil || !tasklet.scheduled()
+                                     : !kHasGil || Py_REFCNT(orphan.get()) == 1;
+    if (is_garbage) end_present_activation(tasklet);
+    if (tasklet.alive()) allow_finalizing_again(orphan.get());
     orphan.reset();
     return true;
 }

@@ -167,18 +167,25 @@ def test_a_cycle_collected_by_another_thread_is_unwound_whole_on_its_own() -> No
 
 @pytest.mark.spec("T-18", "DEC-8")
 @pytest.mark.skipif(not HAS_GIL, reason="without the GIL it is unwound though it has been queued")
-def test_a_tasklet_queued_by_the_unwinding_of_its_cycle_can_become_garbage_again() -> None:
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_tasklet_queued_by_the_unwinding_of_its_cycle_can_become_garbage_again(elsewhere) -> None:
     """It is unwound before what it still needs is cleared."""
 
     class Node:
         value: str
-        tasks: list[scheduler.tasklet]
+        tasks: dict[Callable[..., None], scheduler.tasklet]
+
+    def collect() -> None:
+        if elsewhere:
+            in_thread(gc.collect)
+        else:
+            gc.collect()
 
     def first(node: Node) -> None:
         try:
             scheduler.schedule_remove()
         finally:
-            node.tasks[1].insert()
+            node.tasks[second].insert()
 
     def second(node: Node) -> None:
         needed = None
@@ -193,7 +200,9 @@ def test_a_tasklet_queued_by_the_unwinding_of_its_cycle_can_become_garbage_again
 
     def make() -> None:
         node = Node()
-        node.tasks = [scheduler.tasklet(job)(node) for job in (first, second)]
+        # The one that is unwound first: the one found first, or the one posted last.
+        jobs = (second, first) if elsewhere else (first, second)
+        node.tasks = {job: scheduler.tasklet(job)(node) for job in jobs}
         scheduler.run()
 
     log: list[str] = []
@@ -203,11 +212,12 @@ def test_a_tasklet_queued_by_the_unwinding_of_its_cycle_can_become_garbage_again
     gc.disable()
     try:
         make()
-        gc.collect()
+        collect()
         assert log == []
         scheduler.run()
         assert log == ["on again"]
-        gc.collect()
+        collect()
+        scheduler.run()
         assert log == ["on again", "untouched"]
     finally:
         gc.enable()
