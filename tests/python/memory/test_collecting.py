@@ -617,7 +617,7 @@ def test_frozen_objects_are_left_alone():
     assert diary == []
     gc.unfreeze()
     collect(diary)
-    gc.freeze()  # as pytest_collection_finish()
+    gc.freeze()  # as earlier_objects_frozen()
     assert diary == ["unwound"]
 
 
