@@ -230,7 +230,10 @@ def wait_for_nothing_left(expected):
 def sweep(scenario, memory):
     unraisable = []
     sys.unraisablehook = lambda args: unraisable.append(args.exc_type)
+    scheduler.set_deadlock_timeout(0.001)  # this thread might serve the other: it waits each time
     spawn()
+    gc.collect()
+    gc.freeze()  # so that left_over() looks at what is new
     expected = left_over()
     in_thread(scenario, memory, 1_000_000)
     wait_for_nothing_left(expected)
