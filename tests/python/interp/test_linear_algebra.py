@@ -56,7 +56,7 @@ def same(one, other):
 
 @pytest.mark.spec("DEC-11")
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("size", [300, 600])
+@pytest.mark.parametrize("size", [300, pytest.param(600, marks=pytest.mark.heavy)])
 def test_each_gives_in_a_tasklet_what_it_gives_in_main(run_script, size):
     done = run_script(
         JOBS
