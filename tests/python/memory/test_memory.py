@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
+
+from support.waiting import most_of_memory
 
 BYTES_PER_TASKLET = 11_000
 MAPPINGS = 200
@@ -67,12 +70,13 @@ def available_bytes():
 )
 def test_blocked_tasklets_are_small_and_need_few_mappings(run_script, count):
     needed = count * BYTES_PER_TASKLET
-    if available_bytes() < needed:
-        pytest.fail(
-            f"{count:,} tasklets may take {needed / 1e9:.1f} GB, and only "
-            f"{available_bytes() / 1e9:.1f} GB are available: run this test on a larger machine"
-        )
-    found = json.loads(run_script(BLOCKED, str(count), timeout=500).stdout)
+    with most_of_memory() if count == 1_000_000 else contextlib.nullcontext():
+        if available_bytes() < needed:
+            pytest.fail(
+                f"{count:,} tasklets may take {needed / 1e9:.1f} GB, and only "
+                f"{available_bytes() / 1e9:.1f} GB are available: run this test on a larger machine"
+            )
+        found = json.loads(run_script(BLOCKED, str(count), timeout=500).stdout)
     assert found["waiting"] == count + 100
     assert found["served"] == 1000
     assert found["left"] == 1  # main
