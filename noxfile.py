@@ -44,7 +44,6 @@ best = partial(nox.session, python=BEST and BEST.path, default=False)
 # CMake options of the builds that are tested.
 STRICT = "-DSCHEDULER_BUILD_TESTS=ON -DSCHEDULER_WERROR=ON"
 LIGHT = ("-m", "not heavy")
-XDIST = ("-n", "2", "--dist", "loadfile")
 FUZZ = ("python", "-m", "fuzz", "--seconds")
 ONLY_BINARY = {"PIP_ONLY_BINARY": "numpy,scipy"}
 # The checkout may be another user's, as in a container.
@@ -142,12 +141,10 @@ def test(session: Session, one: Interpreter, *files: str) -> None:
     else:
         must = IN_CI or one.version in words("REQUIRE_PYTHONS")
         not_run(suite, f"{one.path} has no libpython (--enable-shared)", must)
-    alone = len(wanted_versions()) == 1 and suites.at_once() > 1 and not words("PYTEST_ARGS")
-    options = XDIST if alone else ()  # where a core would be idle
     if one.version in words("FULL_TESTS_ON"):
-        commands[f"{one.version} pytest"] = pytest(one, *options, *files)
+        commands[f"{one.version} pytest"] = pytest(one, *files)
     else:
-        commands[f"{one.version} pytest, not heavy"] = pytest(one, *LIGHT, *options, *files)
+        commands[f"{one.version} pytest, not heavy"] = pytest(one, *LIGHT, *files)
     run(session, commands)
 
 
