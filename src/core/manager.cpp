@@ -89,6 +89,7 @@ void ScheduleManager::begin_wait(Wait& wait, std::int64_t deadline, std::int64_t
     if (deadline == kNever) return;
     if (timers_.empty()) plan_look(time);
     timers_.insert(wait, deadline);
+    if (in_event_loop_ && deadline < told_deadline_) wake();
 }
 
 // Before its wait is over a record goes only with the stack of a daemon thread that is ended by force.
@@ -127,6 +128,22 @@ void ScheduleManager::fire_timers() {
         make_runnable(wait.tasklet, false);
     }
     turns_to_look_ = timers_.empty() ? kNoLook : kTurnsPerLook;
+}
+
+// ---- event loop --------------------------------------------------------------------------------
+
+void ScheduleManager::set_waker(Waker* waker) {
+    return_from_event_loop();
+    waker_ = waker;
+    told_deadline_ = kNever;
+}
+
+bool ScheduleManager::go_to_event_loop() {
+    parking_.leave_to(*waker_);
+    in_event_loop_ = true;
+    if (!has_work()) return true;
+    return_from_event_loop();
+    return false;
 }
 
 // ---- queue -------------------------------------------------------------------------------------
@@ -204,11 +221,21 @@ void ScheduleManager::open_unwinding(RunLoop& loop, Tasklet& victim) {
     ++current_->driving;
 }
 
+void ScheduleManager::open_turn(RunLoop& loop, Tasklet& only) {
+    loop.driver = current_;
+    loop.last = &only;
+    loop.outer = std::exchange(loop_, &loop);
+    ++current_->driving;
+    mark(nullptr, loop.last, 1);
+}
+
 void ScheduleManager::close_loop(RunLoop& loop) {
     SCHED_CHECK(loop_ == &loop && current_ == loop.driver, "run loops do not nest");
     mark(loop.anchor, loop.last, static_cast<std::uint32_t>(-1));
     --current_->driving;
     loop_ = loop.outer;
+    // Who has yielded is at the end of the queue.
+    if (in_event_loop_ && loop_ == nullptr && !queue_empty()) wake();
 }
 
 void ScheduleManager::fail_loop_of(const Tasklet& driver) {

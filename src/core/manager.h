@@ -169,7 +169,26 @@ class ScheduleManager {
     void start_clock(bool anew) { clock_.start(anew); }
     void move_clock(std::int64_t time) {
         clock_.move_to(time);
-        if (has_timers()) turns_to_look_ = 1;
+        if (!has_timers()) return;
+        turns_to_look_ = 1;
+        if (in_event_loop_) wake();
+    }
+
+    // ---- an event loop of the program's, which the thread is in between the turns that it asks for
+    // What wakes it; nullptr: there is none. The thread is not in there until go_to_event_loop().
+    Waker* waker() const { return waker_; }
+    void set_waker(Waker* waker);
+    // From now on the event loop is woken, once, as soon as there is something to do. False: there is by
+    // now, and the thread has not gone.
+    bool go_to_event_loop();
+    // It is not woken any more. True: it has not been.
+    bool return_from_event_loop() {
+        return std::exchange(in_event_loop_, false) && parking_.come_back();
+    }
+    // As next_deadline(). From now on only a timer that is due before wakes the event loop.
+    std::int64_t tell_next_deadline() { return told_deadline_ = next_deadline(); }
+    bool has_work() const {
+        return has_mail() || !queue_empty() || (has_timers() && next_deadline() <= clock_.time());
     }
 
     // ---- mail from other threads
@@ -202,6 +221,9 @@ class ScheduleManager {
     void open_loop(RunLoop& loop, Tasklet* first);
     // A loop that gives turns to `victim` alone until it is dead.
     void open_unwinding(RunLoop& loop, Tasklet& victim);
+    // A loop that is over with the next turn, which is that of `only`, a queued one: no place in the queue
+    // is looked at.
+    void open_turn(RunLoop& loop, Tasklet& only);
     void close_loop(RunLoop& loop);
     // The innermost loop over the queue that `driver` drives, if any, has failed: it hands out no more turns.
     void fail_loop_of(const Tasklet& driver);
@@ -263,7 +285,10 @@ class ScheduleManager {
     void link_behind(QueueNode& place, Tasklet& tasklet) {
         runnables_.insert_after(place, tasklet);
         tasklet.in_runnables = true;
+        if (in_event_loop_) [[unlikely]]
+            wake_event_loop();
     }
+    [[gnu::noinline, gnu::cold]] void wake_event_loop() { wake(); }
     void unlink(Tasklet& tasklet) {
         runnables_.remove(tasklet);
         tasklet.in_runnables = false;
@@ -297,6 +322,9 @@ class ScheduleManager {
     std::uint64_t turns_to_look_ = kNoLook;
     std::int64_t last_look_ = 0;
     int trap_level_ = 0;
+    bool in_event_loop_ = false;  // woken there, perhaps
+    Waker* waker_ = nullptr;
+    std::int64_t told_deadline_ = kNever;
     RunLimit limit_;
     std::uint64_t completed_ = 0;
     std::uint64_t switched_ = 0;

@@ -12,14 +12,22 @@
 
 namespace scheduler::core {
 
-// Somewhere else to sleep than on the futex: where also others than notify() can end the sleep.
-class SleepingPlace {
+// How to reach a thread that is elsewhere than on the futex.
+class Waker {
+  public:
+    // Any thread.
+    virtual void wake() = 0;
+
+  protected:
+    ~Waker() = default;
+};
+
+// Somewhere else to sleep: where also others than notify() can end the sleep.
+class SleepingPlace : public Waker {
   public:
     // The thread itself: until wake() is called, or somebody else's reason to wake it comes, or
     // `deadline`. A wake() that comes first counts.
     virtual Wakeup sleep(std::int64_t deadline) = 0;
-    // Any thread.
-    virtual void wake() = 0;
 
   protected:
     ~SleepingPlace() = default;
@@ -47,18 +55,28 @@ class Parking {
     // The same, asleep in `place`, which nobody touches any more when this returns.
     Wakeup wait_in(SleepingPlace& place, std::int64_t deadline) {
         spin_while_looking();
-        place_ = &place;
+        waker_ = &place;
         std::uint32_t state = kLooking;
         if (!state_.compare_exchange_strong(state, kElsewhere, std::memory_order_acq_rel)) {
             return Wakeup::kNotified;
         }
         const Wakeup wakeup = place.sleep(deadline);
-        state = kElsewhere;
-        if (state_.compare_exchange_strong(state, kAwake, std::memory_order_acq_rel)) return wakeup;
+        return come_back() ? wakeup : Wakeup::kNotified;
+    }
+    // In place of announce(): the thread goes where it may sleep, or not, as long as it likes, and from now
+    // on the first notify() calls `waker`. Afterwards it looks once more for work.
+    void leave_to(Waker& waker) {
+        waker_ = &waker;
+        state_.store(kElsewhere, std::memory_order_seq_cst);
+    }
+    // It is back, and nobody touches the waker any more. False: notify() has called it.
+    bool come_back() {
+        std::uint32_t state = kElsewhere;
+        if (state_.compare_exchange_strong(state, kAwake, std::memory_order_acq_rel)) return true;
         while (state_.load(std::memory_order_seq_cst) == kBeingWoken) {
             wait_on_word(state_, kBeingWoken, kNever);
         }
-        return Wakeup::kNotified;
+        return false;
     }
 
     // ---- any thread
@@ -68,7 +86,7 @@ class Parking {
             const std::uint32_t next = state == kElsewhere ? kBeingWoken : kAwake;
             if (!state_.compare_exchange_weak(state, next, std::memory_order_seq_cst)) continue;
             if (state == kElsewhere) {
-                place_->wake();
+                waker_->wake();
                 state_.store(kAwake, std::memory_order_seq_cst);
             }
             if (state != kLooking) wake_one(state_);
@@ -88,13 +106,13 @@ class Parking {
         kAwake,
         kLooking,  // announced
         kParked,  // asleep, or about to be: has to be woken
-        kElsewhere,  // the same, in `place_`
+        kElsewhere,  // where `waker_` reaches it
         kBeingWoken,  // somebody is about to wake it there: it does not leave the place before
     };
     static constexpr int kSpins = spins(200);
 
     Atomic<std::uint32_t> state_{kAwake};
-    SleepingPlace* place_ = nullptr;  // written before kElsewhere, read after it
+    Waker* waker_ = nullptr;  // written before kElsewhere, read after it
 };
 
 }  // namespace scheduler::core

@@ -16,7 +16,7 @@ namespace scheduler::core {
 struct RunLoop {
     Tasklet* driver = nullptr;
     // The next turn goes to the entry behind `anchor`. nullptr: nobody, for the anchor has been
-    // destroyed, or this is not a loop over the queue.
+    // destroyed, or this is not a loop over the queue, but for one turn or to unwind.
     QueueNode* anchor = nullptr;
     // The loop ends with this tasklet's turn. nullptr: it runs to the end of the queue.
     Tasklet* last = nullptr;
@@ -37,12 +37,16 @@ class RunLimit {
 
     void clear() { kind_ = Kind::kNone; }
     bool is_set() const { return kind_ != Kind::kNone; }
+    static constexpr std::uint64_t kNoTurnLimit = ~std::uint64_t{0};
     void set_turns(std::uint64_t turns) {
         kind_ = Kind::kTurns;
         turns_left_ = turns;
     }
     // Nobody gets a turn once the time is up, but for the first one: repeated calls make progress.
-    void set_time(std::chrono::nanoseconds duration) { set_time(Kind::kTime, duration); }
+    void set_time(std::chrono::nanoseconds duration, std::uint64_t turns = kNoTurnLimit) {
+        set_time(Kind::kTime, duration);
+        turns_left_ = turns;
+    }
     // Whether the time is up is looked at as each turn begins. It is let go the first time; the turn
     // that finds it so the second time is the last one.
     void set_lenient_time(std::chrono::nanoseconds duration) {
@@ -63,17 +67,18 @@ class RunLimit {
         kind_ = kind;
         started_ = Clock::now();
         duration_ = duration;
+        turns_left_ = kNoTurnLimit;
         turns_given_ = late_turns_ = 0;
     }
     bool is_late() const { return Clock::now() - started_ >= duration_; }
     [[gnu::noinline]] bool has_nothing_left() const {
         if (kind_ == Kind::kTurns) return turns_left_ == 0;
         if (kind_ == Kind::kLenientTime) return late_turns_ >= kLateTurns;
-        return turns_given_ != 0 && is_late();
+        return turns_left_ == 0 || (turns_given_ != 0 && is_late());
     }
     [[gnu::noinline]] void charge() {
         ++turns_given_;
-        if (kind_ == Kind::kTurns) --turns_left_;
+        --turns_left_;
         if (kind_ == Kind::kLenientTime && is_late()) ++late_turns_;
     }
 

@@ -112,7 +112,7 @@ int tasklet_alive(PyTaskletObject* tasklet) {
 
 int tasklet_kill(PyTaskletObject* tasklet) {
     return with_tasklet(tasklet, 0, [](TaskletBody& body) {
-        static_cast<void>(kill(body, false));
+        static_cast<void>(kill(body, Delivery::kNow));
         return 0;
     });
 }

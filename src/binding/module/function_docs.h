@@ -889,4 +889,171 @@ Example:
     >>> scheduler.get_active_tasklet_count() - before
     1)doc";
 
+inline constexpr char set_waker[] = R"doc(set_waker($module, waker, /)
+--
+
+Register how the loop that hosts this thread is woken, or take that back.
+
+For a thread whose main tasklet runs a loop of the program's, an event loop for
+instance, that calls pump() from time to time and sleeps in between. While it is
+outside pump(), whatever gives it something to do writes eight bytes, a native int
+of value 1, to the waker, once until the next pump(): another thread that sends to a
+tasklet of this one, or inserts, kills or throws at one; code of the main tasklet
+that makes one runnable; a timer that is due before what next_deadline() has told
+the loop. If there is something to do at the time of this call, it writes at once.
+There is no write where pump() has returned True: then the loop knows.
+
+Parameters:
+    waker: a file descriptor that does not block, to write to: an eventfd, or an end
+        of a pipe or socket pair, whose other end the loop looks at. It stays the
+        program's, which closes it after it has been taken back. None takes it back:
+        when the call returns, nobody writes to it any more.
+
+Returns:
+    The waker there was, or None.
+
+Raises:
+    TypeError: the waker is neither an int nor None.
+    ValueError: it may block, is open for reading only, or negative.
+    OSError: it is no open file descriptor.
+    OverflowError: it is too large for one.
+    RuntimeError: a C program hosts this thread by PyScheduler_SetWaker().
+
+Threads:
+    Any thread; each has a waker of its own, which is gone when the thread ends.
+
+Example:
+    >>> import os, scheduler
+    >>> waker = os.eventfd(0, os.EFD_NONBLOCK)
+    >>> scheduler.set_waker(waker)
+    >>> task = scheduler.tasklet(print)("a turn")
+    >>> os.eventfd_read(waker)
+    1
+    >>> scheduler.pump()
+    a turn
+    False
+    >>> scheduler.set_waker(None) == waker
+    True
+    >>> os.close(waker))doc";
+
+inline constexpr char next_deadline[] = R"doc(next_deadline($module, /)
+--
+
+Return how long it is until a tasklet of this thread has to be woken.
+
+That is when the first of those sleep(), time-outs and timeout() scopes is over in
+which tasklets of this thread wait. A loop that hosts the thread asks after each
+pump(), and calls pump() again then: a timer that is set later, and due earlier,
+is told by the waker, see set_waker(). While scheduler.testing has stopped the clock,
+the seconds are those of that clock.
+
+Returns:
+    A float: seconds, 0.0 if the time has come. None without a timer.
+
+Raises:
+    TypeError: an argument was given.
+
+Threads:
+    Any thread; it tells of the tasklets of the calling thread.
+
+Example:
+    >>> import scheduler
+    >>> print(scheduler.next_deadline())
+    None
+    >>> task = scheduler.tasklet(scheduler.sleep)(60)
+    >>> scheduler.pump()
+    False
+    >>> 59 < scheduler.next_deadline() <= 60
+    True
+    >>> task.kill())doc";
+
+inline constexpr char pump[] = R"doc(pump($module, /, turns=None, seconds=None)
+--
+
+Run some of what is runnable in this thread, and return without having waited.
+
+For a loop that hosts the thread, see set_waker(). It reads what other threads have
+asked for, wakes those whose time is over, and gives turns as run() does, but not for
+longer than it is told. Without arguments it gives as many turns as tasklets are
+queued when it begins: one to each of them, unless some are used up by those that
+they let go first. So it comes back also if tasklets queue themselves again and
+again. Only turns that it gives itself are counted: a run() inside a tasklet is
+not limited.
+
+Parameters:
+    turns: the greatest number of turns, an int of 0 or more; with 0 nobody runs, and
+        the call tells whether somebody could. None for no limit.
+    seconds: for how long it begins turns, a number of 0 or more; there is one turn at
+        least. A turn that has begun is not interrupted. None for no limit.
+
+Returns:
+    True if more is runnable now, so that it is to be called again soon; else False,
+    and the waker will tell.
+
+Raises:
+    TypeError: turns is not an int, or seconds not a number.
+    ValueError: one of them is negative, or nan.
+    RuntimeError: the caller is not the main tasklet; as for run().
+    Exception: as for run(). What has not had its turn by then stays queued, and the
+        waker is told of it.
+
+Threads:
+    Any thread; it runs the tasklets of the calling thread.
+
+Example:
+    >>> import scheduler
+    >>> def count(name):
+    ...     for number in (1, 2):
+    ...         print(name, number)
+    ...         scheduler.schedule()
+    >>> tasks = [scheduler.tasklet(count)(name) for name in "ab"]
+    >>> scheduler.pump()
+    a 1
+    b 1
+    True
+    >>> scheduler.pump(turns=1)
+    a 2
+    True
+    >>> while scheduler.pump():
+    ...     pass
+    b 2)doc";
+
+inline constexpr char forbid_main_waits[] = R"doc(forbid_main_waits($module, message, /)
+--
+
+Have what would make the main tasklet of this thread wait raise RuntimeError.
+
+For a loop that hosts the thread, see set_waker(), and that would stand still while the
+main tasklet waits: in receive(), send(), join(), result(), sleep(), select(), in
+what scheduler.sync has, or in run(threadblock=True). What need not wait is done,
+and with timeout=0 it is tried as ever. Neither does the main tasklet give way then: a
+receiver that it serves has its turn in the next pump(), not within send(). run(),
+schedule() and resume() still run what they are asked to.
+
+Parameters:
+    message: what the RuntimeError says: a str that names what to do instead, such as an
+        awaitable of the loop's. None allows waits again.
+
+Returns:
+    The message there was, or None.
+
+Raises:
+    TypeError: the message is neither a str nor None.
+
+Threads:
+    Any thread; it is about the main tasklet of the calling thread, and holds until
+    that ends.
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> scheduler.forbid_main_waits("the loop runs here: await its receive()")
+    >>> try:
+    ...     channel.receive()
+    ... except RuntimeError as error:
+    ...     print(error)
+    the loop runs here: await its receive()
+    >>> scheduler.forbid_main_waits(None)
+    'the loop runs here: await its receive()')doc";
+
 }  // namespace scheduler::binding::docs::inline function_docs

@@ -11,6 +11,7 @@
 #include "binding/module/clock_functions.h"
 #include "binding/module/function_docs.h"
 #include "binding/module/group_functions.h"
+#include "binding/module/host_functions.h"
 #include "binding/module/module.h"
 #include "binding/module/stack_functions.h"
 #include "binding/python/errors.h"
@@ -283,6 +284,7 @@ SCHED_NAME(get_number_of_active_schedule_managers);
 SCHED_NAME(get_number_of_active_channels);
 SCHED_NAME(get_all_time_tasklet_count);
 SCHED_NAME(get_active_tasklet_count);
+SCHED_NAME(next_deadline);
 constexpr char live_tasklets[] = "_live_tasklets";
 constexpr char can_wait[] = "_can_wait";
 constexpr char clock[] = "_clock";
@@ -309,6 +311,10 @@ PyMethodDef module_functions[] = {
     SCHED_PLAIN(get_number_of_active_channels, counter<&ModuleState::channels>),
     SCHED_PLAIN(get_all_time_tasklet_count, counter<&ModuleState::tasklets_ever>),
     SCHED_PLAIN(get_active_tasklet_count, counter<&ModuleState::tasklets>),
+    SCHED_PLAIN(next_deadline, next_deadline),
+    {"forbid_main_waits", one_parameter<forbid_main_waits>, METH_O, docs::forbid_main_waits},
+    {"pump", as_method(pump_function), METH_FASTCALL | METH_KEYWORDS, docs::pump},
+    {"set_waker", one_parameter<set_waker_function>, METH_O, docs::set_waker},
     {"_get_timeout_scope", one_parameter<get_timeout_scope>, METH_O, nullptr},
     {"_set_timeout_scope", as_method(set_timeout_scope_function), METH_FASTCALL, nullptr},
     {"_live_tasklets", as_method(no_parameters<list_tasklets, names::live_tasklets>), METH_FASTCALL,

@@ -95,6 +95,14 @@ constexpr Entry kTable[] = {
      "run() with threadblock or timeout is for the main tasklet, on behalf of the whole thread: "
      "call "
      "it outside any other tasklet, or run() without arguments here"},
+    {Refusal::kOnlyMainPumps, &PyExc_RuntimeError,
+     "pump() is for the loop that hosts the thread, on its main tasklet: call it outside any other "
+     "tasklet"},
+    {Refusal::kResumeCurrent, &PyExc_RuntimeError,
+     "the current tasklet has its turn already: resume() gives one to another tasklet"},
+    {Refusal::kHostedByFunction, &PyExc_RuntimeError,
+     "a C program hosts this thread: its waker is a function, which only PyScheduler_SetWaker() of "
+     "the C table takes back"},
     {Refusal::kResultOfMain, &PyExc_RuntimeError,
      "a main tasklet has no result, for it is the thread itself: join() waits for its end"},
     {Refusal::kResultOfKilled, &PyExc_RuntimeError,

@@ -11,7 +11,7 @@ namespace mail = core::mail;
 namespace {
 
 // Delivers `error` right now: the tasklet is got going, and raises it.
-bool deliver_now(ManagerBody& manager, TaskletBody& tasklet, PyRef error) {
+bool deliver_now(ManagerBody& manager, TaskletBody& tasklet, PyRef error, Delivery how) {
     if (!manager.check_switch_target(tasklet)) return false;
     if (PyRef membership = manager.interrupt_wait(tasklet)) {
         manager.queue(tasklet, std::move(membership));
@@ -19,7 +19,7 @@ bool deliver_now(ManagerBody& manager, TaskletBody& tasklet, PyRef error) {
     manager.defer_decref(std::move(tasklet.pending));
     tasklet.pending = std::move(error);
     tasklet.pending_kill = false;
-    return manager.switch_now(tasklet);
+    return how == Delivery::kAlone ? manager.turn_now(tasklet) : manager.switch_now(tasklet);
 }
 
 // DEC-2: the owner thread raises it when the tasklet next has a turn.
@@ -56,7 +56,8 @@ void ManagerBody::make_pending(TaskletBody& tasklet, PyRef error, bool kill) {
     tasklet.pending_kill = kill;
 }
 
-bool kill(TaskletBody& tasklet, bool pending) {
+bool kill(TaskletBody& tasklet, Delivery how) {
+    const bool pending = how == Delivery::kPending;
     // Made first: on 3.11 that may start a collection, and with it code of the program.
     PyRef exit = make_exit(tasklet.module_state);
     ModuleState& state = tasklet.module_state;
@@ -73,13 +74,14 @@ bool kill(TaskletBody& tasklet, bool pending) {
     // One that is on its way already is enough, unless the tasklet has left the queue since.
     if (tasklet.posted.kills() || (tasklet.pending_kill && tasklet.queued())) return true;
     if (foreign) return post_error(tasklet, std::move(exit), true);
-    if (!pending) return deliver_now(*manager, tasklet, std::move(exit));
+    if (!pending) return deliver_now(*manager, tasklet, std::move(exit), how);
     manager->make_pending(tasklet, std::move(exit), true);
     manager->run_deferred();
     return true;
 }
 
-bool throw_at(TaskletBody& tasklet, PyObject* error, bool pending) {
+bool throw_at(TaskletBody& tasklet, PyObject* error, Delivery how) {
+    const bool pending = how == Delivery::kPending;
     PyRef own = PyRef::steal(error);
     ModuleState& state = tasklet.get_manager()->state;
     ManagerBody* manager = pending ? enter(state) : enter_to_switch(state);
@@ -96,7 +98,7 @@ bool throw_at(TaskletBody& tasklet, PyObject* error, bool pending) {
     }
     if (tasklet.is_main) return refused(Refusal::kMainTasklet);
     if (foreign) return post_error(tasklet, std::move(own), false);
-    if (!pending) return deliver_now(*manager, tasklet, std::move(own));
+    if (!pending) return deliver_now(*manager, tasklet, std::move(own), how);
     manager->make_pending(tasklet, std::move(own), false);
     manager->run_deferred();
     return true;

@@ -8,9 +8,16 @@
 
 namespace scheduler::binding {
 
-bool kill(TaskletBody& tasklet, bool pending);
+// When the exception is raised, and who runs then.
+enum class Delivery : unsigned char {
+    kNow,  // at once: the tasklet is run, as by run(), and with it those behind it
+    kAlone,  // at once, and nobody else has a turn
+    kPending,  // when the tasklet has its next turn
+};
+
+bool kill(TaskletBody& tasklet, Delivery how);
 // `error` (stolen) is raised in the tasklet.
-bool throw_at(TaskletBody& tasklet, PyObject* error, bool pending);
+bool throw_at(TaskletBody& tasklet, PyObject* error, Delivery how);
 
 // A new TaskletExit; empty with an error set.
 PyRef make_exit(const ModuleState& state);

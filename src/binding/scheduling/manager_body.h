@@ -11,6 +11,7 @@
 
 #include "binding/module/module.h"
 #include "binding/scheduling/held_error.h"
+#include "binding/scheduling/hosting.h"
 #include "binding/scheduling/tasklet_body.h"
 #include "core/channel.h"
 #include "core/float_control.h"
@@ -31,6 +32,7 @@ enum class Obstacle : unsigned char {
     kPending,
     kScopeExpired,
     kBlockTrap,
+    kMainMustNotWait,
     kDeadlock,
     kThreadEnding,
     kNoSwitch,
@@ -97,12 +99,24 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     std::int64_t patience = 0;
     // In whose wait queue those stand that sleep; nobody sends there.
     core::Channel sleepers{nullptr};
+    LoopWaker loop_waker;
+    bool pumping = false;
+    // str: the text of the error that main's waits raise; empty: it may wait.
+    PyRef main_refusal;
 
     // Does something forbid the current tasklet to give control away, or do so before it has raised what
     // it holds back?
     bool must_look() const {
         return switching || ending || unwindings != 0 || trap_level() != 0 ||
-               held_error.holder() != nullptr;
+               held_error.holder() != nullptr || main_must_stay();
+    }
+    // It must not wait, nor give way to others.
+    bool main_must_stay() const { return main_refusal && loop() == nullptr; }
+    // Returns what it was.
+    PyRef set_main_refusal(PyRef message) {
+        PyRef previous = std::exchange(main_refusal, std::move(message));
+        update_tls_slot();
+        return previous;
     }
     // After each change of these.
     void update_tls_slot() { open_tls_slot = must_look() ? nullptr : tls_slot; }
@@ -134,6 +148,7 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     Obstacle find_obstacle(WaitFor wait) const;
     // Sets the error that belongs to it: false. kNone: true.
     bool check_obstacle(Obstacle obstacle);
+    bool check_main_may_wait() const;
 
     // ---- target.cpp: may an operation act on this tasklet?
     bool is_foreign(const TaskletBody& tasklet) const { return tasklet.manager != this; }
@@ -147,6 +162,8 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // Hands out turns with the current tasklet as driver: from `first` to the last entry of the queue as
     // of now, or without `first` to all that stand behind the driver, until nothing is left.
     bool run_queue(TaskletBody* first);
+    // Gives a queued tasklet one turn, and nobody else; returns when that is over, however it ended.
+    bool give_turn(TaskletBody& target);
     // The current tasklet's turn ends; returns when it has its next one. Main, which has no turn, drives
     // its queue instead. A pending exception is raised.
     //
@@ -228,6 +245,8 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // Gets `target` going at once, according to the mode: nested, a loop that starts at it; flat, it goes
     // next and the current tasklet after it.
     bool switch_now(TaskletBody& target);
+    // Gives `target` one turn at once, and nobody else, in either mode.
+    bool turn_now(TaskletBody& target);
 
     // ---- park.cpp: threads that have nothing to do
     // In other threads no signal handlers of Python programs run. (Where a host has initialised Python in
@@ -254,6 +273,14 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // one.
     template <typename Predicate>
     void wait_for_others(Predicate has_come);
+
+    // ---- hosting.cpp
+    // The event loop is woken from now on, or at once if there is something to do.
+    void go_to_event_loop_or_wake() {
+        if (!go_to_event_loop()) loop_waker.wake();
+    }
+    // The same by another waker; or not any more, if nothing is set.
+    void replace_waker(const LoopWaker& waker);
 
     // ---- thread_end.cpp
     // The guard is dropped: with the thread, which unwinds every live tasklet and may run Python, or

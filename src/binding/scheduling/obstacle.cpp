@@ -44,12 +44,18 @@ Obstacle ManagerBody::find_obstacle(WaitFor wait) const {
     if (self.is_in_scope() && self.scope_deadline() <= clock().time())
         return Obstacle::kScopeExpired;
     if (wait != WaitFor::kJoin && self.block_trap) return Obstacle::kBlockTrap;
+    if (self.is_main && main_refusal) return Obstacle::kMainMustNotWait;
     if (wait == WaitFor::kTransfer && self.is_main && self.scope_deadline() == core::kNever &&
         !may_main_wait()) {
         return Obstacle::kDeadlock;
     }
     if (ending && !unwinding_current()) return Obstacle::kThreadEnding;
     return can_switch() ? Obstacle::kNone : Obstacle::kNoSwitch;
+}
+
+bool ManagerBody::check_main_may_wait() const {
+    if (main_refusal) PyErr_SetObject(PyExc_RuntimeError, main_refusal.get());
+    return !main_refusal;
 }
 
 bool ManagerBody::check_obstacle(Obstacle obstacle) {
@@ -62,6 +68,8 @@ bool ManagerBody::check_obstacle(Obstacle obstacle) {
         case Obstacle::kBlockTrap:
             refuse(Refusal::kBlockTrap);
             return false;
+        case Obstacle::kMainMustNotWait:
+            return check_main_may_wait();
         case Obstacle::kDeadlock:
             refuse_deadlock(*this);
             return false;

@@ -10,23 +10,6 @@ namespace scheduler::binding {
 
 using core::Ending;
 
-namespace {
-
-// Drives the queue with a limit that `set` puts in place; afterwards that is gone, also for a run
-// around this one. Only turns handed out by main are limited: another tasklet, which may be suspended
-// before it gets as far as to end the limit, sets none.
-template <typename Set>
-bool run_queue_limited(ManagerBody& manager, Set set) {
-    if (manager.switching) return manager.run_queue(nullptr);  // refused
-    manager.limit().clear();
-    if (manager.current_is_main()) set(manager.limit());
-    const bool ok = manager.run_queue(nullptr);
-    manager.limit().clear();
-    return ok;
-}
-
-}  // namespace
-
 bool schedule(ModuleState& state, bool remove) {
     ManagerBody* manager = enter_to_switch(state);
     return manager != nullptr && manager->suspend(remove ? Ending::kLeave : Ending::kRequeue);
@@ -48,6 +31,7 @@ bool run_waiting(ModuleState& state, bool threadblock, std::int64_t timeout) {
     ManagerBody* manager = enter_to_switch(state);
     if (manager == nullptr) return false;
     if (!manager->current_is_main()) return refused(Refusal::kOnlyMainWaits);
+    if (threadblock && !manager->check_main_may_wait()) return false;
     const std::int64_t deadline = deadline_after(timeout);
     for (;;) {
         const bool ok = run_queue_limited(*manager, [deadline](core::RunLimit& limit) {

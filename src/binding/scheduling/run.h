@@ -8,6 +8,19 @@
 
 namespace scheduler::binding {
 
+// Drives the queue with a limit that `set` puts in place; afterwards that is gone, also for a run
+// around this one. Only turns handed out by main are limited: another tasklet, which may be suspended
+// before it gets as far as to end the limit, sets none.
+template <typename Set>
+bool run_queue_limited(ManagerBody& manager, Set set) {
+    if (manager.switching) return manager.run_queue(nullptr);  // refused
+    manager.limit().clear();
+    if (manager.current_is_main()) set(manager.limit());
+    const bool ok = manager.run_queue(nullptr);
+    manager.limit().clear();
+    return ok;
+}
+
 bool schedule(ModuleState& state, bool remove);
 bool run_all(ModuleState& state);
 // Main tasklet only: run_all() for `timeout` nanoseconds at most (core::kNever: no limit), and with

@@ -210,8 +210,10 @@ SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how,
 
 // Runs the loop that the current tasklet has just opened, until it ends.
 bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletBody& first) {
+    if (manager.main_refusal) manager.update_tls_slot();
     if (&first != &driver) switch_to(manager, driver, first);
     manager.close_loop(loop);
+    if (manager.main_refusal) manager.update_tls_slot();
     if (driver.is_main) manager.limit().clear();  // it is not for what is run from run_deferred()
     PyRef failure = std::move(manager.failure);
     // A loop that has failed without one has been interrupted.
@@ -291,6 +293,20 @@ bool ManagerBody::run_queue(TaskletBody* first) {
     RunLoop loop;
     open_loop(loop, first);
     return run_loop(*this, loop, driver, choose_next(*this, {}));
+}
+
+bool ManagerBody::give_turn(TaskletBody& target) {
+    TaskletBody& driver = current_body();
+    RunLoop loop;
+    open_turn(loop, target);
+    const bool is_new = target.get_state() == TaskletState::kNew;
+    if (is_new && target.pending) {
+        static_cast<void>(binding::finish_unstarted(*this, target));
+        return run_loop(*this, loop, driver, driver);
+    }
+    if (is_new && !binding::give_stack(*this, target)) return run_loop(*this, loop, driver, driver);
+    begin_turn(target);
+    return run_loop(*this, loop, driver, target);
 }
 
 namespace {

@@ -27,6 +27,16 @@ bool ManagerBody::switch_now(TaskletBody& target) {
     return suspend(Ending::kRequeueBehindNext);
 }
 
+bool ManagerBody::turn_now(TaskletBody& target) {
+    if (state.watches_switches()) {
+        notify_switch(current_body(), target);
+        // The callback may have changed everything.
+        if (!check_runnable(target) || !check_switch_target(target)) return false;
+    }
+    if (!target.queued()) queue(target, {});
+    return give_turn(target);
+}
+
 bool insert(TaskletBody& tasklet) {
     ManagerBody* manager = enter(tasklet.get_manager()->state);
     if (manager == nullptr) return false;
@@ -59,6 +69,14 @@ bool run(TaskletBody& tasklet) {
         return tasklet.is_main ? refused(Refusal::kMainTasklet) : post(tasklet, mail::kInsert);
     }
     return manager->check_switch_target(tasklet) && manager->switch_now(tasklet);
+}
+
+bool resume(TaskletBody& tasklet) {
+    ManagerBody* manager = enter_to_switch(tasklet.get_manager()->state);
+    if (manager == nullptr || !manager->check_own_thread(tasklet)) return false;
+    if (&tasklet == &manager->current()) return refused(Refusal::kResumeCurrent);
+    return manager->check_runnable(tasklet) && manager->check_switch_target(tasklet) &&
+           manager->turn_now(tasklet);
 }
 
 bool switch_to_tasklet(TaskletBody& target) {

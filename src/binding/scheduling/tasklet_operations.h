@@ -11,6 +11,7 @@ namespace scheduler::binding {
 bool insert(TaskletBody& tasklet);
 bool remove(TaskletBody& tasklet);
 bool run(TaskletBody& tasklet);
+bool resume(TaskletBody& tasklet);
 bool switch_to_tasklet(TaskletBody& tasklet);
 
 }  // namespace scheduler::binding

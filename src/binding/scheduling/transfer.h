@@ -27,7 +27,8 @@ PyObject* open_parcel(core::Parcel& parcel);
 // May the current tasklet give way to a partner that it has served? Else that goes on by itself. An open
 // slot says that nothing forbids it.
 inline bool may_give_way(const ManagerBody& manager) {
-    return manager.open_tls_slot != nullptr || (manager.can_switch() && !manager.ending);
+    return manager.open_tls_slot != nullptr ||
+           (manager.can_switch() && !manager.ending && !manager.main_must_stay());
 }
 
 // ---- for QueueChannel: a deque of items (ok, data) beside the wait queue; `data` is the value, or with

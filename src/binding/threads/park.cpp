@@ -42,7 +42,7 @@ void attach(ManagerBody& manager, PyThreadState* thread) {
 
 enum class Waited : unsigned char { kWorkCame, kTimeout, kError };
 
-Waited park(ManagerBody& manager, std::int64_t deadline) {
+Waited park_here(ManagerBody& manager, std::int64_t deadline) {
     const bool looks_for_signals = manager.runs_signal_handlers();
     for (bool is_long = false;;) {
         SignalPipe pipe;
@@ -65,6 +65,14 @@ Waited park(ManagerBody& manager, std::int64_t deadline) {
         is_long = wakeup == Wakeup::kTimeout;
         if (is_long && until == deadline && !manager.has_mail()) return Waited::kTimeout;
     }
+}
+
+// The host is not woken meanwhile.
+Waited park(ManagerBody& manager, std::int64_t deadline) {
+    const bool was_in_event_loop = manager.return_from_event_loop();
+    const Waited waited = park_here(manager, deadline);
+    if (was_in_event_loop) manager.go_to_event_loop_or_wake();
+    return waited;
 }
 
 // As people write it. Empty with an error set.

@@ -21,16 +21,19 @@ void raise_timeout(PyObject* what, std::int64_t nanoseconds, const char* why = "
 
 template <typename Predicate>
 void ManagerBody::wait_for_others(Predicate has_come) {
-    while (!has_come()) {
+    if (has_come()) return;
+    const bool was_in_event_loop = return_from_event_loop();
+    do {
         parking().announce();
         if (has_come()) {
             parking().cancel();
-            return;
+            break;
         }
         PyThreadState* const thread = PyEval_SaveThread();
         parking().wait(core::kNever);
         PyEval_RestoreThread(thread);
-    }
+    } while (!has_come());
+    if (was_in_event_loop) go_to_event_loop_or_wake();
 }
 
 }  // namespace scheduler::binding

@@ -54,6 +54,8 @@ void detach_main(ManagerBody& manager) {
 // The owner thread itself, with its main tasklet current.
 void end_manager(ManagerBody& manager) {
     manager.ending = true;
+    manager.replace_waker({});
+    manager.main_refusal.reset();
     manager.update_tls_slot();
     manager.held_error.report();
     end_tasklets(manager);

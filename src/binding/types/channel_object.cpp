@@ -66,10 +66,9 @@ bool clear_channel(PyObject* object) {
     for (const PyRef& victim : victims) {
         TaskletBody& tasklet = body_of(victim.get());
         // Those killed before have run, and may have served this one.
-        if (waits_on(tasklet, channel.channel) &&
-            !kill(tasklet, tasklet.get_manager() != manager)) {
-            return false;
-        }
+        const Delivery how =
+            tasklet.get_manager() != manager ? Delivery::kPending : Delivery::kNow;
+        if (waits_on(tasklet, channel.channel) && !kill(tasklet, how)) return false;
     }
     return true;
 }

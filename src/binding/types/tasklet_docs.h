@@ -393,7 +393,42 @@ Example:
     ...     print("not by zero")
     not by zero)doc";
 
-inline constexpr char kill[] = R"doc(kill($self, /, pending=False)
+inline constexpr char resume[] = R"doc(resume($self, /)
+--
+
+Give the tasklet one turn now, and nobody else, and go on when that turn is over.
+
+Whatever the tasklet does in it: ends, yields, is blocked, leaves the queue. What
+stands before or behind it in the runnables queue, and what it makes runnable, waits
+for another occasion; only what it runs itself, by run() and the like, runs in its
+turn. A tasklet outside the queue is appended first. Nested and flat scheduling do
+not differ.
+
+Returns:
+    None.
+
+Raises:
+    TypeError: an argument was given.
+    RuntimeError: the tasklet is dead, has nothing to run, or is blocked; it is the
+        current one, or a main tasklet; it belongs to another thread, or to one that
+        has ended; a switch trap is set; the call comes from a schedule callback; with
+        flat scheduling, the tasklet waits for the current one to give control back.
+    ValueError: with nested tasklets, the tasklet waits for the current one to give
+        control back.
+    Exception: whatever leaves the tasklet in this turn, TaskletExit excepted.
+
+Threads:
+    Only the tasklet's own thread.
+
+Example:
+    >>> import scheduler
+    >>> first, second = [scheduler.tasklet(print)(name) for name in ("a", "b")]
+    >>> second.resume()
+    b
+    >>> scheduler.run()
+    a)doc";
+
+inline constexpr char kill[] = R"doc(kill($self, /, pending=False, *, alone=False)
 --
 
 End the tasklet by raising TaskletExit inside it.
@@ -409,6 +444,7 @@ Parameters:
         stands behind it in the runnables queue, as with run(). True, to queue the
         tasklet (it keeps its place if it is queued) and raise TaskletExit when it
         next has a turn; the caller goes on.
+    alone: True, to give no turn to those behind it, as with resume().
 
 Returns:
     None, once the tasklet has ended or suspended again.
@@ -416,6 +452,7 @@ Returns:
 Raises:
     TaskletExit: the tasklet is the current one.
     TypeError: wrong arguments.
+    ValueError: pending and alone are both true.
     RuntimeError: with pending false, the tasklet belongs to another thread, or to
         one that has ended; a switch trap is set; the call comes from a schedule
         callback; with flat scheduling, the tasklet waits for one that it runs
@@ -445,7 +482,7 @@ Example:
     False)doc";
 
 inline constexpr char throw_[] =
-    R"doc(throw($self, /, exc=None, val=None, tb=None, pending=False)
+    R"doc(throw($self, /, exc=None, val=None, tb=None, pending=False, *, alone=False)
 --
 
 Raise an exception inside the tasklet.
@@ -468,6 +505,7 @@ Parameters:
         stands behind it in the runnables queue, as with run(). True, to queue the
         tasklet (it keeps its place if it is queued) and raise the exception when
         it next has a turn; the caller goes on.
+    alone: True, to give no turn to those behind it, as with resume().
 
 Returns:
     None, once the tasklet has ended or suspended again.
@@ -475,6 +513,7 @@ Returns:
 Raises:
     TypeError: exc is missing, None, or no exception; an instance comes with a val;
         tb is neither a traceback nor None.
+    ValueError: pending and alone are both true.
     RuntimeError: the tasklet is dead; it is a main tasklet, and not the caller.
         With pending false, it belongs to another thread, or to one that has ended;
         a switch trap is set; the call comes from a schedule callback; with flat
@@ -502,18 +541,19 @@ Example:
     >>> task.throw(ValueError, "too late")
     caught too late)doc";
 
-inline constexpr char raise_exception[] = R"doc(raise_exception($self, exc, args=None, /)
+inline constexpr char raise_exception[] = R"doc(raise_exception($self, exc, args=None, /, *, alone=False)
 --
 
 Raise an exception inside the tasklet now.
 
-The same as throw(exc, args): see there for what happens in each state.
+The same as throw(exc, args, alone=alone): see there for what happens in each state.
 
 Parameters:
     exc: an exception class, or an instance, which is raised as it is.
     args: for a class: None calls it without arguments, a tuple gives the
         arguments, an instance of the class is raised itself, and anything else is
         the only argument. Must be None with an instance.
+    alone: True, to give no turn to those behind it, as with resume().
 
 Returns:
     None, once the tasklet has ended or suspended again.

@@ -16,14 +16,15 @@ namespace scheduler::binding {
 
 namespace {
 
-// insert() and remove() return the tasklet, run() and switch() None.
+// insert() and remove() return the tasklet, the others None.
 template <bool (*Operation)(TaskletBody&), const char* Name, bool ReturnsSelf>
 PyObject* simple(PyObject* self, PyObject* const*, Py_ssize_t count) {
     if (!check_count(Name, count, 0, 0) || !Operation(body_of(self))) return nullptr;
     return Py_NewRef(ReturnsSelf ? self : Py_None);
 }
 
-constexpr char kInsert[] = "insert", kRemove[] = "remove", kRun[] = "run", kSwitch[] = "switch";
+constexpr char kInsert[] = "insert", kRemove[] = "remove", kRun[] = "run", kSwitch[] = "switch",
+               kResume[] = "resume";
 
 PyObject* tasklet_bind(PyObject* self, PyObject* args, PyObject* kwargs) {
     static const char* const names[] = {"callable", "args", "kwargs", nullptr};
@@ -40,33 +41,54 @@ PyObject* tasklet_setup(PyObject* self, PyObject* args, PyObject* kwargs) {
     return setup(body_of(self), args, kwargs) ? Py_NewRef(self) : nullptr;
 }
 
+// False with ValueError set.
+bool parse_delivery(int pending, int alone, Delivery* how) {
+    *how = pending != 0 ? Delivery::kPending : alone != 0 ? Delivery::kAlone : Delivery::kNow;
+    if (pending == 0 || alone == 0) return true;
+    PyErr_SetString(PyExc_ValueError,
+                    "pending and alone exclude each other: with alone the tasklet has its turn now");
+    return false;
+}
+
 PyObject* tasklet_kill(PyObject* self, PyObject* args, PyObject* kwargs) {
-    static const char* const names[] = {"pending", nullptr};
-    int pending = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:kill", const_cast<char**>(names),
-                                     &pending)) {
+    static const char* const names[] = {"pending", "alone", nullptr};
+    int pending = 0, alone = 0;
+    Delivery how{};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p$p:kill", const_cast<char**>(names), &pending,
+                                     &alone) ||
+        !parse_delivery(pending, alone, &how)) {
         return nullptr;
     }
-    return none_if(kill(body_of(self), pending != 0));
+    return none_if(kill(body_of(self), how));
 }
 
 PyObject* tasklet_throw(PyObject* self, PyObject* args, PyObject* kwargs) {
-    static const char* const names[] = {"exc", "val", "tb", "pending", nullptr};
+    static const char* const names[] = {"exc", "val", "tb", "pending", "alone", nullptr};
     PyObject *exc = nullptr, *val = nullptr, *tb = nullptr;
-    int pending = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOOp:throw", const_cast<char**>(names), &exc,
-                                     &val, &tb, &pending)) {
+    int pending = 0, alone = 0;
+    Delivery how{};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOOp$p:throw", const_cast<char**>(names), &exc,
+                                     &val, &tb, &pending, &alone) ||
+        !parse_delivery(pending, alone, &how)) {
         return nullptr;
     }
     PyObject* error = make_exception(exc, val, tb, PyExc_TypeError);
-    return error != nullptr ? none_if(throw_at(body_of(self), error, pending != 0)) : nullptr;
+    return error != nullptr ? none_if(throw_at(body_of(self), error, how)) : nullptr;
 }
 
-PyObject* tasklet_raise_exception(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-    if (!check_count("raise_exception", count, 1, 2)) return nullptr;
-    PyObject* error =
-        make_exception(args[0], count > 1 ? args[1] : nullptr, nullptr, PyExc_TypeError);
-    return error != nullptr ? none_if(throw_at(body_of(self), error, false)) : nullptr;
+PyObject* tasklet_raise_exception(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                  PyObject* keywords) {
+    static constexpr std::string_view kParameters[] = {"", "", "alone"};
+    PyObject* given[3];
+    if (!check_count("raise_exception", count, 1, 2) ||
+        !parse_arguments("raise_exception", kParameters, 1, args, count, keywords, given)) {
+        return nullptr;
+    }
+    const int alone = given[2] != nullptr ? PyObject_IsTrue(given[2]) : 0;
+    if (alone < 0) return nullptr;
+    PyObject* error = make_exception(given[0], given[1], nullptr, PyExc_TypeError);
+    if (error == nullptr) return nullptr;
+    return none_if(throw_at(body_of(self), error, alone != 0 ? Delivery::kAlone : Delivery::kNow));
 }
 
 bool parse_only_timeout(PyObject* args, PyObject* kwargs, const char* format,
@@ -122,12 +144,13 @@ PyMethodDef tasklet_methods[] = {
     {"insert", as_method(fast<simple<insert, kInsert, true>>), METH_FASTCALL, docs::insert},
     {"remove", as_method(fast<simple<remove, kRemove, true>>), METH_FASTCALL, docs::remove},
     {"run", as_method(fast<simple<run, kRun, false>>), METH_FASTCALL, docs::run},
+    {"resume", as_method(fast<simple<resume, kResume, false>>), METH_FASTCALL, docs::resume},
     {"switch", as_method(fast<simple<switch_to_tasklet, kSwitch, false>>), METH_FASTCALL,
      docs::switch_},
     {"kill", as_method(with_keywords<tasklet_kill>), METH_VARARGS | METH_KEYWORDS, docs::kill},
     {"throw", as_method(with_keywords<tasklet_throw>), METH_VARARGS | METH_KEYWORDS, docs::throw_},
-    {"raise_exception", as_method(fast<tasklet_raise_exception>), METH_FASTCALL,
-     docs::raise_exception},
+    {"raise_exception", as_method(keyword_fast_method<TaskletObject, tasklet_raise_exception>),
+     METH_FASTCALL | METH_KEYWORDS, docs::raise_exception},
     {"join", as_method(with_keywords<tasklet_join>), METH_VARARGS | METH_KEYWORDS, docs::join},
     {"result", as_method(with_keywords<tasklet_result>), METH_VARARGS | METH_KEYWORDS,
      docs::result},

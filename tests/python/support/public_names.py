@@ -10,6 +10,7 @@ TASKLET_METHODS = (
     "raise_exception",
     "remove",
     "result",
+    "resume",
     "run",
     "set_context",
     "setup",

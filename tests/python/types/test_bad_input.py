@@ -26,12 +26,16 @@ READY = (True, False, True, False)
 WRONG_ARGUMENTS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], type[Exception]]] = [
     *(
         ("tasklet", method, args, kwargs, TypeError)
-        for method in ("insert", "remove", "run", "switch")
+        for method in ("insert", "remove", "resume", "run", "switch")
         for args, kwargs in (((1,), {}), ((None,), {}), ((), {"now": True}))
     ),
     ("tasklet", "kill", (True, True), {}, TypeError),
     ("tasklet", "kill", (), {"now": True}, TypeError),
     ("tasklet", "kill", (True,), {"pending": True}, TypeError),
+    ("tasklet", "kill", (True,), {"alone": True}, ValueError),
+    ("tasklet", "throw", (KeyError,), {"pending": True, "alone": True}, ValueError),
+    ("tasklet", "raise_exception", (KeyError, 1, True), {}, TypeError),
+    ("tasklet", "raise_exception", (KeyError,), {"now": True}, TypeError),
     ("tasklet", "throw", (), {}, TypeError),
     ("tasklet", "throw", (None,), {}, TypeError),
     ("tasklet", "throw", ("text",), {}, TypeError),
@@ -243,6 +247,7 @@ def test_no_arguments_bring_a_function_into_disorder(capfd: pytest.CaptureFixtur
     for function in functions:
         for args in junk_arguments(2):
             must_not_be_internal(function, args)
+            scheduler.forbid_main_waits(None)
             scheduler.set_deadlock_timeout(1.0)
             scheduler.set_stack_size(stack_size)
             scheduler.set_channel_callback(None)
