@@ -74,6 +74,11 @@ typedef int(schedule_hook_func)(PyTaskletObject* from, PyTaskletObject* to);
 
 // For `seconds`: waits without a limit. A positive infinite `double`.
 #define SCHEDULER_NO_LIMIT HUGE_VAL
+// For `turns`: does not count them.
+#define SCHEDULER_ANY_TURNS (-1)
+
+// How a loop that hosts a thread is woken, see PyScheduler_SetWaker.
+typedef void(scheduler_waker_func)(void* data);
 
 // One case of PyScheduler_Select: what to wait for. References in it are borrowed. A kind of 0 is
 // none, so that a case which has not been filled in is refused.
@@ -330,19 +335,74 @@ typedef struct SchedulerCAPI {
     SCHEDULER_ROUTINE(Py_ssize_t, PyScheduler_Select,
                       (const SchedulerCase* cases, Py_ssize_t count, double seconds, int ordered,
                        PyObject** value));
+
+    // ---- a loop of the program's that hosts this thread ----------------------------------------
+
+    // Runs some of what is runnable in this thread, as `scheduler.pump(turns, seconds)`: at most
+    // `turns` turns (0 or more; with 0 nobody runs), begun within `seconds` (there is one at least),
+    // and returns without having waited. With SCHEDULER_ANY_TURNS and SCHEDULER_NO_LIMIT as many
+    // turns as tasklets are queued now. Main tasklet only. May switch. Returns 1 if more is
+    // runnable, 0 if nothing is, and the waker will tell; -1 on failure: ValueError for a number
+    // that makes no sense; RuntimeError when a tasklet calls, for a trap or in a schedule callback;
+    // what a tasklet did not catch.
+    SCHEDULER_ROUTINE(int, PyScheduler_Pump, (long long turns, double seconds));
+
+    // As `scheduler.next_deadline()`: how long until the next timer of this thread is due. Returns
+    // seconds, 0 if one is, SCHEDULER_NO_LIMIT without one; -1 on failure.
+    SCHEDULER_ROUTINE(double, PyScheduler_NextDeadline, (void));
+
+    // From now on `func` is called with `data` when there is something to do for this thread while
+    // it is outside PyScheduler_Pump, once until the next one: see `scheduler.set_waker()`. It is
+    // called at once if there is something. Any thread calls it, attached or not, in the middle of
+    // what it does: it must call neither Python nor this table, must not block, and lets no C++
+    // exception out. NULL takes it back: when the call returns, it is not called any more. So does
+    // the end of the thread. `data` stays the caller's. Returns 0; -1 on failure: RuntimeError when
+    // a file descriptor is the waker.
+    SCHEDULER_ROUTINE(int, PyScheduler_SetWaker, (scheduler_waker_func * func, void* data));
+
+    // The same with a file descriptor that does not block, to which eight bytes are written, as
+    // `scheduler.set_waker(fd)`, with which it shares its place: an eventfd, for instance. It stays
+    // the caller's. -1 takes it back. Returns 0; -1 on failure: ValueError for one that may block,
+    // cannot be written to, or is below -1; OSError for none; RuntimeError when a function is the
+    // waker.
+    SCHEDULER_ROUTINE(int, PyScheduler_SetWakerFd, (int fd));
+
+    // As `scheduler.forbid_main_waits(message)`: what would make the main tasklet of this thread
+    // wait raises RuntimeError with that text, UTF-8, which is copied. NULL allows waits again.
+    // Returns 0; -1 on failure.
+    SCHEDULER_ROUTINE(int, PyScheduler_ForbidMainWaits, (const char* message));
+
+    // ---- one turn ------------------------------------------------------------------------------
+
+    // As `tasklet.resume()`: gives exactly this tasklet one turn now, and nobody else. May switch.
+    // Returns 0 when that turn is over; -1 on failure: RuntimeError when the tasklet is dead,
+    // blocked, current or a main one, or of another thread, for a trap or in a schedule callback;
+    // ValueError when it waits for the current one to give control back; what it did not catch.
+    SCHEDULER_ROUTINE(int, PyTasklet_Resume, (PyTaskletObject* tasklet));
+
+    // As PyTasklet_Kill, but nobody else has a turn: `tasklet.kill(alone=True)`. May switch. Returns
+    // 0; -1 on failure: as PyTasklet_Kill.
+    SCHEDULER_ROUTINE(int, PyTasklet_KillAlone, (PyTaskletObject* tasklet));
+
+    // As `tasklet.throw(exc, val, tb, alone=True)`: raises an exception inside the tasklet now, and
+    // nobody else has a turn. `exc`: an exception class or instance. `val`, `tb`: NULL or None for
+    // none. May switch. Returns 0; -1 on failure: TypeError when `exc` is NULL or no exception, or
+    // `tb` no traceback; RuntimeError when the tasklet is dead, else as PyTasklet_Resume.
+    SCHEDULER_ROUTINE(int, PyTasklet_ThrowAlone,
+                      (PyTaskletObject* tasklet, PyObject* exc, PyObject* val, PyObject* tb));
 } SchedulerCAPI;
 // clang-format on
 
-// The layout is part of the binary interface: 45 pointers without padding, in this order. The first
+// The layout is part of the binary interface: 53 pointers without padding, in this order. The first
 // 40 are those that every module has.
 #ifdef __cplusplus
 #define SCHEDULER_SLOT(index, name) \
     static_assert(offsetof(SchedulerCAPI, name) == (index) * sizeof(void*), "moved: " #name)
-static_assert(sizeof(SchedulerCAPI) == 45 * sizeof(void*), "the table has 45 members");
+static_assert(sizeof(SchedulerCAPI) == 53 * sizeof(void*), "the table has 53 members");
 #else
 #define SCHEDULER_SLOT(index, name) \
     _Static_assert(offsetof(SchedulerCAPI, name) == (index) * sizeof(void*), "moved: " #name)
-_Static_assert(sizeof(SchedulerCAPI) == 45 * sizeof(void*), "the table has 45 members");
+_Static_assert(sizeof(SchedulerCAPI) == 53 * sizeof(void*), "the table has 53 members");
 #endif
 
 SCHEDULER_SLOT(0, PyTasklet_New);
@@ -390,6 +450,14 @@ SCHEDULER_SLOT(41, PyChannel_SendWithTimeout);
 SCHEDULER_SLOT(42, PyChannel_ReceiveWithTimeout);
 SCHEDULER_SLOT(43, PyChannel_SendExceptionWithTimeout);
 SCHEDULER_SLOT(44, PyScheduler_Select);
+SCHEDULER_SLOT(45, PyScheduler_Pump);
+SCHEDULER_SLOT(46, PyScheduler_NextDeadline);
+SCHEDULER_SLOT(47, PyScheduler_SetWaker);
+SCHEDULER_SLOT(48, PyScheduler_SetWakerFd);
+SCHEDULER_SLOT(49, PyScheduler_ForbidMainWaits);
+SCHEDULER_SLOT(50, PyTasklet_Resume);
+SCHEDULER_SLOT(51, PyTasklet_KillAlone);
+SCHEDULER_SLOT(52, PyTasklet_ThrowAlone);
 
 #undef SCHEDULER_SLOT
 #undef SCHEDULER_ROUTINE

@@ -89,7 +89,7 @@ void ScheduleManager::begin_wait(Wait& wait, std::int64_t deadline, std::int64_t
     if (deadline == kNever) return;
     if (timers_.empty()) plan_look(time);
     timers_.insert(wait, deadline);
-    if (in_event_loop_ && deadline < told_deadline_) wake();
+    if (in_event_loop_ && deadline < told_deadline_) wake_event_loop();
 }
 
 // Before its wait is over a record goes only with the stack of a daemon thread that is ended by force.
@@ -234,8 +234,7 @@ void ScheduleManager::close_loop(RunLoop& loop) {
     mark(loop.anchor, loop.last, static_cast<std::uint32_t>(-1));
     --current_->driving;
     loop_ = loop.outer;
-    // Who has yielded is at the end of the queue.
-    if (in_event_loop_ && loop_ == nullptr && !queue_empty()) wake();
+    if (in_event_loop_ && (!queue_empty() || next_deadline() < told_deadline_)) wake_event_loop();
 }
 
 void ScheduleManager::fail_loop_of(const Tasklet& driver) {

@@ -171,7 +171,7 @@ class ScheduleManager {
         clock_.move_to(time);
         if (!has_timers()) return;
         turns_to_look_ = 1;
-        if (in_event_loop_) wake();
+        if (in_event_loop_) wake_event_loop();
     }
 
     // ---- an event loop of the program's, which the thread is in between the turns that it asks for
@@ -181,6 +181,10 @@ class ScheduleManager {
     // From now on the event loop is woken, once, as soon as there is something to do. False: there is by
     // now, and the thread has not gone.
     bool go_to_event_loop();
+    // The same, but then it is woken at once.
+    void go_to_event_loop_or_wake() {
+        if (!go_to_event_loop()) waker_->wake();
+    }
     // It is not woken any more. True: it has not been.
     bool return_from_event_loop() {
         return std::exchange(in_event_loop_, false) && parking_.come_back();
@@ -221,8 +225,8 @@ class ScheduleManager {
     void open_loop(RunLoop& loop, Tasklet* first);
     // A loop that gives turns to `victim` alone until it is dead.
     void open_unwinding(RunLoop& loop, Tasklet& victim);
-    // A loop that is over with the next turn, which is that of `only`, a queued one: no place in the queue
-    // is looked at.
+    // A loop that is over with the next turn, which is that of `only`: no place in the queue is looked at,
+    // but it has one by then.
     void open_turn(RunLoop& loop, Tasklet& only);
     void close_loop(RunLoop& loop);
     // The innermost loop over the queue that `driver` drives, if any, has failed: it hands out no more turns.
@@ -288,7 +292,11 @@ class ScheduleManager {
         if (in_event_loop_) [[unlikely]]
             wake_event_loop();
     }
-    [[gnu::noinline, gnu::cold]] void wake_event_loop() { wake(); }
+    // The thread itself has something to do for it. In a run loop that the event loop's code has opened, it
+    // will see at the end whether anything is left.
+    [[gnu::noinline, gnu::cold]] void wake_event_loop() {
+        if (loop_ == nullptr && return_from_event_loop()) waker_->wake();
+    }
     void unlink(Tasklet& tasklet) {
         runnables_.remove(tasklet);
         tasklet.in_runnables = false;
@@ -322,7 +330,7 @@ class ScheduleManager {
     std::uint64_t turns_to_look_ = kNoLook;
     std::int64_t last_look_ = 0;
     int trap_level_ = 0;
-    bool in_event_loop_ = false;  // woken there, perhaps
+    bool in_event_loop_ = false;  // other threads have woken it, perhaps
     Waker* waker_ = nullptr;
     std::int64_t told_deadline_ = kNever;
     RunLimit limit_;

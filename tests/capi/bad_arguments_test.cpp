@@ -51,6 +51,12 @@ const Call<Tasklet> kTaskletCalls[] = {
     {"IsMain", [](Api& api, Tasklet* t) { return api.PyTasklet_IsMain(t) == -1; }},
     {"Alive", [](Api& api, Tasklet* t) { return api.PyTasklet_Alive(t) == -1; }},
     {"Kill", [](Api& api, Tasklet* t) { return api.PyTasklet_Kill(t) == 0; }},
+    {"KillAlone", [](Api& api, Tasklet* t) { return api.PyTasklet_KillAlone(t) == -1; }},
+    {"Resume", [](Api& api, Tasklet* t) { return api.PyTasklet_Resume(t) == -1; }},
+    {"ThrowAlone",
+     [](Api& api, Tasklet* t) {
+         return api.PyTasklet_ThrowAlone(t, PyExc_ValueError, nullptr, nullptr) == -1;
+     }},
     {"GetTimesSwitchedTo",
      [](Api& api, Tasklet* t) { return api.PyTasklet_GetTimesSwitchedTo(t) == -1; }},
     {"GetContext", [](Api& api, Tasklet* t) { return api.PyTasklet_GetContext(t) == nullptr; }},

@@ -43,6 +43,9 @@ void call_with_wrong_objects(SchedulerCAPI& t, Expected expected, PyObject* obje
     FAILS(-1, PyTasklet_Alive(tasklet));
     FAILS(done, PyTasklet_Kill(tasklet));
     FAILS(-1L, PyTasklet_GetTimesSwitchedTo(tasklet));
+    FAILS(-1, PyTasklet_Resume(tasklet));
+    FAILS(-1, PyTasklet_KillAlone(tasklet));
+    FAILS(-1, PyTasklet_ThrowAlone(tasklet, object, nullptr, nullptr));
     FAILS(static_cast<const char*>(nullptr), PyTasklet_GetContext(tasklet));
     FAILS(static_cast<PyChannelObject*>(nullptr), PyChannel_New(type));
     FAILS(-1, PyChannel_Send(channel, object));
@@ -74,6 +77,11 @@ void call_without_objects(SchedulerCAPI& t, Expected expected) {
     FAILS(null, PyScheduler_RunWithTimeout(0));
     FAILS(null, PyScheduler_RunNTasklets(1));
     FAILS(-1, PyScheduler_Sleep(0));
+    FAILS(-1, PyScheduler_Pump(1, 1));
+    FAILS(-1.0, PyScheduler_NextDeadline());
+    FAILS(-1, PyScheduler_SetWaker(nullptr, nullptr));
+    FAILS(-1, PyScheduler_SetWakerFd(-1));
+    FAILS(-1, PyScheduler_ForbidMainWaits(nullptr));
     FAILS(null, PyScheduler_GetChannelCallback());
     FAILS_SILENTLY(PyScheduler_SetScheduleFastCallback(nullptr));
 #undef FAILS

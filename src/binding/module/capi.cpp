@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "binding/module/capi_call.h"
+#include "binding/module/capi_hosting.h"
 #include "binding/module/capi_waits.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/bind.h"
@@ -286,6 +287,14 @@ SchedulerCAPI table = {
     channel_receive_with_timeout,
     channel_send_exception_with_timeout,
     select_cases,
+    pump_some,
+    get_next_deadline,
+    set_waker_function,
+    set_waker_fd,
+    forbid_waits,
+    tasklet_resume,
+    tasklet_kill_alone,
+    tasklet_throw_alone,
 };
 
 }  // namespace

@@ -11,17 +11,15 @@
 
 namespace scheduler::binding::capi {
 
+bool parse_seconds(double seconds, std::int64_t* nanoseconds) {
+    if (to_nanoseconds(seconds, nanoseconds)) return true;
+    PyErr_SetString(PyExc_ValueError, "seconds must be 0 or more, or SCHEDULER_NO_LIMIT");
+    return false;
+}
+
 namespace {
 
 using Kind = core::Parcel::Kind;
-
-// False with ValueError set.
-bool parse_seconds(double seconds, std::int64_t* nanoseconds) {
-    if (to_nanoseconds(seconds, nanoseconds)) return true;
-    PyErr_SetString(PyExc_ValueError,
-                    "seconds must be 0 or more, or SCHEDULER_NO_LIMIT to wait without a limit");
-    return false;
-}
 
 // ---- transfers: `timeout` is one number of nanoseconds, or none, as for exchange() ----------------
 

@@ -4,7 +4,12 @@
 #define SCHEDULER_MODULE
 #include "Scheduler.h"
 
+#include <cstdint>
+
 namespace scheduler::binding::capi {
+
+// False with ValueError set.
+bool parse_seconds(double seconds, std::int64_t* nanoseconds);
 
 int channel_send(PyChannelObject* channel, PyObject* value);
 PyObject* channel_receive(PyChannelObject* channel);

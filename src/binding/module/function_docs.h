@@ -901,7 +901,8 @@ of value 1, to the waker, once until the next pump(): another thread that sends 
 tasklet of this one, or inserts, kills or throws at one; code of the main tasklet
 that makes one runnable; a timer that is due before what next_deadline() has told
 the loop. If there is something to do at the time of this call, it writes at once.
-There is no write where pump() has returned True: then the loop knows.
+There is no write where pump() has returned True: then the loop knows. One that is
+woken may find that what there was to do has been done.
 
 Parameters:
     waker: a file descriptor that does not block, to write to: an eventfd, or an end

@@ -53,17 +53,10 @@ PyObject* set_waker_function(ModuleState& state, PyObject* argument) {
         }
         waker.fd = int_argument(argument);
         if (waker.fd == -1 && PyErr_Occurred() != nullptr) return nullptr;
-        if (waker.fd < 0) {
-            PyErr_SetString(PyExc_ValueError, "a file descriptor is 0 or more; None takes it back");
-            return nullptr;
-        }
         if (!check_waker_fd(waker.fd)) return nullptr;
     }
-    ManagerBody* manager = manager_of_this_thread(state);
-    if (manager == nullptr) return nullptr;
-    if (manager->loop_waker.function != nullptr) return refuse(Refusal::kHostedByFunction);
-    const int previous = manager->loop_waker.fd;
-    manager->replace_waker(waker);
+    int previous = -1;
+    if (!set_waker(state, waker, LoopWaker::Kind::kDescriptor, &previous)) return nullptr;
     if (previous < 0) Py_RETURN_NONE;
     return PyLong_FromLong(previous);
 }
@@ -76,7 +69,7 @@ PyObject* forbid_main_waits(ModuleState& state, PyObject* message) {
     }
     ManagerBody* manager = manager_of_this_thread(state);
     if (manager == nullptr) return nullptr;
-    PyRef previous = manager->set_main_refusal(PyRef::share(message == Py_None ? nullptr : message));
+    PyRef previous = manager->exchange_main_refusal(PyRef::share(message == Py_None ? nullptr : message));
     return previous ? previous.release() : Py_NewRef(Py_None);
 }
 

@@ -100,9 +100,9 @@ constexpr Entry kTable[] = {
      "tasklet"},
     {Refusal::kResumeCurrent, &PyExc_RuntimeError,
      "the current tasklet has its turn already: resume() gives one to another tasklet"},
-    {Refusal::kHostedByFunction, &PyExc_RuntimeError,
-     "a C program hosts this thread: its waker is a function, which only PyScheduler_SetWaker() of "
-     "the C table takes back"},
+    {Refusal::kOtherWaker, &PyExc_RuntimeError,
+     "another loop hosts this thread, with a waker of another kind, a file descriptor or a function "
+     "of C: take that back first, by set_waker(None) or PyScheduler_SetWaker(NULL, NULL)"},
     {Refusal::kResultOfMain, &PyExc_RuntimeError,
      "a main tasklet has no result, for it is the thread itself: join() waits for its end"},
     {Refusal::kResultOfKilled, &PyExc_RuntimeError,

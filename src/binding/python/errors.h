@@ -42,7 +42,7 @@ enum class Refusal : unsigned char {
     kOnlyMainWaits,
     kOnlyMainPumps,
     kResumeCurrent,
-    kHostedByFunction,
+    kOtherWaker,
     kResultOfMain,
     kResultOfKilled,
     kLast = kResultOfKilled,

@@ -22,8 +22,10 @@ void LoopWaker::wake() {
 }
 
 bool check_waker_fd(int fd) {
-    const int flags = ::fcntl(fd, F_GETFL);
-    if (flags < 0) {
+    const int flags = fd >= 0 ? ::fcntl(fd, F_GETFL) : 0;
+    if (fd < 0) {
+        PyErr_SetString(PyExc_ValueError, "the waker is a file descriptor, which is 0 or more");
+    } else if (flags < 0) {
         PyErr_SetFromErrno(PyExc_OSError);
     } else if ((flags & O_ACCMODE) == O_RDONLY) {
         PyErr_SetString(PyExc_ValueError,
@@ -45,6 +47,16 @@ void ManagerBody::replace_waker(const LoopWaker& waker) {
     if (!waker.is_set()) return;
     set_waker(&loop_waker);
     if (!pumping) go_to_event_loop_or_wake();
+}
+
+bool set_waker(ModuleState& state, const LoopWaker& waker, LoopWaker::Kind kind,
+               int* previous_fd) {
+    ManagerBody* manager = manager_of_this_thread(state);
+    if (manager == nullptr) return false;
+    if (!manager->loop_waker.is(kind)) return refused(Refusal::kOtherWaker);
+    if (previous_fd != nullptr) *previous_fd = manager->loop_waker.fd;
+    manager->replace_waker(waker);
+    return true;
 }
 
 double tell_next_deadline(ModuleState& state) {

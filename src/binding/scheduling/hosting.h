@@ -21,7 +21,10 @@ struct ModuleState;
 // leaves Python alone.
 struct LoopWaker final : core::Waker {
     void wake() override;
+    enum class Kind : unsigned char { kDescriptor, kFunction };
     bool is_set() const { return fd >= 0 || function != nullptr; }
+    // Nothing is of either kind.
+    bool is(Kind kind) const { return !is_set() || (fd < 0) == (kind == Kind::kFunction); }
 
     int fd = -1;
     void (*function)(void* data) = nullptr;
@@ -30,6 +33,11 @@ struct LoopWaker final : core::Waker {
 
 // Can it be written to by anybody at any time?
 bool check_waker_fd(int fd);
+
+// How the loop of the calling thread is woken from now on, at once if there is something to do; if nothing is
+// set, it is not. One of another kind is somebody else's, and is refused to be replaced.
+bool set_waker(ModuleState& state, const LoopWaker& waker, LoopWaker::Kind kind,
+               int* previous_fd = nullptr);
 
 // Seconds until the next timer of the calling thread is due, 0 if one is; infinity: there is none.
 double tell_next_deadline(ModuleState& state);

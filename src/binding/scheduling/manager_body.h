@@ -113,7 +113,7 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // It must not wait, nor give way to others.
     bool main_must_stay() const { return main_refusal && loop() == nullptr; }
     // Returns what it was.
-    PyRef set_main_refusal(PyRef message) {
+    PyRef exchange_main_refusal(PyRef message) {
         PyRef previous = std::exchange(main_refusal, std::move(message));
         update_tls_slot();
         return previous;
@@ -162,7 +162,7 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // Hands out turns with the current tasklet as driver: from `first` to the last entry of the queue as
     // of now, or without `first` to all that stand behind the driver, until nothing is left.
     bool run_queue(TaskletBody* first);
-    // Gives a queued tasklet one turn, and nobody else; returns when that is over, however it ended.
+    // Gives a tasklet, queued or not, one turn, and nobody else; returns when that is over, however it ended.
     bool give_turn(TaskletBody& target);
     // The current tasklet's turn ends; returns when it has its next one. Main, which has no turn, drives
     // its queue instead. A pending exception is raised.
@@ -275,11 +275,7 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     void wait_for_others(Predicate has_come);
 
     // ---- hosting.cpp
-    // The event loop is woken from now on, or at once if there is something to do.
-    void go_to_event_loop_or_wake() {
-        if (!go_to_event_loop()) loop_waker.wake();
-    }
-    // The same by another waker; or not any more, if nothing is set.
+    // How the event loop is woken from now on; if nothing is set, it is not.
     void replace_waker(const LoopWaker& waker);
 
     // ---- thread_end.cpp

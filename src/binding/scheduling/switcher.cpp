@@ -299,6 +299,7 @@ bool ManagerBody::give_turn(TaskletBody& target) {
     TaskletBody& driver = current_body();
     RunLoop loop;
     open_turn(loop, target);
+    if (!target.queued()) queue(target, {});
     const bool is_new = target.get_state() == TaskletState::kNew;
     if (is_new && target.pending) {
         static_cast<void>(binding::finish_unstarted(*this, target));

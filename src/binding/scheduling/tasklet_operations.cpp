@@ -33,7 +33,6 @@ bool ManagerBody::turn_now(TaskletBody& target) {
         // The callback may have changed everything.
         if (!check_runnable(target) || !check_switch_target(target)) return false;
     }
-    if (!target.queued()) queue(target, {});
     return give_turn(target);
 }
 

@@ -79,6 +79,7 @@ void end_manager(ManagerBody& manager) {
 void abandon_manager(ManagerBody& manager) {
     unlist_manager(manager);
     manager.finish();
+    manager.replace_waker({});
     manager.object = nullptr;
     while (core::Tasklet* tasklet = manager.any_live_tasklet()) {  // the reference is never dropped
         TaskletBody& body = body_of(*tasklet);

@@ -1,0 +1,20 @@
+// The functions of the C table for a loop that hosts its thread: what they do is written in
+// include/Scheduler.h.
+#pragma once
+
+#define SCHEDULER_MODULE
+#include "Scheduler.h"
+
+namespace scheduler::binding::capi {
+
+int pump_some(long long turns, double seconds);
+double get_next_deadline();
+int set_waker_function(scheduler_waker_func* function, void* data);
+int set_waker_fd(int fd);
+int forbid_waits(const char* message);
+
+int tasklet_resume(PyTaskletObject* tasklet);
+int tasklet_kill_alone(PyTaskletObject* tasklet);
+int tasklet_throw_alone(PyTaskletObject* tasklet, PyObject* exc, PyObject* val, PyObject* tb);
+
+}  // namespace scheduler::binding::capi
