@@ -202,6 +202,16 @@ class TestThread {
         run_deferred();
         if (self.pending) std::rethrow_exception(std::exchange(self.pending, nullptr));
     }
+    // Gives one turn to this tasklet alone.
+    void resume(TestTasklet& tasklet) {
+        TestTasklet& driver = current();
+        RunLoop loop;
+        manager().open_turn(loop, tasklet);
+        if (!tasklet.queued()) insert(tasklet);
+        if (tasklet.stack == nullptr) give_stack(tasklet);
+        manager().begin_turn(tasklet);
+        run_loop(loop, driver, tasklet);
+    }
     // Raises Killed in a tasklet that is suspended, in no queue and no wait queue, until it is dead.
     void unwind(TestTasklet& victim) {
         victim.pending = std::make_exception_ptr(Killed{});
@@ -279,6 +289,10 @@ class TestThread {
         if (rest != nullptr) fail_loop(rest);
         return end.loop_goes_on && rest == nullptr;
     }
+    void give_stack(TestTasklet& tasklet) {
+        tasklet.stack = manager().stacks().acquire(kMinStackBytes);
+        tasklet.context.prepare<run_stack>(*tasklet.stack, &tasklet);
+    }
     TestTasklet& choose_next(bool adopting) {
         for (;;) {
             read_mail();
@@ -297,10 +311,7 @@ class TestThread {
                 continue;
             }
             note_switch(driver, next);
-            if (next.stack == nullptr && !adopting) {
-                next.stack = manager().stacks().acquire(kMinStackBytes);
-                next.context.prepare<run_stack>(*next.stack, &next);
-            }
+            if (next.stack == nullptr && !adopting) give_stack(next);
             manager().begin_turn(next);
             return next;
         }
