@@ -408,9 +408,10 @@ def test_a_main_tasklet_that_waits_is_woken_itself_and_then_its_loop_again(host:
     worker = Worker(line.send, 7)
     assert line.receive() == 7
     worker.join()
-    assert host.woken() == 0
+    # Whoever serves main before it is asleep wakes the loop, which then need not be woken again.
+    before = host.woken()
     in_thread(other.send, 1)
-    assert host.woken() == 1
+    assert before + host.woken() == 1
     assert (scheduler.pump(), receiver.alive) == (False, False)
 
 
