@@ -6,7 +6,7 @@ import contextlib
 import os
 import selectors
 import socket
-import threading
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -325,7 +325,7 @@ def test_pipes_and_sockets_and_full_ones() -> None:
     for fd, read in ((writer, lambda: os.read(reader, 100)), (right.fileno(), lambda: left.recv(100))):
         scheduler.set_waker(fd)
         queued(len, "")
-        assert read() == (1).to_bytes(8, "little" if os.sys.byteorder == "little" else "big")
+        assert read() == (1).to_bytes(8, sys.byteorder)
         pump_all()
     scheduler.set_waker(writer)
     with contextlib.suppress(BlockingIOError):
