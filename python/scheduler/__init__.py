@@ -49,7 +49,7 @@ del _scheduler
 
 def __getattr__(name: str) -> object:
     # Looked up when asked for: it takes longer to import than all the rest.
-    if name in ("sync", "testing"):
+    if name in ("aio", "sync", "testing"):
         from importlib import import_module
 
         return import_module(f"scheduler.{name}")
@@ -66,5 +66,5 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     # Without the other submodules: they are where things are defined, not names to use.
     special = {name for name in globals() if name.startswith("__") and name.endswith("__")}
-    extra = {"__version__", "_C_API", "sync", "testing"}
+    extra = {"__version__", "_C_API", "aio", "sync", "testing"}
     return sorted(special - {"__getattr__", "__dir__"} | extra | set(__all__))

@@ -1,0 +1,141 @@
+"""The loop, in a thread of its own, that runs what tasklets of threads without a loop await."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import os
+import threading
+from asyncio import AbstractEventLoop, Task
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+from _scheduler import getcurrent
+
+from ..timeouts import deadline_after
+from ._descriptors import Poller
+from ._wait import RemoteSpot, Wait
+
+T = TypeVar("T")
+
+
+class _Background:
+    """The loop's thread."""
+
+    def __init__(self) -> None:
+        self.loop: AbstractEventLoop = asyncio.new_event_loop()
+        self.is_ending = False
+        self.poller = Poller(self.loop)
+        self.loop.call_soon(self.poller.start)
+        self.thread = threading.Thread(target=self._run, name="scheduler.aio", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        while not self.is_ending:
+            try:
+                self.loop.run_forever()
+            except BaseException:  # a SystemExit of a Task, which keeps it for whoever awaits it
+                pass
+        try:
+            tasks = asyncio.all_tasks(self.loop)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                self.loop.run_until_complete(asyncio.wait(tasks))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        finally:
+            self.poller.close()
+            self.loop.close()
+
+    def end(self) -> None:
+        self.is_ending = True
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+
+
+_lock = threading.Lock()
+_running: _Background | None = None
+
+
+def get() -> _Background:
+    """Starts it if need be."""
+    global _running
+    with _lock:
+        if _running is None:
+            _running = _Background()
+            atexit.register(end)
+        return _running
+
+
+def end() -> None:
+    """At exit. Whoever waits is cancelled."""
+    global _running
+    with _lock:
+        background, _running = _running, None
+    if background is not None:
+        atexit.unregister(end)
+        background.end()
+
+
+def _forget() -> None:
+    """In the child of a fork the thread does not exist."""
+    global _running, _lock
+    _running = None
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+async def _wrap(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+def wait_for(awaitable: Awaitable[T], timeout: float | None) -> T:
+    """await_() for a tasklet of a thread without a loop."""
+    background = get()
+    loop = background.loop
+    if asyncio.isfuture(awaitable) and awaitable.get_loop() is not loop:
+        raise RuntimeError(
+            f"this future belongs to an event loop that does not run in this thread: {awaitable!r}"
+        )
+    wait = Wait(getcurrent(), timeout, deadline_after(timeout))
+    spot = RemoteSpot()
+    context = contextvars.copy_context()
+    made: list[Task[T]] = []
+
+    def start() -> None:
+        task = context.run(loop.create_task, _wrap(awaitable))
+        made.append(task)
+        task.add_done_callback(lambda _: spot.release())
+
+    def cancel() -> None:
+        if made:
+            made[0].cancel()
+
+    if wait.may_begin():
+        loop.call_soon_threadsafe(start)
+    while not wait.is_hopeless:
+        try:
+            spot.wait(wait.left())
+            break
+        except BaseException as error:
+            wait.note(error, loop.is_closed())
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(cancel)
+    return _conclude(wait, made, awaitable)
+
+
+def _conclude(wait: Wait, made: list[Task[T]], awaitable: Any) -> T:
+    try:
+        if wait.is_hopeless:
+            if not made and hasattr(awaitable, "close"):
+                awaitable.close()
+            value = None
+        else:
+            value = made.pop().result()
+    except BaseException as error:
+        return wait.conclude(None, error)  # type: ignore[no-any-return]
+    return wait.conclude(value, None)  # type: ignore[no-any-return]
