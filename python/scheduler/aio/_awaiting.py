@@ -157,6 +157,8 @@ def _wait_for_future(host: Host, task: tasklet, future: Future[T], timeout: floa
             except BaseException as error:
                 wait.note(error, host.loop.is_closed())
                 future.cancel()
+                if spot.is_served:
+                    break
         return _conclude(wait, future)
     finally:
         future.remove_done_callback(release)

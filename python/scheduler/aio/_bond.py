@@ -30,10 +30,10 @@ def _cancel(wanted: Any) -> bool:
 
 
 class Bond:
-    """Of one tasklet to a Task, until the tasklet ends or, if that `is_own`, waits for something else."""
+    """Of one tasklet to a Task, until the tasklet ends or, if the Task `is_own`, has no use for it."""
 
     __slots__ = (
-        "error", "has_ended", "host", "idle", "is_closed", "is_inside", "is_own", "reply", "spot",
+        "depth", "error", "has_ended", "host", "idle", "is_closed", "is_inside", "is_own", "reply", "spot",
         "task", "tasklet", "value", "wanted",
     )
 
@@ -45,6 +45,7 @@ class Bond:
         self.spot = Spot(host, task)
         self.wanted: Any = _NOTHING  # what the tasklet's coroutine has yielded
         self.reply: BaseException | None = None  # what the Task has answered
+        self.depth = 0  # coroutines that the tasklet runs, one inside the other
         self.is_inside = False  # the tasklet has a turn inside the Task's step
         self.is_closed = False  # the Task is gone
         self.idle: Future[None] | None = None  # the Task waits here until the tasklet needs a turn
@@ -60,24 +61,28 @@ class Bond:
         try:
             self.spot.serve()
             while True:
-                self.is_inside = True
-                try:
-                    self.host.give_turn(self.tasklet)
-                finally:
-                    self.is_inside = False
+                if self.wanted is _NOTHING:
+                    self._give_turn()
                 if self.wanted is not _NOTHING and not self.has_ended:
                     yield from self._ask()
                     if self.spot.serve():
                         continue
-                if self.is_own:
+                if self.has_ended or (self.is_own and not self.depth):
                     return
-                if not self.has_ended:
-                    yield from self._wait_idle()
+                yield from self._wait_idle()
                 if self.has_ended:
                     return
-                self.spot.serve()
+                if self.wanted is _NOTHING:
+                    self.spot.serve()
         finally:
             self._end()
+
+    def _give_turn(self) -> None:
+        self.is_inside = True
+        try:
+            self.host.give_turn(self.tasklet)
+        finally:
+            self.is_inside = False
 
     def _ask(self) -> Generator[Any, None, None]:
         wanted, self.wanted = self.wanted, _NOTHING
@@ -111,7 +116,7 @@ class Bond:
 
     def _end(self) -> None:
         self.host.bonds.pop(self.tasklet, None)
-        if self.has_ended or (self.is_own and not self.spot.is_waiting):
+        if self.has_ended or (self.is_own and not self.depth and not self.spot.is_waiting):
             return
         self.is_closed = True
         if self.tasklet.alive:
@@ -173,6 +178,7 @@ class Bond:
         deadline = deadline_after(timeout)
         error: BaseException | None = None
         value = None
+        self.depth += 1
         try:
             while wait is None or not wait.is_hopeless:
                 try:
@@ -194,14 +200,17 @@ class Bond:
             if error is not None:
                 raise error
             return value
-        finally:  # what is raised has this frame in its traceback
-            del error, value, wait, coro, self
+        finally:
+            self.depth -= 1
+            del error, value, wait, coro, self  # what is raised has this frame in its traceback
 
     def _wait_for(self, wanted: Any, wait: Wait) -> BaseException | None:
         """Has the Task wait for `wanted`; returns what is to be raised in the coroutine."""
         has_to_cancel = False
         if wait.may_begin():
             self.wanted = wanted
+            if not self.is_inside:
+                self.wake()
         while not wait.is_hopeless:
             try:
                 self.spot.wait(wait.left())
@@ -209,6 +218,8 @@ class Bond:
             except BaseException as error:
                 wait.note(error, self.is_closed or self.host.loop.is_closed())
                 has_to_cancel = not _cancel(wanted) or has_to_cancel
+                if self.spot.is_served:  # the answer had come
+                    break
         self.wanted = _NOTHING
         reply, self.reply = self.reply, None
         return CancelledError() if has_to_cancel else reply

@@ -1,0 +1,52 @@
+"""Event loops that tests of `scheduler.aio` run on."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any
+
+try:
+    import uvloop
+except ImportError:  # no wheel for this interpreter
+    uvloop = None
+
+
+def plain() -> Any:
+    return asyncio.new_event_loop()
+
+
+def debug() -> Any:
+    loop = asyncio.new_event_loop()
+    loop.set_debug(True)
+    loop.slow_callback_duration = 60.0
+    return loop
+
+
+def eager() -> Any:
+    loop = asyncio.new_event_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)
+    return loop
+
+
+FACTORIES: list[Callable[[], Any]] = [plain, debug]
+if sys.version_info >= (3, 12):
+    FACTORIES.append(eager)
+if uvloop is not None:
+    FACTORIES.append(uvloop.new_event_loop)
+
+
+class Complaints:
+    """What the loop's exception handler has been told, as text, so that it keeps nothing alive."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def listen(self) -> None:
+        """In the loop."""
+        asyncio.get_running_loop().set_exception_handler(self._note)
+
+    def _note(self, loop: Any, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self.log.append(context["message"] + (f": {error!r}" if error is not None else ""))
