@@ -153,19 +153,20 @@ async def send(channel: channel[T], value: T) -> None:
 async def iterate(channel: channel[T]) -> AsyncIterator[T]:
     """`async for value in aio.iterate(channel):` receives until the channel is closed, as `for` does.
 
-    What is said of receive() about cancelling holds here too.
+    What is said of receive() about cancelling holds here too, and what is said of closing a channel: it wakes
+    nobody who waits already.
 
     Example:
         >>> import asyncio, scheduler
         >>> from scheduler import aio
-        >>> channel = scheduler.channel()
+        >>> channel = scheduler.buffered(3)
         >>> def produce():
         ...     for number in range(3):
         ...         channel.send(number)
         ...     channel.close()
         >>> async def main():
         ...     async with aio.host():
-        ...         scheduler.tasklet(produce)()
+        ...         await aio.call(produce)
         ...         print([number async for number in aio.iterate(channel)])
         >>> asyncio.run(main())
         [0, 1, 2]
