@@ -156,12 +156,14 @@ def _wait_for_future(host: Host, task: tasklet, future: Future[T], timeout: floa
                 break
             except BaseException as error:
                 wait.note(error, host.loop.is_closed())
-                future.cancel()
+                if not wait.is_hopeless:
+                    future.cancel()
                 if spot.is_served:
                     break
         return _conclude(wait, future)
     finally:
         future.remove_done_callback(release)
+        del wait, spot, release
 
 
 def _conclude(wait: Wait, future: Future[T]) -> T:

@@ -217,7 +217,8 @@ class Bond:
                 break
             except BaseException as error:
                 wait.note(error, self.is_closed or self.host.loop.is_closed())
-                has_to_cancel = not _cancel(wanted) or has_to_cancel
+                if not wait.is_hopeless:
+                    has_to_cancel = not _cancel(wanted) or has_to_cancel
                 if self.spot.is_served:  # the answer had come
                     break
         self.wanted = _NOTHING

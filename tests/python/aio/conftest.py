@@ -9,7 +9,16 @@ import pytest
 
 from scheduler import aio
 from scheduler.aio import _background
+from scheduler.aio._host import _here
 from support.event_loops import FACTORIES, Complaints
+
+
+@pytest.fixture(autouse=True)
+def no_host_is_left() -> Iterator[None]:
+    yield
+    left, _here.host = _here.host, None
+    if left is not None:
+        left.close()
 
 
 @pytest.fixture(params=FACTORIES, ids=lambda factory: factory.__name__)
