@@ -425,7 +425,7 @@ def test_async_generators_and_their_finalisation(host):
     assert host(work) == [0, 1]
 
 
-@pytest.mark.spec("I-12")
+@pytest.mark.spec("I-11")
 @BOTH
 def test_bad_input(host, where):
     def work():
@@ -448,7 +448,7 @@ def test_bad_input(host, where):
     host(work)
 
 
-@pytest.mark.spec("I-12")
+@pytest.mark.spec("I-11")
 def test_a_coroutine_that_somebody_else_awaits(host):
     def work():
         coro = delayed(1, 0.005)
@@ -462,7 +462,7 @@ def test_a_coroutine_that_somebody_else_awaits(host):
     assert host(work) == 1
 
 
-@pytest.mark.spec("I-12")
+@pytest.mark.spec("I-11")
 @BOTH
 def test_under_a_block_trap_only_what_is_done_goes(host, where):
     log = []
@@ -492,7 +492,7 @@ def test_under_a_block_trap_only_what_is_done_goes(host, where):
     assert log == ["closed"]
 
 
-@pytest.mark.spec("I-12")
+@pytest.mark.spec("I-11")
 def test_under_a_switch_trap(host):
     def work():
         scheduler.switch_trap(1)
@@ -506,7 +506,7 @@ def test_under_a_switch_trap(host):
     assert host(work) == 2
 
 
-@pytest.mark.spec("I-12")
+@pytest.mark.spec("I-11")
 def test_eager_tasks_must_not_wait_on_the_tasklet_that_starts_them(host):
     if not hasattr(asyncio, "eager_task_factory"):
         return

@@ -225,7 +225,7 @@ def test_system_exit_leaves_the_loop(factory):
     assert caught.value.code == 7
 
 
-@pytest.mark.spec("I-12")
+@pytest.mark.spec("I-11")
 def test_bad_input(in_loop):
     async def coroutine():
         pass
