@@ -131,8 +131,9 @@ def described(env: BuildEnvironment) -> set[str]:
 def check_all(app: Sphinx, env: BuildEnvironment) -> None:
     # BrokenBarrierError is CPython's.
     of_sync = {f"sync.{name}" for name in scheduler.sync.__all__} - {"sync.BrokenBarrierError"}
+    of_aio = {f"aio.{name}" for name in scheduler.aio.__all__}
     of_testing = {f"testing.{name}" for name in scheduler.testing.__all__}
-    if missing := (set(scheduler.__all__) | of_sync | of_testing) - described(env):
+    if missing := (set(scheduler.__all__) | of_sync | of_aio | of_testing) - described(env):
         logger.warning("reference/python.rst does not describe %s", ", ".join(sorted(missing)))
 
 

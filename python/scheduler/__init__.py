@@ -10,7 +10,7 @@
     hello, world
 
 Everything but QueueChannel, TaskletGroup, block_trap, blocked_tasklets, dump_tasklets, get_include, timeout
-and the modules `sync` and `testing` comes from the extension module `_scheduler`.
+and the modules `aio`, `sync` and `testing` comes from the extension module `_scheduler`.
 """
 
 try:

@@ -20,7 +20,7 @@ from typing import (
 
 from typing_extensions import ParamSpec, TypeVar, disjoint_base
 
-from . import sync as sync, testing as testing
+from . import aio as aio, sync as sync, testing as testing
 from .timeouts import timeout as timeout
 
 __all__ = [

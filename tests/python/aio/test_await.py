@@ -89,7 +89,7 @@ def test_futures_and_tasks_and_other_awaitables(host, where):
     assert host(work) == ["done", "later", "task", "awaitable", ["a", "b"]]
 
 
-@pytest.mark.spec("I-01")
+@pytest.mark.spec("AIO-01")
 def test_what_does_not_suspend_makes_no_task_and_no_switch(factory):
     made = []
 
@@ -112,7 +112,7 @@ def test_what_does_not_suspend_makes_no_task_and_no_switch(factory):
     aio.run(work, loop_factory=factory)
 
 
-@pytest.mark.spec("I-01")
+@pytest.mark.spec("AIO-01")
 def test_a_tasklet_without_a_task_gets_one_for_as_long_as_it_only_awaits(host):
     def current_and_count():
         async def inner():
@@ -166,7 +166,7 @@ def test_context_variables_are_the_tasklets_own(host, where):
     assert host(where, work) == "inner"
 
 
-@pytest.mark.spec("I-03")
+@pytest.mark.spec("AIO-03")
 @BOTH
 def test_a_time_limit_cancels_and_waits_for_the_end(host, where):
     log = []
@@ -222,7 +222,7 @@ def test_a_timeout_scope_ends_it(host, where):
     assert host(where, work) == ["cleaned up"]
 
 
-@pytest.mark.spec("I-03")
+@pytest.mark.spec("AIO-03")
 @pytest.mark.parametrize("how", ["pending", "now"])
 def test_kill_cancels_waits_and_goes_on_with_tasklet_exit(host, how):
     log = []
@@ -256,7 +256,7 @@ def test_kill_cancels_waits_and_goes_on_with_tasklet_exit(host, how):
     assert log == ["cancelled", "inner end", "TaskletExit", "end"]
 
 
-@pytest.mark.spec("I-03")
+@pytest.mark.spec("AIO-03")
 def test_kill_cancels_a_task_that_is_awaited(host):
     def work():
         inner = asyncio.get_running_loop().create_task(asyncio.sleep(LATE))
@@ -270,7 +270,7 @@ def test_kill_cancels_a_task_that_is_awaited(host):
     host(work)
 
 
-@pytest.mark.spec("I-03")
+@pytest.mark.spec("AIO-03")
 def test_kill_that_races_with_success(host):
     """The future is done, the tasklet has not had its turn: who is killed may drop what it has."""
 
@@ -350,7 +350,7 @@ def test_killing_a_group_whose_members_await(host):
     host(work)
 
 
-@pytest.mark.spec("I-02")
+@pytest.mark.spec("AIO-02")
 def test_nested_fifty_deep(host):
     task = []
 
@@ -368,7 +368,7 @@ def test_nested_fifty_deep(host):
     assert len(set(task)) == 1
 
 
-@pytest.mark.spec("I-02")
+@pytest.mark.spec("AIO-02")
 def test_plain_code_inside_a_coroutine_inside_plain_code(host):
     """The coroutine runs on the tasklet's stack, so what it calls can wait again."""
 
@@ -425,7 +425,7 @@ def test_async_generators_and_their_finalisation(host):
     assert host(work) == [0, 1]
 
 
-@pytest.mark.spec("I-11")
+@pytest.mark.spec("AIO-11")
 @BOTH
 def test_bad_input(host, where):
     def work():
@@ -448,7 +448,7 @@ def test_bad_input(host, where):
     host(work)
 
 
-@pytest.mark.spec("I-11")
+@pytest.mark.spec("AIO-11")
 def test_a_coroutine_that_somebody_else_awaits(host):
     def work():
         coro = delayed(1, 0.005)
@@ -462,7 +462,7 @@ def test_a_coroutine_that_somebody_else_awaits(host):
     assert host(work) == 1
 
 
-@pytest.mark.spec("I-11")
+@pytest.mark.spec("AIO-11")
 @BOTH
 def test_under_a_block_trap_only_what_is_done_goes(host, where):
     log = []
@@ -492,7 +492,7 @@ def test_under_a_block_trap_only_what_is_done_goes(host, where):
     assert log == ["closed"]
 
 
-@pytest.mark.spec("I-11")
+@pytest.mark.spec("AIO-11")
 def test_under_a_switch_trap(host):
     def work():
         scheduler.switch_trap(1)
@@ -506,7 +506,7 @@ def test_under_a_switch_trap(host):
     assert host(work) == 2
 
 
-@pytest.mark.spec("I-11")
+@pytest.mark.spec("AIO-11")
 def test_eager_tasks_must_not_wait_on_the_tasklet_that_starts_them(host):
     if not hasattr(asyncio, "eager_task_factory"):
         return

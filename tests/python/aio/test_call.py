@@ -59,7 +59,7 @@ def test_results_exceptions_and_arguments(in_loop):
     in_loop(main)
 
 
-@pytest.mark.spec("I-02")
+@pytest.mark.spec("AIO-02")
 def test_it_belongs_to_the_running_task_and_context(in_loop):
     channel = scheduler.channel()
 
@@ -87,7 +87,7 @@ def test_it_belongs_to_the_running_task_and_context(in_loop):
     in_loop(main)
 
 
-@pytest.mark.spec("I-02")
+@pytest.mark.spec("AIO-02")
 @pytest.mark.parametrize("place", ["await", "channel", "sleep", "queue"])
 def test_cancelling_the_task_ends_its_wait(in_loop, place):
     channel = scheduler.channel()
@@ -150,7 +150,7 @@ def test_a_cancellation_can_be_taken_back(in_loop):
     in_loop(main)
 
 
-@pytest.mark.spec("I-04")
+@pytest.mark.spec("AIO-04")
 @pytest.mark.parametrize("place", ["await", "channel", "self", "raise"])
 def test_tasklet_exit_becomes_cancelled_error(in_loop, place):
     found = []
@@ -182,7 +182,7 @@ def test_tasklet_exit_becomes_cancelled_error(in_loop, place):
     in_loop(main)
 
 
-@pytest.mark.spec("I-04")
+@pytest.mark.spec("AIO-04")
 def test_tasklet_exit_of_a_plain_tasklet_stays_in_it(in_loop):
     async def main():
         tasks = [
@@ -225,7 +225,7 @@ def test_system_exit_leaves_the_loop(factory):
     assert caught.value.code == 7
 
 
-@pytest.mark.spec("I-11")
+@pytest.mark.spec("AIO-11")
 def test_bad_input(in_loop):
     async def coroutine():
         pass
@@ -313,7 +313,7 @@ def test_exceptions_that_are_sent_and_closed_channels(in_loop):
     in_loop(main)
 
 
-@pytest.mark.spec("I-05")
+@pytest.mark.spec("AIO-05")
 def test_a_cancelled_receive_or_send_leaves_the_line(in_loop):
     channel = scheduler.channel()
 
@@ -329,7 +329,7 @@ def test_a_cancelled_receive_or_send_leaves_the_line(in_loop):
     in_loop(main)
 
 
-@pytest.mark.spec("I-05")
+@pytest.mark.spec("AIO-05")
 def test_a_cancelled_receive_never_loses_an_item(in_loop):
     """Cancelled at every moment between the hand-over and its return; somebody gets each item, once."""
     channel = scheduler.channel()
@@ -367,7 +367,7 @@ def test_a_cancelled_receive_never_loses_an_item(in_loop):
     in_loop(main)
 
 
-@pytest.mark.spec("I-06")
+@pytest.mark.spec("AIO-06")
 def test_neither_tasklets_nor_callbacks_starve(in_loop):
     """Tasklets that yield for ever, and callbacks that call themselves for ever."""
     counts = {"tasklet": 0, "callback": 0, "call": 0}
@@ -400,7 +400,7 @@ def test_neither_tasklets_nor_callbacks_starve(in_loop):
     assert counts["tasklet"] <= 250 * counts["callback"]
 
 
-@pytest.mark.spec("I-08")
+@pytest.mark.spec("AIO-08")
 def test_the_main_tasklet_must_not_wait(in_loop):
     channel = scheduler.channel()
 

@@ -16,7 +16,7 @@ from support.scheduling import queued
 
 LATE = 30.0
 
-pytestmark = pytest.mark.spec("I-09")
+pytestmark = pytest.mark.spec("AIO-09")
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_beside_a_transport_of_the_loop(host, pair):
     host(work)
 
 
-@pytest.mark.spec("I-11")
+@pytest.mark.spec("AIO-11")
 def test_bad_input(host):
     def work():
         with pytest.raises(TypeError, match=r"is an int or has fileno\(\), as str has not"):

@@ -31,7 +31,7 @@ def test_run_returns_raises_and_closes_its_loop(factory):
         aio.run(divmod, 1, 0, loop_factory=factory)
 
 
-@pytest.mark.spec("I-11")
+@pytest.mark.spec("AIO-11")
 def test_places_where_there_can_be_no_host(factory):
     async def twice():
         async with aio.host():
@@ -61,7 +61,7 @@ def test_places_where_there_can_be_no_host(factory):
     task.result()
 
 
-@pytest.mark.spec("I-11")
+@pytest.mark.spec("AIO-11")
 def test_an_entered_host_is_not_entered_again(factory):
     async def main():
         host = aio.host()
@@ -77,7 +77,7 @@ def test_an_entered_host_is_not_entered_again(factory):
         runner.run(main())
 
 
-@pytest.mark.spec("I-07")
+@pytest.mark.spec("AIO-07")
 def test_leftovers_are_killed_waited_for_and_reported(factory):
     complaints = Complaints()
     log = []
@@ -130,7 +130,7 @@ def test_leftovers_are_killed_waited_for_and_reported(factory):
     before.kill()
 
 
-@pytest.mark.spec("I-07")
+@pytest.mark.spec("AIO-07")
 def test_who_never_ends_is_given_up(factory, monkeypatch):
     from scheduler.aio import _host
 
@@ -157,7 +157,7 @@ def test_who_never_ends_is_given_up(factory, monkeypatch):
     tasks.pop().kill()
 
 
-@pytest.mark.spec("I-11")
+@pytest.mark.spec("AIO-11")
 def test_a_loop_that_is_stopped_or_closed_while_tasklets_wait(factory):
     log = []
 
@@ -209,7 +209,7 @@ def test_asyncio_run_inside_a_tasklet_without_a_host():
     assert task.result() == "ran"
 
 
-@pytest.mark.spec("I-11")
+@pytest.mark.spec("AIO-11")
 def test_a_callback_that_raises_goes_to_the_exception_handler(factory):
     complaints = Complaints()
 

@@ -44,7 +44,7 @@ def test_a_blocking_call_keeps_only_its_tasklet_waiting(host):
         host(aio.to_thread, 7)
 
 
-@pytest.mark.spec("I-03")
+@pytest.mark.spec("AIO-03")
 def test_killed_in_to_thread_it_goes_on_at_once(host):
     go, log = threading.Event(), []
 
@@ -72,7 +72,7 @@ async def delayed(value, seconds=0.001):
     return value, threading.current_thread().name, variable.get()
 
 
-@pytest.mark.spec("I-10")
+@pytest.mark.spec("AIO-10")
 def test_without_a_loop_a_thread_of_its_own_runs_it(background):
     variable.set("carried")
     tasks = [queued(aio.await_, delayed(number)) for number in range(3)]
@@ -91,7 +91,7 @@ def test_without_a_loop_a_thread_of_its_own_runs_it(background):
         aio.await_(failing())
 
 
-@pytest.mark.spec("I-10")
+@pytest.mark.spec("AIO-10")
 def test_no_wait_for_it_is_a_deadlock(background, deadlock_timeout):
     deadlock_timeout(0.01)
     assert aio.await_(delayed(1, 0.05))[0] == 1
@@ -100,7 +100,7 @@ def test_no_wait_for_it_is_a_deadlock(background, deadlock_timeout):
     assert task.result()[0] == 2
 
 
-@pytest.mark.spec("I-10", "I-03")
+@pytest.mark.spec("AIO-10", "AIO-03")
 def test_without_a_loop_kill_and_time_limits(background):
     log = []
     begun = threading.Event()
@@ -136,7 +136,7 @@ def test_without_a_loop_kill_and_time_limits(background):
     assert log == ["inner", "inner", "inner", "end"]
 
 
-@pytest.mark.spec("I-10")
+@pytest.mark.spec("AIO-10")
 def test_without_a_loop_descriptors_can_be_waited_for(background):
     reading, writing = os.pipe()
 
@@ -167,7 +167,7 @@ def test_without_a_loop_descriptors_can_be_waited_for(background):
     os.close(writing)
 
 
-@pytest.mark.spec("I-11")
+@pytest.mark.spec("AIO-11")
 def test_without_a_loop_a_future_of_some_loop(background):
     loop = asyncio.new_event_loop()
     future = loop.create_future()
@@ -179,7 +179,7 @@ def test_without_a_loop_a_future_of_some_loop(background):
             aio.await_(delayed(1))
 
 
-@pytest.mark.spec("I-10")
+@pytest.mark.spec("AIO-10")
 def test_a_system_exit_in_it_reaches_who_waits(background):
     async def leave():
         raise SystemExit(3)
@@ -189,7 +189,7 @@ def test_a_system_exit_in_it_reaches_who_waits(background):
     assert aio.await_(delayed(1))[0] == 1
 
 
-@pytest.mark.spec("I-10")
+@pytest.mark.spec("AIO-10")
 def test_at_exit_its_loop_ends_and_its_tasks_are_cancelled(run_script):
     finished = run_script("""
         import asyncio, scheduler
@@ -218,7 +218,7 @@ def test_at_exit_its_loop_ends_and_its_tasks_are_cancelled(run_script):
     assert finished.stderr == ""
 
 
-@pytest.mark.spec("I-10")
+@pytest.mark.spec("AIO-10")
 def test_after_a_fork_the_child_gets_one_of_its_own(run_script):
     finished = run_script("""
         import asyncio, os, scheduler, warnings

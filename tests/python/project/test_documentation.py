@@ -126,7 +126,7 @@ def documented() -> Iterator[tuple[str, object]]:
 
 def documented_in_modules() -> Iterator[tuple[str, object]]:
     """The same of its modules."""
-    for module in ("sync", "testing"):
+    for module in ("aio", "sync", "testing"):
         yield module, getattr(scheduler, module)
         members = names_of(getattr(scheduler, module))
         yield from ((f"{module}.{name}", value) for name, value in members)
