@@ -30,11 +30,12 @@ def eager() -> Any:
     return loop
 
 
-FACTORIES: list[Callable[[], Any]] = [plain, debug]
+PLAIN_AND_UVLOOP: list[Callable[[], Any]] = [plain]
+if uvloop is not None:
+    PLAIN_AND_UVLOOP.append(uvloop.new_event_loop)
+FACTORIES = [*PLAIN_AND_UVLOOP, debug]
 if sys.version_info >= (3, 12):
     FACTORIES.append(eager)
-if uvloop is not None:
-    FACTORIES.append(uvloop.new_event_loop)
 
 
 class Complaints:
