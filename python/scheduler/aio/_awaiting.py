@@ -64,7 +64,13 @@ def await_(awaitable: Awaitable[T], timeout: float | None = None) -> T:
         if bond is not None and bond.is_inside and current_task() is bond.task:
             if awaitable.cr_suspended:
                 raise RuntimeError("the coroutine is being awaited already")
-            return bond.step(awaitable, None)  # type: ignore[no-any-return]
+            if bond.is_own:
+                return bond.step(awaitable, None)  # type: ignore[no-any-return]
+            try:
+                wanted = awaitable.send(None)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
+            return bond.step(awaitable, None, wanted)  # type: ignore[no-any-return]
     return _await(awaitable, timeout)
 
 

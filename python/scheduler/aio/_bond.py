@@ -172,8 +172,10 @@ class Bond:
                     self.task.cancel()
             raise
 
-    def step(self, coro: Coroutine[Any, Any, Any], timeout: float | None) -> Any:
-        """Runs the coroutine to its end."""
+    def step(
+        self, coro: Coroutine[Any, Any, Any], timeout: float | None, wanted: Any = _NOTHING
+    ) -> Any:
+        """Runs the coroutine to its end; it may have begun, and have yielded `wanted`."""
         wait: Wait | None = None
         deadline = deadline_after(timeout)
         error: BaseException | None = None
@@ -181,18 +183,19 @@ class Bond:
         self.depth += 1
         try:
             while wait is None or not wait.is_hopeless:
-                try:
-                    wanted = coro.send(None) if error is None else coro.throw(error)
-                except StopIteration as stop:
-                    value, error = stop.value, None
-                    break
-                except BaseException as raised:
-                    error = raised
-                    break
+                if wanted is _NOTHING:
+                    try:
+                        wanted = coro.send(None) if error is None else coro.throw(error)
+                    except StopIteration as stop:
+                        value, error = stop.value, None
+                        break
+                    except BaseException as raised:
+                        error = raised
+                        break
                 if wait is None:
                     wait = Wait(self.tasklet, timeout, deadline)
                 error = self._wait_for(wanted, wait)
-                del wanted
+                wanted = _NOTHING
             else:
                 coro.close()
             if wait is not None:
@@ -202,7 +205,7 @@ class Bond:
             return value
         finally:
             self.depth -= 1
-            del error, value, wait, coro, self  # what is raised has this frame in its traceback
+            del error, value, wait, wanted, coro, self  # what is raised has this frame in its traceback
 
     def _wait_for(self, wanted: Any, wait: Wait) -> BaseException | None:
         """Has the Task wait for `wanted`; returns what is to be raised in the coroutine."""

@@ -17,25 +17,20 @@ def plain() -> Any:
     return asyncio.new_event_loop()
 
 
-def debug() -> Any:
+def careful() -> Any:
+    """With asyncio's debug mode; where there are eager tasks, all are."""
     loop = asyncio.new_event_loop()
     loop.set_debug(True)
     loop.slow_callback_duration = 60.0
-    return loop
-
-
-def eager() -> Any:
-    loop = asyncio.new_event_loop()
-    loop.set_task_factory(asyncio.eager_task_factory)
+    if sys.version_info >= (3, 12):
+        loop.set_task_factory(asyncio.eager_task_factory)
     return loop
 
 
 PLAIN_AND_UVLOOP: list[Callable[[], Any]] = [plain]
 if uvloop is not None:
     PLAIN_AND_UVLOOP.append(uvloop.new_event_loop)
-FACTORIES = [*PLAIN_AND_UVLOOP, debug]
-if sys.version_info >= (3, 12):
-    FACTORIES.append(eager)
+FACTORIES = [*PLAIN_AND_UVLOOP, careful]
 
 
 class Complaints:
