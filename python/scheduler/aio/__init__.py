@@ -11,8 +11,8 @@
     'done: tea'
 
 run() makes a loop as asyncio.run() does; `async with host()` makes the one that runs the host of its thread's
-tasklets. A tasklet waits by await_(), to_thread(), wait_readable() and wait_writable(). Async code runs functions
-on tasklets by call(), and uses channels by receive(), send() and iterate().
+tasklets. A tasklet waits by await_(), to_thread(), wait_readable() and wait_writable(). Async code runs
+functions on tasklets by call(), and uses channels by receive(), send() and iterate().
 """
 
 from ._awaiting import await_, to_thread

@@ -26,9 +26,9 @@ T = TypeVar("T")
 def await_(awaitable: Awaitable[T], timeout: float | None = None) -> T:
     """Waits for an awaitable of asyncio, from plain code on a tasklet; the others run meanwhile.
 
-    Returns its result, or raises what it raises. A coroutine is run on this tasklet: what it does before it has
-    to wait is done at once, without a Task. asyncio.current_task() inside is the Task that the tasklet
-    is bound to by call(), else one of its own that lasts until the tasklet waits for something else.
+    Returns its result, or raises what it raises. A coroutine is run on this tasklet: what it does before it
+    has to wait is done at once, without a Task. asyncio.current_task() inside is the Task that the tasklet is
+    bound to by call(), else one of its own that lasts until the tasklet waits for something else.
 
     When the tasklet is killed, thrown at, or out of time meanwhile, the awaitable is cancelled and waited
     for, and then the wait ends in that exception.
@@ -42,8 +42,8 @@ def await_(awaitable: Awaitable[T], timeout: float | None = None) -> T:
         ValueError: the timeout is negative or nan.
         TimeoutError: the time is over.
         CancelledError: the awaitable, or the Task that this tasklet is bound to, has been cancelled.
-        RuntimeError: on the main tasklet of a thread with a running loop, which must not wait; if that loop is
-            no host, or closed; for a future of another loop; if block_trap is set and it has to wait.
+        RuntimeError: on the main tasklet of a thread with a running loop, which must not wait; if that loop
+            is no host, or closed; for a future of another loop; if block_trap is set and it has to wait.
 
     Threads:
         Any thread. In one without a loop the awaitable is run by a loop in a thread of its own, one for
@@ -152,7 +152,10 @@ def _wait_for_future(host: Host, task: tasklet, future: Future[T], timeout: floa
     """For a tasklet without a Task."""
     wait = Wait(task, timeout, deadline_after(timeout))
     spot = Spot(host, task)
-    release = lambda _: spot.release()  # noqa: E731
+
+    def release(_: object) -> None:
+        spot.release()
+
     if wait.may_begin():
         future.add_done_callback(release)
     try:
@@ -169,7 +172,6 @@ def _wait_for_future(host: Host, task: tasklet, future: Future[T], timeout: floa
         return _conclude(wait, future)
     finally:
         future.remove_done_callback(release)
-        del wait, spot, release
 
 
 def _conclude(wait: Wait, future: Future[T]) -> T:

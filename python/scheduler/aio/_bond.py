@@ -1,9 +1,9 @@
 """Bond: a tasklet whose code runs inside the steps of an asyncio Task.
 
 The Task awaits the bond, which gives the tasklet one turn after the other. A coroutine that the tasklet
-awaits is stepped on the tasklet's own stack, so inside the Task's step as if the Task had called it. What it
-yields goes the same way back: to the bond's __await__(), which yields it to the Task. What the Task answers (it goes on, or is
-cancelled) goes to the tasklet in the next turn.
+awaits is stepped on the tasklet's own stack, so inside the Task's step, as if the Task had called it. What it
+yields goes the same way back: to the bond's __await__(), which yields it to the Task. What the Task answers
+(it goes on, or is cancelled) goes to the tasklet in the next turn.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def _wait(fd: int | _HasFileno, events: int, timeout: float | None, what: str) -
 
 
 def wait_readable(fd: int | _HasFileno, timeout: float | None = None) -> None:
-    """Waits until something can be read from the descriptor, or its other end is closed; only the tasklet waits.
+    """Waits until the descriptor can be read from, or its other end is closed; only the tasklet waits.
 
     With it a socket that does not block (`sock.setblocking(False)`) is used in blocking style: when
     recv() or accept() raises BlockingIOError, wait, and try again. It may return although there is nothing to
@@ -237,8 +237,8 @@ def wait_writable(fd: int | _HasFileno, timeout: float | None = None) -> None:
 def notify_closing(fd: int | _HasFileno) -> None:
     """Call it before a descriptor is closed for which tasklets may wait: they get OSError (EBADF).
 
-    The kernel tells nobody that a descriptor is closed: without this call they wait on, until their time is over
-    or somebody waits for a new descriptor of the same number.
+    The kernel tells nobody that a descriptor is closed: without this call they wait on, until their time is
+    over or somebody waits for a new descriptor of the same number.
 
     Threads:
         Any thread; it finds those who wait in all threads.

@@ -168,7 +168,8 @@ class Host:
                     break
                 kills += 1
                 task.kill(pending=True)
-        message = f"tasklets were left over at the end of their host, and have been killed: {', '.join(names)}"
+        message = "tasklets were left over at the end of their host, and have been killed: "
+        message += ", ".join(names)
         if stubborn:
             message += f"; these go on all the same, and are given up: {', '.join(stubborn)}"
         self.loop.call_exception_handler({"message": message})

@@ -33,7 +33,8 @@ def check_function(function: Any, name: str) -> None:
 
 def _context_of(task: Task[Any]) -> Context:
     if hasattr(task, "get_context"):
-        return task.get_context()
+        context: Context = task.get_context()
+        return context
     return next(one for one in gc.get_referents(task) if type(one) is Context)  # Python 3.11
 
 

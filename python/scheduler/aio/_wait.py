@@ -78,7 +78,7 @@ class RemoteSpot:
     __slots__ = ("gate",)
 
     def __init__(self) -> None:
-        self.gate: QueueChannel[None] = QueueChannel()
+        self.gate: channel[None] = QueueChannel()
 
     def wait(self, timeout: float | None = None) -> None:
         self.gate.receive(_VERY_LONG if timeout is None else timeout)
@@ -137,7 +137,7 @@ class Wait:
 
     def conclude(self, value: Any, error: BaseException | None) -> Any:
         """Returns or raises what the whole wait comes to; the awaitable has come to `value` or `error`."""
-        reason = self.reason
+        reason, self.reason = self.reason, None
         has_time_limit = self.is_late or isinstance(reason, _ScopeExpired)
         try:
             if isinstance(reason, _ScopeExpired):

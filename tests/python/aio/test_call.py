@@ -231,7 +231,7 @@ def test_bad_input(in_loop):
         pass
 
     async def outside():
-        with pytest.raises(RuntimeError, match=r"needs a host for tasklets: enter `async with aio.host\(\):`"):
+        with pytest.raises(RuntimeError, match=r"needs a host for tasklets: enter `async with aio.host"):
             await aio.call(len, "")
 
     async def main():

@@ -42,7 +42,8 @@ def test_sqlalchemy_with_aiosqlite(host, tmp_path):
 
         async def total():
             async with engine.connect() as connection:
-                return (await connection.execute(sqlalchemy.select(sqlalchemy.func.sum(table.c.number)))).scalar()
+                select = sqlalchemy.select(sqlalchemy.func.sum(table.c.number))
+                return (await connection.execute(select)).scalar()
 
         aio.await_(create())
         with scheduler.TaskletGroup() as group:

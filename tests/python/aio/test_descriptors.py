@@ -184,7 +184,7 @@ def test_a_descriptor_that_is_closed_with_notice(host, pair, spawn):
 
 
 def test_a_number_that_is_used_again(host, spawn):
-    """The first file is closed without notice: who waits for a new one of its number gets that one's events."""
+    """The first file is closed without notice: who waits for the new one gets its events."""
     log = []
 
     def reader(name, fd):
