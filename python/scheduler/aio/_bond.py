@@ -34,7 +34,7 @@ class Bond:
 
     __slots__ = (
         "depth", "error", "has_ended", "host", "idle", "is_closed", "is_inside", "is_own", "reply", "spot",
-        "task", "tasklet", "value", "wanted",
+        "task", "tasklet", "thrown", "value", "wanted",
     )
 
     def __init__(self, host: Host, task: tasklet, is_own: bool) -> None:
@@ -46,6 +46,7 @@ class Bond:
         self.wanted: Any = _NOTHING  # what the tasklet's coroutine has yielded
         self.reply: BaseException | None = None  # what the Task has answered
         self.depth = 0  # coroutines that the tasklet runs, one inside the other
+        self.thrown: BaseException | None = None  # the last cancellation
         self.is_inside = False  # the tasklet has a turn inside the Task's step
         self.is_closed = False  # the Task is gone
         self.idle: Future[None] | None = None  # the Task waits here until the tasklet needs a turn
@@ -68,13 +69,16 @@ class Bond:
                     if self.spot.serve():
                         continue
                 if self.has_ended or (self.is_own and not self.depth):
-                    return
+                    break
                 yield from self._wait_idle()
                 if self.has_ended:
-                    return
+                    break
                 if self.wanted is _NOTHING:
                     self.spot.serve()
+            if self.thrown is not None and self.thrown.__traceback__ is None:
+                raise self.thrown  # the tasklet has ended without noticing
         finally:
+            self.thrown = None
             self._end()
 
     def _give_turn(self) -> None:
@@ -111,8 +115,9 @@ class Bond:
             del future
 
     def _throw(self, error: BaseException) -> None:
+        self.thrown = type(error)(*error.args)  # without a traceback
         if self.tasklet.alive:
-            self.tasklet.throw(error, pending=True)
+            self.tasklet.throw(self.thrown, pending=True)
 
     def _end(self) -> None:
         self.host.bonds.pop(self.tasklet, None)

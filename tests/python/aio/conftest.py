@@ -19,6 +19,7 @@ def no_host_is_left() -> Iterator[None]:
     left, _here.host = _here.host, None
     if left is not None:
         left.close()
+    assert left is None
 
 
 @pytest.fixture(params=FACTORIES, ids=lambda factory: factory.__name__)

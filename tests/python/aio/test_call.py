@@ -351,9 +351,10 @@ def test_a_cancelled_receive_never_loses_an_item(in_loop):
                         scheduler.run()
                     for _ in range(steps):
                         await asyncio.sleep(0)
-                    task.cancel()
+                    is_cancelled = task.cancel()
                     await asyncio.wait([task])
-                    if task.cancelled():
+                    assert task.cancelled() == is_cancelled
+                    if is_cancelled:
                         got.append(await asyncio.wait_for(aio.receive(channel), LATE))
                     await aio.join(sender)
                     assert got == ["item"] and channel.balance == 0, (steps, serve_first)
@@ -450,6 +451,22 @@ def test_timers_and_other_threads_wake_the_loop(in_loop):
         await asyncio.to_thread(channel.send, "from a thread")
         await aio.join(receiver)
         assert receiver.result(0) == "from a thread"
+
+    in_loop(main)
+
+
+@pytest.mark.spec("AIO-02")
+def test_a_cancellation_is_not_lost_when_the_function_ends_before_it_waits_again(in_loop):
+    channel = scheduler.channel()
+
+    async def main():
+        task = asyncio.create_task(aio.call(channel.receive))
+        await until(lambda: channel.balance < 0)
+        queued(channel.send, "item")
+        scheduler.run()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
 
     in_loop(main)
 
