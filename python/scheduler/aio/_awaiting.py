@@ -167,7 +167,7 @@ def _wait_for_future(host: Host, task: tasklet, future: Future[T], timeout: floa
                 wait.note(error, host.loop.is_closed())
                 if not wait.is_hopeless:
                     future.cancel()
-                if spot.is_served:
+                if future.done():
                     break
         return _conclude(wait, future)
     finally:

@@ -33,8 +33,8 @@ class Bond:
     """Of one tasklet to a Task, until the tasklet ends or, if the Task `is_own`, has no use for it."""
 
     __slots__ = (
-        "depth", "error", "has_ended", "host", "idle", "is_closed", "is_inside", "is_own", "reply", "spot",
-        "task", "tasklet", "thrown", "value", "wanted",
+        "depth", "error", "has_ended", "host", "idle", "is_answered", "is_closed", "is_inside",
+        "is_own", "reply", "spot", "task", "tasklet", "thrown", "value", "wanted",
     )
 
     def __init__(self, host: Host, task: tasklet, is_own: bool) -> None:
@@ -45,6 +45,7 @@ class Bond:
         self.spot = Spot(host, task)
         self.wanted: Any = _NOTHING  # what the tasklet's coroutine has yielded
         self.reply: BaseException | None = None  # what the Task has answered
+        self.is_answered = False  # it has
         self.depth = 0  # coroutines that the tasklet runs, one inside the other
         self.thrown: BaseException | None = None  # the last cancellation
         self.is_inside = False  # the tasklet has a turn inside the Task's step
@@ -100,6 +101,7 @@ class Bond:
             else:
                 self._throw(error)
         finally:
+            self.is_answered = True
             del wanted
 
     def _wait_idle(self) -> Generator[Any, None, None]:
@@ -214,7 +216,7 @@ class Bond:
 
     def _wait_for(self, wanted: Any, wait: Wait) -> BaseException | None:
         """Has the Task wait for `wanted`; returns what is to be raised in the coroutine."""
-        has_to_cancel = False
+        has_to_cancel = self.is_answered = False
         if wait.may_begin():
             self.wanted = wanted
             if not self.is_inside:
@@ -227,7 +229,7 @@ class Bond:
                 wait.note(error, self.is_closed or self.host.loop.is_closed())
                 if not wait.is_hopeless:
                     has_to_cancel = not _cancel(wanted) or has_to_cancel
-                if self.spot.is_served:  # the answer had come
+                if self.is_answered:
                     break
         self.wanted = _NOTHING
         reply, self.reply = self.reply, None

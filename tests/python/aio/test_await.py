@@ -277,16 +277,16 @@ def test_kill_that_races_with_success(host):
     def work():
         loop = asyncio.get_running_loop()
         for done_first in (True, False):
-            for bound in (True, False):
+            for bound, timeout in ((True, None), (False, None), (True, LATE), (False, LATE)):
                 future = loop.create_future()
                 log = []
 
                 async def inner(future=future):
                     return await future
 
-                def victim(future=future, log=log, bound=bound, inner=inner):
+                def victim(future=future, log=log, bound=bound, inner=inner, timeout=timeout):
                     try:
-                        log.append(aio.await_(inner() if bound else future))
+                        log.append(aio.await_(inner() if bound else future, timeout))
                     except BaseException as error:
                         log.append(type(error))
                         raise
