@@ -93,6 +93,28 @@ PyRef full_type_name(PyObject* self) {
     return PyRef::steal(PyUnicode_FromFormat("%U.%U", module.get(), name.get()));
 }
 
+bool parse_constructor(const Constructor& constructor, PyObject* self, Py_ssize_t extra,
+                       PyObject* kwargs, PyObject** value) {
+    *value = nullptr;
+    const PyTypeObject* const type = Py_TYPE(self);
+    const bool inherits_init = type->tp_init == constructor.init;
+    if (inherits_init && type->tp_new != constructor.make) return true;
+    if (kwargs != nullptr) {
+        PyRef key = PyRef::steal(PyUnicode_FromString(constructor.keyword));
+        if (!key) return false;
+        *value = PyDict_GetItemWithError(kwargs, key.get());
+        if (*value == nullptr && PyErr_Occurred() != nullptr) return false;
+        extra += PyDict_GET_SIZE(kwargs) - (*value != nullptr ? 1 : 0);
+    }
+    if (extra == 0 || !inherits_init) return true;
+    return PyErr_WarnEx(PyExc_RuntimeWarning, constructor.warning, 1) == 0;
+}
+
+PyObject* refuse_to_pickle(PyObject* self, PyObject*) {
+    PyErr_Format(PyExc_TypeError, "cannot pickle or copy '%.200s' object", Py_TYPE(self)->tp_name);
+    return nullptr;
+}
+
 int int_argument(PyObject* argument) {
     const long value = PyLong_AsLong(argument);
     if (value == -1 && PyErr_Occurred() != nullptr) return -1;

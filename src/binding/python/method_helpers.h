@@ -27,6 +27,20 @@ bool check_initialised(PyObject* self) {
 // The wrong number of arguments: TypeError as CPython words it.
 bool check_count(const char* name, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most);
 
+// The slots of one of our types, and the one keyword that its constructor knows.
+struct Constructor {
+    newfunc make;
+    initproc init;
+    const char* keyword;
+    const char* warning;  // RuntimeWarning: what else is ignored, and what to write instead
+};
+// What came to `constructor.init` beyond what it takes: `extra` positional arguments and these keywords.
+// `value` gets that of the keyword (borrowed), or nullptr. All else is ignored, as programs for this
+// API expect, but not without a word. A class with an __init__ of its own may pass on what it likes, and
+// with nothing but a __new__ of its own all was for that. False with an error set.
+bool parse_constructor(const Constructor& constructor, PyObject* self, Py_ssize_t extra,
+                       PyObject* kwargs, PyObject** value);
+
 // An int argument; -1 with an error set if it is none, or too large.
 int int_argument(PyObject* argument);
 
@@ -88,6 +102,9 @@ template <typename Function>
 PyCFunction as_method(Function function) {
     return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
 }
+
+// __reduce__: TypeError, before copyreg tries to construct one from the other.
+PyObject* refuse_to_pickle(PyObject* self, PyObject*);
 
 inline PyObject* none_if(bool ok) { return ok ? Py_NewRef(Py_None) : nullptr; }
 

@@ -7,15 +7,14 @@ namespace scheduler::binding::docs::inline channel_docs {
 
 // ---- the type ----------------------------------------------------------------------------------
 
-inline constexpr char channel[] = R"doc(Channel()
+inline constexpr char channel[] = R"doc(Channel(*, preference=-1)
 --
 
 A place where tasklets meet to pass objects from a sender to a receiver.
 
 A channel stores nothing: whoever comes first waits in line, first come first
 served, until a partner comes. Sender and receiver may belong to different threads.
-preference says which of them goes on first. Constructor arguments are accepted and
-ignored.
+preference says which of them goes on first.
 
 A transfer that is complete succeeds, whatever comes meanwhile, and one that raises
 has transferred nothing. What came too late to end a wait (a signal handler's
@@ -27,7 +26,13 @@ A channel is its own iterator: next() receives, and ends the iteration when the
 channel is closed. A for loop over a closing channel thus takes what the waiting
 senders have, and stops.
 
+Parameters:
+    preference: see the attribute. Other arguments are ignored, with a
+        RuntimeWarning; a derived class may take some for an __init__ or __new__
+        of its own.
+
 Raises:
+    TypeError, ValueError: preference is no int, or none of -1, 0 and 1.
     RuntimeError: from every method and attribute of an instance whose subclass
         did not call the base class's __init__.
 

@@ -46,8 +46,43 @@ PyObject* channel_new(PyTypeObject* type, PyObject*, PyObject*) {
     return self;
 }
 
-int channel_init(PyObject* self, PyObject*, PyObject*) {
-    channel_of(self).initialised = true;
+int channel_init(PyObject* self, PyObject* args, PyObject* kwargs);
+
+constexpr Constructor kConstructor = {
+    channel_new, channel_init, "preference",
+    "channel() ignores all arguments but preference=: a channel with room for n objects is "
+    "scheduler.buffered(n)"};
+
+// -1, 0 or 1; else false with an error set.
+bool parse_preference(PyObject* object, int* preference) {
+    if (!PyLong_Check(object)) {
+        PyErr_SetString(
+            PyExc_TypeError,
+            "preference must be an int: -1 favours the receiver, 1 the sender, 0 neither");
+        return false;
+    }
+    int overflow = 0;
+    const long number = PyLong_AsLongAndOverflow(object, &overflow);
+    if (overflow != 0 || number < -1 || number > 1) {
+        PyErr_SetString(PyExc_ValueError,
+                        "preference must be -1, which favours the receiver, 1, the sender, or 0");
+        return false;
+    }
+    *preference = static_cast<int>(number);
+    return true;
+}
+
+int channel_init(PyObject* self, PyObject* args, PyObject* kwargs) {
+    const Py_ssize_t count = PyTuple_GET_SIZE(args);
+    ChannelObject& channel = channel_of(self);
+    if (count != 0 || kwargs != nullptr) {
+        PyObject* given = nullptr;
+        int preference = 0;
+        if (!parse_constructor(kConstructor, self, count, kwargs, &given)) return -1;
+        if (given != nullptr && !parse_preference(given, &preference)) return -1;
+        if (given != nullptr) channel.channel.set_preference(preference);
+    }
+    channel.initialised = true;
     return 0;
 }
 
@@ -244,17 +279,14 @@ PyObject* preference(PyObject* self) {
 
 int set_preference(PyObject* self, PyObject* value, void*) {
     if (!check_initialised<ChannelObject>(self)) return -1;
-    if (value == nullptr || !PyLong_Check(value)) {
-        PyErr_SetString(
-            PyExc_TypeError,
-            "preference must be an int: -1 favours the receiver, 1 the sender, 0 neither");
+    if (value == nullptr) value = Py_None;  // it cannot be deleted
+    int number = 0;
+    if (parse_preference(value, &number)) {
+        channel_of(self).channel.set_preference(number);
+    } else if (PyErr_ExceptionMatches(PyExc_ValueError) != 0) {
+        PyErr_Clear();  // other numbers are ignored, as programs for this API expect
+    } else {
         return -1;
-    }
-    int overflow = 0;
-    const long number = PyLong_AsLongAndOverflow(value, &overflow);
-    // Numbers outside the range are ignored, as programs for this API expect.
-    if (overflow == 0 && number >= -1 && number <= 1) {
-        channel_of(self).channel.set_preference(static_cast<int>(number));
     }
     return 0;
 }
@@ -275,6 +307,7 @@ PyMethodDef channel_methods[] = {
     {"clear", as_method(fast<channel_clear>), METH_FASTCALL, docs::clear},
     {"close", as_method(fast<channel_close>), METH_FASTCALL, docs::close},
     {"open", as_method(fast<channel_open>), METH_FASTCALL, docs::open},
+    {"__reduce__", refuse_to_pickle, METH_NOARGS, nullptr},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, docs::channel_class_getitem},
     {nullptr, nullptr, 0, nullptr},
 };
@@ -309,76 +342,7 @@ PyType_Slot channel_slots[] = {
     {0, nullptr},
 };
 
-// ---- buffered ----------------------------------------------------------------------------------
-
-// False with an error set.
-bool parse_capacity(PyObject* object, Py_ssize_t* capacity) {
-    PyRef number = PyRef::steal(PyNumber_Index(object));
-    if (!number) {
-        PyErr_Format(PyExc_TypeError, "capacity must be an int, not %.200s",
-                     Py_TYPE(object)->tp_name);
-        return false;
-    }
-    *capacity = PyNumber_AsSsize_t(number.get(), nullptr);
-    if (*capacity >= 1) return true;
-    PyErr_SetString(PyExc_ValueError,
-                    "capacity must be 1 or more: channel() makes a channel without a buffer");
-    return false;
-}
-
-int buffered_init(PyObject* self, PyObject* args, PyObject* kwargs) {
-    static const char* const names[] = {"capacity", nullptr};
-    PyObject* object = nullptr;
-    Py_ssize_t capacity = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:buffered", const_cast<char**>(names),
-                                     &object) ||
-        !parse_capacity(object, &capacity)) {
-        return -1;
-    }
-    ChannelObject& channel = channel_of(self);
-    if (channel.initialised) {
-        PyErr_SetString(PyExc_RuntimeError, "a channel has its buffer already: make another one");
-        return -1;
-    }
-    try {
-        channel.channel.make_buffer(static_cast<std::size_t>(capacity));
-    } catch (const std::bad_alloc&) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    channel.channel.set_preference(core::Channel::kPreferNeither);
-    channel.initialised = true;
-    return 0;
-}
-
-Py_ssize_t buffered_length(PyObject* self) {
-    if (!check_initialised<ChannelObject>(self)) return -1;
-    return static_cast<Py_ssize_t>(channel_of(self).channel.count_buffered());
-}
-
-PyObject* capacity(PyObject* self) {
-    return PyLong_FromSize_t(channel_of(self).channel.capacity());
-}
-
-PyGetSetDef buffered_attributes[] = {
-    {"capacity", getter<capacity>, nullptr, docs::capacity, nullptr},
-    {nullptr, nullptr, nullptr, nullptr, nullptr},
-};
-
-PyType_Slot buffered_slots[] = {
-    {Py_tp_doc, const_cast<char*>(docs::buffered)},
-    {Py_tp_init, reinterpret_cast<void*>(buffered_init)},
-    {Py_sq_length, reinterpret_cast<void*>(buffered_length)},
-    {Py_tp_getset, buffered_attributes},
-    {0, nullptr},
-};
-
 }  // namespace
-
-// All else is inherited, the part in the collector too.
-PyType_Spec buffered_type_spec = {
-    "scheduler.buffered", sizeof(ChannelObject), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE, buffered_slots};
 
 PyType_Spec channel_type_spec = {
     "scheduler.Channel", sizeof(ChannelObject), 0,

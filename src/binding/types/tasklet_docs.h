@@ -9,7 +9,7 @@ namespace scheduler::binding::docs::inline tasklet_docs {
 
 // ---- the type ----------------------------------------------------------------------------------
 
-inline constexpr char tasklet[] = R"doc(Tasklet(callable=None, /)
+inline constexpr char tasklet[] = R"doc(Tasklet(callable=None, /, *, name='')
 --
 
 A piece of code with a C stack of its own that gives up control voluntarily.
@@ -30,14 +30,18 @@ blocks run.
 Parameters:
     callable: what to run, or None to bind() one later. For a generator function
         or an async one, of which a call runs nothing, there is a RuntimeWarning.
-        Keyword arguments are ignored.
+    name: a str, see the attribute. Other keywords are ignored, with a
+        RuntimeWarning; a derived class may take some for an __init__ or __new__
+        of its own.
 
 Returns:
-    The new tasklet. It is not alive yet: it has no arguments.
+    The new tasklet. It is not alive yet: it has no arguments. If it never gets
+    any its callable never runs, of which a ResourceWarning tells at its end
+    (Python shows those with -X dev or -W default).
 
 Raises:
-    TypeError: callable is neither callable nor None, or there is more than one
-        positional argument.
+    TypeError: callable is neither callable nor None, name is no str, or there is
+        more than one positional argument.
     RuntimeError: from every method and attribute of an instance whose subclass
         did not call the base class's __init__.
 

@@ -155,6 +155,7 @@ PyMethodDef tasklet_methods[] = {
     {"result", as_method(with_keywords<tasklet_result>), METH_VARARGS | METH_KEYWORDS,
      docs::result},
     {"set_context", as_method(fast<tasklet_set_context>), METH_FASTCALL, docs::set_context},
+    {"__reduce__", refuse_to_pickle, METH_NOARGS, nullptr},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, docs::tasklet_class_getitem},
     {nullptr, nullptr, 0, nullptr},
 };

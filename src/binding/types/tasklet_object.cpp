@@ -57,10 +57,51 @@ bool check_construction(Py_ssize_t count) {
     return false;
 }
 
-int tasklet_init(PyObject* self, PyObject* args, PyObject*) {
+int tasklet_init(PyObject* self, PyObject* args, PyObject* kwargs);
+
+constexpr Constructor kConstructor = {
+    tasklet_new, tasklet_init, "name",
+    "tasklet() ignores all keywords but name=: what its callable is to get is given by a call of "
+    "the tasklet, as in tasklet(f)(x, y=1)"};
+
+// Its name, if it is given one. False with an error set.
+bool use_keywords(PyObject* self, PyObject* kwargs) {
+    PyObject* name = nullptr;
+    if (!parse_constructor(kConstructor, self, 0, kwargs, &name)) return false;
+    if (name == nullptr) return true;
+    if (!PyUnicode_Check(name)) {
+        PyErr_Format(PyExc_TypeError, "name must be a str, not %.200s", Py_TYPE(name)->tp_name);
+        return false;
+    }
+    try {
+        body_of(self).get_notes().own_name.set(PyRef::share(name));
+        return true;
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+        return false;
+    }
+}
+
+int tasklet_init(PyObject* self, PyObject* args, PyObject* kwargs) {
     const Py_ssize_t count = PyTuple_GET_SIZE(args);
-    if (!check_construction(count)) return -1;
+    if (!check_construction(count) || (kwargs != nullptr && !use_keywords(self, kwargs))) return -1;
     return init(self, count == 1 ? PyTuple_GET_ITEM(args, 0) : Py_None);
+}
+
+// A call with keywords, which few make.
+[[gnu::noinline]] PyObject* construct_by_init(PyObject* type, PyObject* const* args,
+                                              Py_ssize_t count, PyObject* names) {
+    PyRef positional = PyRef::steal(PyTuple_New(count));
+    PyRef named = PyRef::steal(PyDict_New());
+    if (!positional || !named) return nullptr;
+    for (Py_ssize_t i = 0; i < count; ++i) {
+        PyTuple_SET_ITEM(positional.get(), i, Py_NewRef(args[i]));
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i) {
+        if (PyDict_SetItem(named.get(), PyTuple_GET_ITEM(names, i), args[count + i]) < 0)
+            return nullptr;
+    }
+    return PyType_Type.tp_call(type, positional.get(), named.get());
 }
 
 bool is_on_own_thread(const TaskletBody& body) {
@@ -87,10 +128,26 @@ void die_if_new(TaskletBody& body) {
     body.manager->wake();  // see end_tasklets()
 }
 
+// Code of the program may run, as in any finalizer.
+[[gnu::noinline]] void warn_of_never_called(PyObject* self) {
+    ErrorStash stash;
+    PyRef who = identify(body_of(self));
+    if (who && PyErr_WarnFormat(PyExc_ResourceWarning, 1,
+                                "%U has not been called since it was given its callable, which "
+                                "has not run: write tasklet(f)(), or bind(None)",
+                                who.get()) == 0) {
+        return;
+    }
+    // Where warnings are errors it cannot go anywhere. Others come while the interpreter ends.
+    if (PyErr_ExceptionMatches(PyExc_Warning) != 0) report_unraisable(self);
+    PyErr_Clear();
+}
+
 // A suspended tasklet that nobody can resume any more is unwound, so that its `finally` blocks run. On
 // another thread, or in the middle of a switch, it lives on until that can be done.
 void tasklet_finalize(PyObject* self) {
     TaskletBody& body = body_of(self);
+    if (body.bound_callable) warn_of_never_called(self);
     if (!has_to_end_on_own_thread(body)) return;
     ErrorStash stash;
     ManagerBody& manager = *body.get_manager();
@@ -165,12 +222,14 @@ void destroy(PyObject* self) {
 
 void tasklet_dealloc(PyObject* self) {
     if (finalize_in_dealloc(self)) return;
-    PyObject_GC_UnTrack(self);
     const TaskletBody& body = body_of(self);
     if (!body.bound_callable && !body.target && !body.args && !body.kwargs) {
+        PyObject_GC_UnTrack(self);
         destroy(self);
         return;
     }
+    if (body.bound_callable && PyObject_CallFinalizerFromDealloc(self) < 0) return;
+    PyObject_GC_UnTrack(self);
     // A callable may be a tasklet again, and so on.
     Py_TRASHCAN_BEGIN(self, tasklet_dealloc) destroy(self);
     Py_TRASHCAN_END
@@ -260,8 +319,9 @@ PyType_Spec tasklet_type_spec = {
     tasklet_slots};
 
 PyObject* tasklet_vectorcall(PyObject* type, PyObject* const* args, std::size_t flags_and_count,
-                             PyObject*) {
+                             PyObject* names) {
     const Py_ssize_t count = PyVectorcall_NARGS(flags_and_count);
+    if (names != nullptr) return construct_by_init(type, args, count, names);
     if (!check_construction(count)) return nullptr;
     auto* exact_type = reinterpret_cast<PyTypeObject*>(type);
     ManagerBody* const manager = last_manager;

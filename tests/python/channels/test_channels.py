@@ -31,7 +31,8 @@ class Box:
 
 @pytest.mark.spec("C-01", "C-02", "C-03", "C-04")
 def test_constructor_ignores_arguments_of_any_kind():
-    ch = scheduler.channel(1, "two", three=object())
+    with pytest.warns(RuntimeWarning, match="ignores all arguments but preference="):
+        ch = scheduler.channel(1, "two", three=object())
     assert type(ch) is scheduler.channel
     assert (ch.balance, ch.queue, ch.preference, ch.closing, ch.closed) == (
         0, None, -1, False, False,

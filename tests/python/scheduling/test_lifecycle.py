@@ -146,7 +146,7 @@ def test_construction_forms() -> None:
         lambda: scheduler.tasklet(log.append),
         lambda: scheduler.tasklet().bind(log.append),
         lambda: scheduler.tasklet(None).bind(log.append),
-        lambda: scheduler.tasklet(log.append, name="ignored", callable=len),
+        lambda: scheduler.tasklet(log.append, name="of its own"),
     ):
         task = make()
         assert state(task) == DEAD
@@ -161,7 +161,8 @@ def test_construction_forms() -> None:
 
 @pytest.mark.spec("T-10")
 def test_construction_ignores_keywords() -> None:
-    task = scheduler.tasklet(callable=len)
+    with pytest.warns(RuntimeWarning, match="ignores all keywords but name="):
+        task = scheduler.tasklet(callable=len)
     assert task.method_name == ""
     assert outcome(task) is RuntimeError
 
