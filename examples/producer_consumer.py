@@ -6,8 +6,8 @@ piles up. `scheduler.QueueChannel` is for those who would rather not wait.
 
 import scheduler
 
-# What a producer makes; None tells a consumer that there is no more.
-Items = scheduler.channel[str | None]
+# What a producer makes.
+Items = scheduler.channel[str]
 
 
 def produce(items: Items, kind: str, count: int) -> None:
@@ -17,30 +17,28 @@ def produce(items: Items, kind: str, count: int) -> None:
 
 def consume(items: Items, name: str) -> None:
     taken = []
-    while (item := items.receive()) is not None:
+    for item in items:
         taken.append(item)
         scheduler.schedule()  # stands for work that lets others have their turn
     print(f"{name} took {', '.join(taken)}")
 
 
-def close_down(items: Items, producers: list[scheduler.tasklet], consumers: int) -> None:
+def close_down(items: Items, producers: list[scheduler.tasklet]) -> None:
     for producer in producers:
         producer.join()  # this tasklet waits for the end of that one
     print("all is produced")
-    for _ in range(consumers):
-        items.send(None)
+    items.close(wake=True)  # the loops of the consumers end
 
 
 def main() -> None:
     items = Items()
-    names = ["smith", "potter", "baker"]
     producers: list[scheduler.tasklet] = [
         scheduler.tasklet(produce)(items, "ore", 4),
         scheduler.tasklet(produce)(items, "clay", 3),
     ]
-    for name in names:
+    for name in ("smith", "potter", "baker"):
         scheduler.tasklet(consume)(items, name)
-    scheduler.tasklet(close_down)(items, producers, len(names))
+    scheduler.tasklet(close_down)(items, producers)
     scheduler.run()
 
 

@@ -6,8 +6,9 @@ Its channels store nothing. So a slow stage holds the ones before it back: there
 items under way than there are tasklets.
 """
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 import scheduler
@@ -39,49 +40,48 @@ def write(item: Square) -> Line:
     return Line(item.root, f"{item.root} * {item.root} = {item.value} ({item.thread}, {here})")
 
 
+def each_of(channel: scheduler.channel[In]) -> Iterator[In]:
+    """`for item in channel`, with a limit to each wait."""
+    with contextlib.suppress(scheduler.ChannelClosed):
+        while True:
+            yield channel.receive(timeout=PATIENCE)
+
+
 def start_stage(
     work: Callable[[In], Out],
-    inbox: scheduler.channel[In | None],
-    outbox: scheduler.channel[Out | None],
-    readers: int,
+    inbox: scheduler.channel[In],
+    outbox: scheduler.channel[Out],
 ) -> threading.Thread:
-    """Sends what `work` makes of each item. None ends a tasklet; `readers` of them go on."""
+    """Sends what `work` makes of each item, until the inbox is closed; then closes the outbox."""
 
     def handle() -> None:
-        while (item := inbox.receive(timeout=PATIENCE)) is not None:
+        for item in each_of(inbox):
             outbox.send(work(item), timeout=PATIENCE)
 
     def run() -> None:
         for _ in range(TASKLETS):
             scheduler.tasklet(handle)()
         scheduler.run(threadblock=True)  # until all have ended, waiting for other threads meanwhile
-        for _ in range(readers):
-            outbox.send(None, timeout=PATIENCE)
+        outbox.close(wake=True)
 
     thread = threading.Thread(target=run, name=work.__name__)
     thread.start()
     return thread
 
 
-def feed(numbers: scheduler.channel[int | None], count: int) -> None:
+def feed(numbers: scheduler.channel[int], count: int) -> None:
     for number in range(1, count + 1):
         numbers.send(number, timeout=PATIENCE)
-    for _ in range(TASKLETS):
-        numbers.send(None, timeout=PATIENCE)
+    numbers.close(wake=True)
 
 
 def main() -> None:
-    numbers = scheduler.channel[int | None]()
-    squares = scheduler.channel[Square | None]()
-    lines = scheduler.channel[Line | None]()
-    threads = [
-        start_stage(square, numbers, squares, readers=TASKLETS),
-        start_stage(write, squares, lines, readers=1),
-    ]
+    numbers = scheduler.channel[int]()
+    squares = scheduler.channel[Square]()
+    lines = scheduler.channel[Line]()
+    threads = [start_stage(square, numbers, squares), start_stage(write, squares, lines)]
     scheduler.tasklet(feed)(numbers, 8)  # has its turns whenever the main tasklet waits
-    done = []
-    while (line := lines.receive(timeout=PATIENCE)) is not None:
-        done.append(line)
+    done = list(each_of(lines))
     for thread in threads:
         thread.join()
     # Which tasklet was faster is chance.

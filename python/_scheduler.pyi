@@ -4,6 +4,7 @@ from typing import Final
 
 from scheduler import (
     _C_API as _C_API,
+    ChannelClosed as ChannelClosed,
     TaskletExit as TaskletExit,
     _advance_clock as _advance_clock,
     _can_wait as _can_wait,

@@ -39,25 +39,63 @@ Waiter* Channel::claim_first_locked(WaitQueue& queue) {
 
 Served Channel::serve_case_locked(SelectCase& waiter, Direction direction, Tasklet& self,
                                   Parcel& parcel) {
+    const auto bits = caller_yields(direction) ? mail::kWakeFirst : mail::kWake;
+    const Served served = end_case_locked(waiter, *self.manager, bits);
+    if (direction == Direction::kSend) {
+        served.partner->parcel = std::move(parcel);
+    } else {
+        take_from_sender_locked(waiter.parcel, parcel);
+    }
+    return served;
+}
+
+Served Channel::end_case_locked(SelectCase& waiter, const ScheduleManager& here,
+                                std::uint32_t mail) {
     Wait& wait = *waiter.wait;
     Tasklet& partner = wait.tasklet;
     unlink_locked(waiter, queue_of(waiter.direction));
     wait.served = &waiter;
-    if (direction == Direction::kSend) {
-        partner.parcel = std::move(parcel);
-    } else {
-        take_from_sender_locked(waiter.parcel, parcel);
-    }
     Served served{.partner = &partner, .select = &wait};
-    if (partner.manager == self.manager) {
+    if (partner.manager == &here) {
         partner.state.leave_queue();
     } else {
         partner.state.leave_queue_to_other_thread();
         served.remote = partner.manager;
         served.remote->add_reference();
-        served.mail = caller_yields(direction) ? mail::kWakeFirst : mail::kWake;
+        served.mail = mail;
     }
     return served;
+}
+
+Served Channel::release_locked(Waiter& waiter, WaitQueue& queue, const ScheduleManager& here) {
+    if (waiter.is_case) {
+        auto& one = static_cast<SelectCase&>(waiter);
+        if (one.wait->claim()) return end_case_locked(one, here, mail::kWake);
+        unlink_locked(waiter, queue);
+        return {};
+    }
+    auto& tasklet = static_cast<Tasklet&>(waiter);
+    unlink_locked(tasklet, queue);
+    if (tasklet.manager != &here) {
+        return {.partner = &tasklet, .remote = &post_locked(tasklet, mail::kWake)};
+    }
+    tasklet.state.leave_queue();
+    return {.partner = &tasklet};
+}
+
+std::size_t Channel::close_and_release(const ScheduleManager& here, std::span<Served> released) {
+    LockGuard guard(lock_);
+    const std::size_t count = senders_.size() + receivers_.size();
+    if (count > released.size()) return count;
+    closing_ = released_ = true;
+    update_closed_locked();
+    std::size_t done = 0;
+    for (WaitQueue* queue : {&senders_, &receivers_}) {
+        while (Waiter* const waiter = queue->front()) {
+            released[done++] = release_locked(*waiter, *queue, here);
+        }
+    }
+    return count;
 }
 
 Rendezvous Channel::finish(Served served) {
@@ -111,7 +149,7 @@ void Channel::close() {
 
 void Channel::open() {
     LockGuard guard(lock_);
-    closing_ = closed_ = false;
+    closing_ = closed_ = released_ = false;
 }
 
 bool Channel::closing() const {
@@ -122,6 +160,11 @@ bool Channel::closing() const {
 bool Channel::closed() const {
     LockGuard guard(lock_);
     return closed_;
+}
+
+bool Channel::released() const {
+    LockGuard guard(lock_);
+    return released_;
 }
 
 }  // namespace scheduler::core

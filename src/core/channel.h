@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "lock.h"
 #include "manager.h"
@@ -130,9 +131,17 @@ class Channel {
 
     // Refuse all that would have to wait from now on; closed once nobody waits any more.
     void close() SCHED_EXCLUDES(lock_);
+    // The same, and the waits of all who wait here are over without a transfer: a sender has its parcel
+    // still, a receiver has none; of a tasklet that waits for several channels the case here is `served`.
+    // Returns for how many there must be room in `released`, each for finish(), with a partner of `here`
+    // to be queued, or none; if that is less, nothing has happened.
+    std::size_t close_and_release(const ScheduleManager& here, std::span<Served> released)
+        SCHED_EXCLUDES(lock_);
     void open() SCHED_EXCLUDES(lock_);
     bool closing() const SCHED_EXCLUDES(lock_);
     bool closed() const SCHED_EXCLUDES(lock_);
+    // Closing, by close_and_release().
+    bool released() const SCHED_EXCLUDES(lock_);
 
     // ---- the buffer
     // Before anybody else knows the channel, and once. Throws std::bad_alloc.
@@ -180,6 +189,11 @@ class Channel {
         SCHED_REQUIRES(lock_);
     [[gnu::noinline]] Served serve_case_locked(SelectCase& waiter, Direction direction,
                                                Tasklet& self, Parcel& parcel) SCHED_REQUIRES(lock_);
+    // The wait of the case, which has been claimed, is over.
+    Served end_case_locked(SelectCase& waiter, const ScheduleManager& here, std::uint32_t mail)
+        SCHED_REQUIRES(lock_);
+    Served release_locked(Waiter& waiter, WaitQueue& queue, const ScheduleManager& here)
+        SCHED_REQUIRES(lock_);
     // The first in `queue` is a case. Those whose wait somebody else has claimed are taken out. The first
     // that can be served: a tasklet, or a case whose wait the caller has claimed; nullptr: there is none.
     Waiter* claim_first_locked(WaitQueue& queue) SCHED_REQUIRES(lock_);
@@ -258,6 +272,7 @@ class Channel {
     WaitQueue receivers_ SCHED_GUARDED_BY(lock_);
     bool closing_ SCHED_GUARDED_BY(lock_) = false;
     bool closed_ SCHED_GUARDED_BY(lock_) = false;
+    bool released_ SCHED_GUARDED_BY(lock_) = false;
     std::atomic<int> preference_{kPreferReceiver};
     std::unique_ptr<ParcelRing> buffer_;  // what it points to is guarded by the lock
 };

@@ -17,6 +17,7 @@ using scheduler::core::Direction;
 using scheduler::core::Mail;
 using scheduler::core::Rendezvous;
 using scheduler::core::RendezvousResult;
+using scheduler::core::Served;
 using scheduler::core::Tasklet;
 using scheduler::core::TaskletState;
 using scheduler::core::testing::body_of;
@@ -163,6 +164,28 @@ TEST_P(Directions, ClosesOnceNobodyWaits) {
     EXPECT_FALSE(channel_.closing());
     EXPECT_FALSE(channel_.closed());
     EXPECT_EQ(rendezvous(GetParam(), here_.make("third")).result, RendezvousResult::kEnqueued);
+}
+
+TEST_P(Directions, ClosesAndReleasesAllOfBothThreads) {
+    TestTasklet& own = make_waiting(here_, GetParam());
+    TestTasklet& foreign = make_waiting(there_, GetParam());
+    std::vector<Served> room(1);
+    ASSERT_EQ(channel_.close_and_release(here_.manager(), room), 2u);
+    EXPECT_FALSE(channel_.closing()) << "without room for all nothing happens";
+    room.resize(2);
+    ASSERT_EQ(channel_.close_and_release(here_.manager(), room), 2u);
+    EXPECT_TRUE(channel_.closed());
+    EXPECT_EQ(Channel::finish(room[0]).partner, &own);
+    EXPECT_EQ(Channel::finish(room[1]).partner, nullptr);
+    EXPECT_EQ(foreign.get_state(), TaskletState::kInTransit);
+    for (TestTasklet* tasklet : {&own, &foreign}) {
+        EXPECT_EQ(tasklet->parcel.empty(), GetParam() == Direction::kReceive);
+        if (GetParam() == Direction::kSend) drop_parcel(tasklet->parcel);
+    }
+    here_.manager().make_runnable(own, false);
+    EXPECT_TRUE(own.queued());
+    there_.read_mail();
+    EXPECT_TRUE(foreign.queued());
 }
 
 // SPEC: C-50

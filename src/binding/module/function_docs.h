@@ -33,6 +33,11 @@ inline constexpr char scope_expired[] =
     "the\n"
     "deadline in nanoseconds. The scope turns it into a TimeoutError.";
 
+inline constexpr char channel_closed[] = R"doc(channel.close(wake=True) has been called.
+
+A ValueError. send(), receive() and select() raise it where they wait, and at once if
+they would have to wait later. Nothing has been transferred.)doc";
+
 inline constexpr char tasklet_exit[] = R"doc(Ends a tasklet silently when it leaves its callable.
 
 kill() and clear() raise it, and so does the destruction of a suspended tasklet. Code
@@ -441,8 +446,9 @@ Returns:
 Raises:
     TimeoutError: none could be done in time, and none has been. With a timeout there is
         no deadlock.
-    ValueError: there is no case; or none can be done, and a channel among them is closing;
-        or the timeout is negative (TypeError: no number).
+    ValueError: none can be done, and a channel among them is closing; ChannelClosed, which
+        is one, after close(wake=True), or if that is called while this waits. Or there is
+        no case, or the timeout is negative (TypeError: no number).
     TypeError: something else as a case.
     RuntimeError: none can be done at once, and block_trap is set on the current tasklet; or
         "Deadlock", as for Channel.receive(). A switch trap is set, or the call comes from

@@ -103,6 +103,8 @@ int module_exec(PyObject* module) {
     state.guard_key = PyUnicode_FromFormat("_scheduler.thread_guard.%p", &state);
     state.tasklet_exit = PyErr_NewExceptionWithDoc("_scheduler.TaskletExit", docs::tasklet_exit,
                                                    PyExc_SystemExit, nullptr);
+    state.channel_closed = PyErr_NewExceptionWithDoc(
+        "scheduler.ChannelClosed", docs::channel_closed, PyExc_ValueError, nullptr);
     state.scope_expired = PyErr_NewExceptionWithDoc("_scheduler._ScopeExpired", docs::scope_expired,
                                                     PyExc_BaseException, nullptr);
     const bool ok = state.scope_expired != nullptr &&
@@ -110,6 +112,8 @@ int module_exec(PyObject* module) {
                     state.guard_key != nullptr && state.tasklet_exit != nullptr &&
                     PyModule_AddObjectRef(module, "TaskletExit", state.tasklet_exit) == 0 &&
                     PyModule_AddStringConstant(module, "_jump_library", core::kJumpLibrary) == 0 &&
+                    state.channel_closed != nullptr &&
+                    PyModule_AddObjectRef(module, "ChannelClosed", state.channel_closed) == 0 &&
                     add_types(module, state) && publish_table(module, state) &&
                     register_at_exit(module) &&
                     watch_sub_interpreters(thread_of_last_manager, state.sub_interpreter_watcher);
@@ -128,6 +132,7 @@ int module_traverse(PyObject* module, visitproc visit, void* arg) {
     for (const TypeEntry& entry : kTypes) Py_VISIT(state.*entry.slot);
     Py_VISIT(state.send_case_type);
     Py_VISIT(state.tasklet_exit);
+    Py_VISIT(state.channel_closed);
     Py_VISIT(state.scope_expired);
     Py_VISIT(state.schedule_callback.borrow());
     Py_VISIT(state.channel_callback.borrow());

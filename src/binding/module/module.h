@@ -37,6 +37,7 @@ struct ModuleState {
     PyTypeObject* callable_wrapper_type;
     PyTypeObject* send_case_type;
     PyObject* tasklet_exit;
+    PyObject* channel_closed;
     PyObject* scope_expired;  // raised in a tasklet that waits when the time of a scope is over
     PyObject* guard_key;  // of this module's guard in a thread's dictionary
     unsigned long serial;  // of this module object, never given twice
@@ -90,6 +91,7 @@ struct ModuleState {
     void release() {
         if (users.add(-1) != 0) return;
         Py_XDECREF(tasklet_exit);
+        Py_XDECREF(channel_closed);
         Py_XDECREF(scope_expired);
         Py_XDECREF(guard_key);
         delete this;

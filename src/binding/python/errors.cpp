@@ -58,6 +58,8 @@ constexpr Entry kTable[] = {
      "block_trap is set on the current tasklet, and nobody waits at the other end of the channel"},
     {Refusal::kChannelClosing, &PyExc_ValueError,
      "the channel is closed: nobody waits at its other end; open() makes it usable again"},
+    {Refusal::kClosedMeanwhile, &PyExc_ValueError,
+     "the channel has been closed while the tasklet waited, and nothing has been transferred"},
     {Refusal::kDeadlock, &PyExc_RuntimeError,
      "Deadlock: the main tasklet would wait for ever, for no tasklet of this thread is runnable "
      "and "
@@ -155,6 +157,11 @@ const char* message_of(Refusal refusal) {
 PyObject* refuse(Refusal refusal) {
     const Entry& entry = kTable[static_cast<std::size_t>(refusal)];
     PyErr_SetString(*entry.type, entry.message);
+    return nullptr;
+}
+
+PyObject* refuse(Refusal refusal, PyObject* error_class) {
+    PyErr_SetString(error_class, message_of(refusal));
     return nullptr;
 }
 

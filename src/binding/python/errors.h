@@ -23,6 +23,7 @@ enum class Refusal : unsigned char {
     kInCallback,
     kBlockTrap,
     kChannelClosing,
+    kClosedMeanwhile,
     kDeadlock,
     kNotCallable,
     kNoCallable,
@@ -53,6 +54,9 @@ const char* message_of(Refusal refusal);
 
 // Sets the exception that belongs to `refusal`. Returns nullptr, so that a slot can return it.
 PyObject* refuse(Refusal refusal);
+
+// The same with an exception of the module's own in the place of that type, from which it is derived.
+PyObject* refuse(Refusal refusal, PyObject* error_class);
 
 // The same for an argument of a wrong type, which the message names at its end.
 PyObject* refuse_type(Refusal refusal, PyObject* given);

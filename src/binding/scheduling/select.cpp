@@ -228,10 +228,16 @@ PyObject* outcome(const Cases& cases, const SelectCase* done, PyObject* value) {
 
 // What a case that has been served brought; `parcel` has it if the case receives. What comes through a gate
 // is the outcome of a tasklet, for those who ask for it.
-PyObject* value_of(const SelectCase* done, Parcel& parcel) {
-    if (done->direction == Direction::kReceive && !done->is_gate) return open_parcel(parcel);
+PyObject* value_of(const ModuleState& state, const SelectCase* done, Parcel& parcel) {
+    if (done->direction == Direction::kReceive && !done->is_gate) return open_parcel(state, parcel);
     Py_XDECREF(static_cast<PyObject*>(parcel.take_payload()));
     return Py_NewRef(Py_None);
+}
+
+// The wait is over by this case. Not by a transfer, but because its channel was closed?
+bool is_closed(const SelectCase& one, const Parcel& received) {
+    if (one.is_gate) return false;
+    return one.direction == Direction::kReceive ? received.empty() : !one.parcel.empty();
 }
 
 class Select {
@@ -270,11 +276,16 @@ class Select {
     }
     PyObject* finish_wait(const TimedWait& wait, bool resumed) {
         // A transfer that is complete succeeds, whatever came meanwhile.
-        const bool done = wait.served != nullptr && (resumed || manager_.held_error.hold());
+        const bool closed = wait.served != nullptr && is_closed(*wait.served, self_.parcel);
+        const bool done =
+            wait.served != nullptr && !closed && (resumed || manager_.held_error.hold());
         Parcel received = std::move(self_.parcel);
         if (!done) manager_.defer_decref(static_cast<PyObject*>(received.take_payload()));
         settle();
-        if (done) return outcome(cases_, wait.served, value_of(wait.served, received));
+        if (done) return outcome(cases_, wait.served, value_of(manager_.state, wait.served, received));
+        if (closed && resumed) {
+            return refuse(Refusal::kClosedMeanwhile, manager_.state.channel_closed);
+        }
         if (resumed && wait.ended_by_scope()) wait.raise_scope_expired();
         return resumed && !wait.ended_by_scope() ? time_out(cases_, timeout_) : nullptr;
     }
@@ -290,12 +301,12 @@ class Select {
                 Parcel received = std::move(done->parcel);
                 if (!give_way(selection, received)) return nullptr;
                 settle();
-                return outcome(cases_, done, value_of(done, received));
+                return outcome(cases_, done, value_of(manager_.state, done, received));
             }
             default:
                 settle();
                 if (selection.result == RendezvousResult::kClosing && !precedes_closing(obstacle)) {
-                    return refuse(Refusal::kChannelClosing);
+                    return refuse_closing(done->channel, manager_.state);
                 }
                 if (timeout_ == 0) return time_out(cases_, timeout_);
                 manager_.check_obstacle(obstacle);

@@ -84,8 +84,8 @@ Transfer use_queue(ManagerBody& manager, const core::Channel& channel, const Ite
         return size < 0 ? Transfer::kFailed : size == 0 ? Transfer::kDone : Transfer::kQueued;
     }
     if (channel.closing()) {
-        const bool trapped = manager.current_body().block_trap;
-        refuse(trapped ? Refusal::kBlockTrap : Refusal::kChannelClosing);
+        if (!manager.current_body().block_trap) return Transfer::kClosing;
+        refuse(Refusal::kBlockTrap);
         return Transfer::kFailed;
     }
     // Nothing here makes an object that could start a collection, and with it foreign code.
@@ -235,15 +235,29 @@ bool ends_iteration(PyObject* channel, AtClose at_close) {
 PyObject* fail(PyObject* channel, Transfer result, AtClose at_close) {
     // The channel may have been closed since the iteration last looked.
     if (result != Transfer::kClosing || ends_iteration(channel, at_close)) return nullptr;
-    return refuse(Refusal::kChannelClosing);
+    return refuse_closing(channel_of(channel).channel, *channel_of(channel).state);
+}
+
+// The wait has ended with that of all who waited, and what was to be sent has not been.
+[[gnu::noinline]] PyObject* fail_unsent(PyObject* channel, Parcel& parcel) {
+    Py_DECREF(static_cast<PyObject*>(parcel.take_payload()));
+    return refuse(Refusal::kClosedMeanwhile, channel_of(channel).state->channel_closed);
 }
 
 }  // namespace
 
-PyObject* open_parcel(Parcel& parcel) {
+PyObject* refuse_closing(const core::Channel& channel, const ModuleState& state) {
+    if (!channel.released()) return refuse(Refusal::kChannelClosing);
+    return refuse(Refusal::kChannelClosing, state.channel_closed);
+}
+
+PyObject* open_parcel(const ModuleState& state, Parcel& parcel) {
     const Parcel::Kind kind = parcel.kind();
     auto* payload = static_cast<PyObject*>(parcel.take_payload());
     if (kind == Parcel::Kind::kValue) return payload;
+    if (kind == Parcel::Kind::kEmpty) {
+        return refuse(Refusal::kClosedMeanwhile, state.channel_closed);
+    }
     raise_here(payload);
     return nullptr;
 }
@@ -257,7 +271,12 @@ SCHED_ALWAYS_INLINE PyObject* exchange_in(PyObject* channel, Parcel::Kind kind, 
     Parcel parcel(kind, payload);
     const Transfer result = transfer(channel, direction, parcel, ItemQueue(), timeout);
     if (result != Transfer::kDone) return fail(channel, result, at_close);
-    return direction == Direction::kReceive ? open_parcel(parcel) : Py_NewRef(Py_None);
+    if (direction == Direction::kReceive) {
+        if (at_close == AtClose::kStop && parcel.empty()) return nullptr;
+        return open_parcel(*channel_of(channel).state, parcel);
+    }
+    if (!parcel.empty()) [[unlikely]] return fail_unsent(channel, parcel);
+    return Py_NewRef(Py_None);
 }
 
 }  // namespace
@@ -278,18 +297,23 @@ bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {
     const core::Channel& core_channel = channel_of(channel).channel;
     ManagerBody* manager = enter(*channel_of(channel).state);
     if (manager == nullptr) return false;
+    Transfer result = Transfer::kDone;
     {
         QueueGuard guard(&channel_of(channel).queue_mutex);
         if (core_channel.would_block(Direction::kSend) && !core_channel.closing()) {
-            return use_queue(*manager, core_channel, queue) != Transfer::kFailed;
+            result = use_queue(*manager, core_channel, queue);
         }
     }
-    const bool is_value = ok == Py_True;
-    // An error travels as (type, exception, traceback).
-    PyObject* payload = is_value ? data : PyTuple_GetItem(data, 1);
-    if (payload == nullptr) return false;
-    Parcel parcel(is_value ? Parcel::Kind::kValue : Parcel::Kind::kError, Py_NewRef(payload));
-    return transfer(channel, Direction::kSend, parcel, queue, core::kNever) != Transfer::kFailed;
+    if (result == Transfer::kDone) {  // the deque is of no use
+        const bool is_value = ok == Py_True;
+        // An error travels as (type, exception, traceback).
+        PyObject* payload = is_value ? data : PyTuple_GetItem(data, 1);
+        if (payload == nullptr) return false;
+        Parcel parcel(is_value ? Parcel::Kind::kValue : Parcel::Kind::kError, Py_NewRef(payload));
+        result = transfer(channel, Direction::kSend, parcel, queue, core::kNever);
+    }
+    if (result == Transfer::kClosing) fail(channel, result, AtClose::kRaise);
+    return result == Transfer::kDone || result == Transfer::kQueued;
 }
 
 PyObject* receive_unless(PyObject* channel, PyObject* deque, std::int64_t timeout,
@@ -303,7 +327,8 @@ PyObject* receive_unless(PyObject* channel, PyObject* deque, std::int64_t timeou
         transfer(channel, Direction::kReceive, received, ItemQueue{deque, nullptr}, timeout);
     if (result == Transfer::kQueued) Py_RETURN_NONE;
     if (result != Transfer::kDone) return fail(channel, result, at_close);
-    PyRef value = PyRef::steal(open_parcel(received));
+    if (at_close == AtClose::kStop && received.empty()) return nullptr;
+    PyRef value = PyRef::steal(open_parcel(*channel_of(channel).state, received));
     return value ? PyTuple_Pack(1, value.get()) : nullptr;
 }
 

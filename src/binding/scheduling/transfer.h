@@ -22,8 +22,13 @@ PyObject* exchange(PyObject* channel, core::Parcel::Kind kind, PyObject* payload
 PyObject* exchange(PyObject* channel, core::Parcel::Kind kind, PyObject* payload,
                    std::int64_t timeout, AtClose at_close = AtClose::kRaise);
 
-// What has been received: a new reference, or nullptr with the sent exception raised.
-PyObject* open_parcel(core::Parcel& parcel);
+// The channel is closing, and an operation would have to wait: plain ValueError, as programs for this API
+// expect, unless close(wake=True) has been called, which they do not know. Then ChannelClosed.
+PyObject* refuse_closing(const core::Channel& channel, const ModuleState& state);
+
+// What has been received: a new reference, or nullptr with the sent exception raised. Of an empty parcel:
+// ChannelClosed, for the channel was closed while the receiver waited.
+PyObject* open_parcel(const ModuleState& state, core::Parcel& parcel);
 // May the current tasklet give way to a partner that it has served? Else that goes on by itself. An open
 // slot says that nothing forbids it.
 inline bool may_give_way(const ManagerBody& manager) {

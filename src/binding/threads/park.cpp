@@ -86,8 +86,17 @@ PyRef seconds_text(std::int64_t nanoseconds) {
 // has served it.
 bool give_up(ManagerBody& manager, std::int64_t timeout) {
     core::Tasklet& main = manager.main();
+    const core::Channel* const place = main.channel.load();  // lives as long as main waits there
+    const bool is_closed = place != nullptr && place->closing();
     if (!core::cancel_wait(main)) return false;
     main.state.go_on();
+    if (is_closed) {
+        PyRef message = PyRef::steal(PyUnicode_FromString(
+            "Deadlock: the channel on which the main tasklet waits has been closed meanwhile; "
+            "close(wake=True) ends such waits, which close() leaves as they are"));
+        if (message) refuse_deadlock(manager, message.get());
+        return true;
+    }
     if (timeout == 0) {
         refuse_deadlock(manager);
         return true;

@@ -73,6 +73,7 @@ It is a channel in all that is not told here, also for select() and the C API.
 * close(): send() raises ValueError from now on, even if there is room. What is in
   the buffer, and what those have who wait in send() already, can be received; then
   closed becomes true, receive() raises ValueError, and an iteration ends.
+  close(wake=True): those in send() raise it now, and keep what they have.
 * clear() ends those who wait. The buffer stays as it is.
 * The channel callback is called for each send and receive, and told whether it will
   have to wait.
@@ -142,8 +143,9 @@ Raises:
         wait or give way.
     TimeoutError: no receiver has come in time; nothing has been transferred. With a
         timeout there is no deadlock.
-    ValueError: nobody receives, and the channel is closing; or the timeout is negative
-        or no number (TypeError).
+    ValueError: nobody receives, and the channel is closing; ChannelClosed, which is one,
+        after close(wake=True), or if that is called while the caller waits. Or the
+        timeout is negative or no number (TypeError).
     Exception: what somebody throws at the waiting caller (TaskletExit for kill()),
         and for a main tasklet whatever leaves a tasklet that it runs meanwhile.
         A caller that was waiting has left the line then; a value that a receiver
@@ -195,8 +197,9 @@ Raises:
         other thread has sent in time, see set_deadlock_timeout(). A switch trap is
         set, or the call comes from a schedule callback, and the caller would wait
         or give way.
-    ValueError: nobody sends, and the channel is closing; or the timeout is negative or
-        no number (TypeError).
+    ValueError: nobody sends, and the channel is closing; ChannelClosed, which is one,
+        after close(wake=True), or if that is called while the caller waits. Or the
+        timeout is negative or no number (TypeError).
 
 Threads:
     Any thread. The current tasklet of the calling thread is the receiver. A sender
@@ -348,23 +351,43 @@ Example:
     >>> channel.balance, task.alive
     (0, False))doc";
 
-inline constexpr char close[] = R"doc(close($self, /)
+inline constexpr char close[] = R"doc(close($self, /, *, wake=False)
 --
 
 Let nobody wait on the channel any more.
 
 closing becomes true: operations that would have to wait raise ValueError. Tasklets
-that wait already can still be served; when nobody is left in line, which may be at
-once, closed becomes true as well.
+that wait already go on waiting, and can still be served; when nobody is left in line,
+which may be at once, closed becomes true as well.
+
+With wake their waits are over too: receive(), send(), select() and the like raise
+ChannelClosed, a ValueError, where they wait, and so does who comes later; a for loop
+over the channel ends. Nobody is run by that: they are queued on their own threads.
+What is in a buffer or in the queue of a QueueChannel can still be received.
+
+Parameters:
+    wake: a truth value.
 
 Returns:
     None.
 
+Raises:
+    RuntimeError: with wake, the calling thread has ended.
+
 Threads:
-    Any thread.
+    Any thread; tasklets of all threads are woken.
 
 Example:
     >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> task = scheduler.tasklet(lambda: print(list(channel)))()
+    >>> scheduler.run()
+    >>> channel.send("news")
+    >>> channel.close(wake=True)
+    >>> scheduler.run()
+    ['news']
+
+Without wake, and a sender that waits:
     >>> channel = scheduler.channel()
     >>> task = scheduler.tasklet(channel.send)("last")
     >>> scheduler.run()
@@ -397,6 +420,29 @@ Example:
     >>> channel.open()
     >>> channel.closing, channel.closed
     (False, False))doc";
+
+inline constexpr char waiting[] = R"doc(waiting($self, /)
+--
+
+Tell who waits on the channel: to send or to receive, alone or in a select().
+
+Returns:
+    A list of tasklets, each once, in the order of the line; of a thread's main
+    tasklet too. Of other threads it may be out of date at once.
+
+Threads:
+    Any thread.
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> tasks = [scheduler.tasklet(channel.send)(word) for word in ("a", "b")]
+    >>> scheduler.run()
+    >>> channel.waiting() == tasks
+    True
+    >>> channel.clear()
+    >>> channel.waiting()
+    [])doc";
 
 // ---- attributes --------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-// Clearing channels: killing those who wait.
+// Ending the waits of a channel: closing it, and killing those who wait.
 
 #include "binding/types/channel_object.h"
 #include "binding/scheduling/enter.h"
@@ -51,6 +51,22 @@ bool cancel_remote_wait(TaskletBody& tasklet) {
     core::LockGuard guard(tasklet.module_state.registry_lock);
     core::Channel* const channel = tasklet.channel.load(std::memory_order_acquire);
     return channel != nullptr && channel->cancel_remote_wait(tasklet);
+}
+
+bool close_and_wake(PyObject* object) {
+    core::Channel& channel = channel_of(object).channel;
+    ManagerBody* const manager = enter(*channel_of(object).state);
+    if (manager == nullptr) return false;
+    std::vector<core::Served> released(channel.count_waiting());
+    std::size_t count = 0;  // may grow until the lock is held again
+    while ((count = channel.close_and_release(*manager, released)) > released.size()) {
+        released.resize(count);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        core::Tasklet* const partner = core::Channel::finish(released[i]).partner;
+        if (partner != nullptr) manager->make_runnable(*partner, false);
+    }
+    return true;
 }
 
 bool clear_channel(PyObject* object) {

@@ -55,6 +55,8 @@ inline ChannelObject& channel_of(PyObject* object) {
 bool cancel_remote_wait(TaskletBody& tasklet);
 
 // ---- closing
+// Closes it, and ends the wait of all who wait; see Channel.close(). Runs no Python. False with an error set.
+bool close_and_wake(PyObject* channel);
 // Kills all who wait, in the order of the wait queue; see Channel.clear().
 bool clear_channel(PyObject* channel);
 // Clears every channel with somebody waiting: how many there were, or -1 with an error set.

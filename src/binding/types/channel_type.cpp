@@ -236,8 +236,16 @@ PyObject* channel_clear(PyObject* self, PyObject* const*, Py_ssize_t count) {
     return check_count("clear", count, 0, 0) ? none_if(clear_channel(self)) : nullptr;
 }
 
-PyObject* channel_close(PyObject* self, PyObject* const*, Py_ssize_t count) {
-    if (!check_count("close", count, 0, 0)) return nullptr;
+PyObject* channel_close(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+    static constexpr std::string_view kParameters[] = {"wake"};
+    PyObject* given[1];
+    if (!check_count("close", count, 0, 0) ||
+        !parse_arguments("close", kParameters, 0, args, 0, names, given)) {
+        return nullptr;
+    }
+    const int wakes = given[0] != nullptr ? PyObject_IsTrue(given[0]) : 0;
+    if (wakes < 0) return nullptr;
+    if (wakes != 0) return none_if(close_and_wake(self));
     channel_of(self).channel.close();
     Py_RETURN_NONE;
 }
@@ -305,7 +313,8 @@ PyMethodDef channel_methods[] = {
     {"_receive_unless", as_method(fast<channel_receive_unless>), METH_FASTCALL, nullptr},
     {"sending", as_method(fast<channel_sending>), METH_FASTCALL, docs::sending},
     {"clear", as_method(fast<channel_clear>), METH_FASTCALL, docs::clear},
-    {"close", as_method(fast<channel_close>), METH_FASTCALL, docs::close},
+    {"close", as_method(keyword_fast_method<ChannelObject, channel_close>),
+     METH_FASTCALL | METH_KEYWORDS, docs::close},
     {"open", as_method(fast<channel_open>), METH_FASTCALL, docs::open},
     {"__reduce__", refuse_to_pickle, METH_NOARGS, nullptr},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, docs::channel_class_getitem},

@@ -210,6 +210,43 @@ class Closing : public Pair {
 
 TEST(ChannelModel, ClosedAsSomebodyJoins) { expect_passed(explore<Closing>({}), 200); }
 
+// A channel is closed with all who wait there woken, as a sender and a receiver meet, with or without
+// deadlines: they have met, or both have failed and the value is where it was.
+class ClosingAndWaking : public Pair {
+  public:
+    explicit ClosingAndWaking(std::int64_t deadline) {
+        add_thread([this, deadline] {
+            received_ = receiver_.receive(channel_, deadline);
+            receiver_.end();
+        });
+        add_thread([this, deadline] {
+            sent_ = sender_.send(channel_, value_, deadline);
+            sender_.end();
+        });
+        add_thread([this] {
+            closer_.close_and_wake(channel_);
+            closer_.end();
+        });
+    }
+    void check_end() override {
+        for (Outcome* outcome : {&received_, &sent_}) {
+            if (*outcome == Outcome::kGaveUp) *outcome = Outcome::kRefused;
+        }
+        Pair::check_end();
+        expect(channel_.closed(), "nobody waits, and the channel is not closed");
+    }
+
+  private:
+    ModelThread closer_;
+};
+
+TEST(ChannelModel, ClosedWithAllWokenAsTwoMeet) {
+    expect_passed(explore<ClosingAndWaking>({.preemptions = 2}, kNever), 2'000);
+}
+TEST(ChannelModel, ClosedWithAllWokenAsTheyTimeOut) {
+    expect_passed(explore<ClosingAndWaking>({.preemptions = 2}, kSomeTime), 2'000);
+}
+
 // A receiver waits, with or without a deadline, while one thread sends to whoever waits and another
 // one asks it to end.
 class Killing : public Pair {

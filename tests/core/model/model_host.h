@@ -131,6 +131,17 @@ class ModelThread {
         expect(open(parcel) == (outcome == Outcome::kServed), "a parcel is lost");
         return outcome;
     }
+    // Nobody of this thread waits there.
+    void close_and_wake(Channel& channel) {
+        std::vector<Served> released;
+        std::size_t count = 0;
+        while ((count = channel.close_and_release(manager(), released)) > released.size()) {
+            released.resize(count);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            expect(Channel::finish(released[i]).partner == nullptr, "a partner of this thread");
+        }
+    }
     // One of `cases`, which is returned, or nullptr: by then none has been done. Parcels of those that
     // send are empty afterwards; the value of one that receives has arrived.
     SelectCase* select(std::vector<SelectCase*> cases, std::int64_t deadline = kNever,
@@ -139,10 +150,11 @@ class ModelThread {
         Wait wait(main_);
         manager().begin_wait(wait, kNever);
         Selection selection = core::select(wait, cases, 0, locks, [may_wait] { return may_wait; });
+        if (selection.result == RendezvousResult::kClosing) selection.done = nullptr;
         Parcel* received = selection.done != nullptr ? &selection.done->parcel : nullptr;
         if (selection.result == RendezvousResult::kEnqueued) {
             wait_for_select(deadline);
-            selection.done = wait.served;
+            selection.done = is_closed(wait.served) ? nullptr : wait.served;
             received = &main_.parcel;
         }
         manager().end_wait(wait);
@@ -156,6 +168,12 @@ class ModelThread {
             expect(is_back == (one != done), "the parcel is not where it should be");
         }
         return done;
+    }
+    // The wait of main is over by this case: because its channel was closed?
+    bool is_closed(const SelectCase* served) const {
+        if (served == nullptr) return false;
+        return served->direction == Direction::kReceive ? main_.parcel.empty()
+                                                        : !served->parcel.empty();
     }
     // Takes what was received out of its parcel. False: nothing was.
     static bool open(Parcel& parcel) {

@@ -246,6 +246,49 @@ TEST(SelectModel, TwoReceiversTakeOneEach) {
     expect_passed(explore<TwoReceivers>({.preemptions = 2}), 1'000);
 }
 
+// One that waits for two channels, to receive from the first or to send to the second, as the partner of
+// one comes and the other is closed with all who wait there woken.
+class ClosedAsItIsServed : public OfTwoChannels {
+  public:
+    explicit ClosedAsItIsServed(Direction direction) : sends_(direction == Direction::kSend) {
+        add_thread([this] {
+            SelectCase on_a = receiving(a_), on_b = sending(b_, values_[1]);
+            const SelectCase* const done = threads_[0].select({&on_a, &on_b});
+            done_ = done != nullptr;
+            expect(!done_ || (done == &on_b) == sends_, "the closed one is done");
+            threads_[0].end();
+        });
+        add_thread([this] {
+            partner_ = (sends_ ? threads_[1].receive(b_, kNever, false)
+                               : threads_[1].send(a_, values_[0], kNever, false));
+            threads_[1].end();
+        });
+        add_thread([this] {
+            closer_.close_and_wake(sends_ ? a_ : b_);
+            closer_.end();
+        });
+    }
+    void check_end() override {
+        OfTwoChannels::check_end();
+        expect(done_ == (partner_ == Outcome::kServed), "one side has not noticed");
+        expect(values_[sends_ ? 1 : 0].arrivals == (done_ ? 1 : 0), "the value is lost");
+        expect((sends_ ? a_ : b_).closed(), "nobody waits, and the channel is not closed");
+    }
+
+  private:
+    const bool sends_;
+    bool done_ = false;
+    Outcome partner_ = Outcome::kNone;
+    ModelThread closer_;
+};
+
+TEST(SelectModel, ASenderIsAmongItsCasesAsTheOtherChannelIsClosed) {
+    expect_passed(explore<ClosedAsItIsServed>({.preemptions = 2}, Direction::kReceive), 1'000);
+}
+TEST(SelectModel, AReceiverIsAmongItsCasesAsTheOtherChannelIsClosed) {
+    expect_passed(explore<ClosedAsItIsServed>({.preemptions = 2}, Direction::kSend), 1'000);
+}
+
 // An error is posted to one that waits, as another thread serves it, or it is served first and has
 // both.
 class Killing : public OfTwoChannels {

@@ -118,7 +118,7 @@ def receive_from(actor: Actor, number: int, channel: scheduler.channel) -> None:
 
 @action(0.5)
 def close(actor: Actor) -> None:
-    actor.pick_line().channel.close()
+    actor.pick_line().channel.close(wake=actor.rng.random() < 0.5)
 
 
 @action(2)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .round import Line
 
 # How the module refuses what cannot be done just now. Subclasses are no refusals.
-REFUSALS = (RuntimeError, ValueError, StopIteration)
+REFUSALS = (RuntimeError, ValueError, scheduler.ChannelClosed, StopIteration)
 
 
 class Thrown(Exception):
