@@ -16,6 +16,7 @@ from scheduler import (
     _raise_held as _raise_held,
     _report_to as _report_to,
     _ScopeExpired as _ScopeExpired,
+    _SendCase as _SendCase,
     _set_timeout_scope as _set_timeout_scope,
     _stop_clock as _stop_clock,
     buffered as buffered,

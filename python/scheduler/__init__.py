@@ -38,6 +38,13 @@ from .groups import TaskletGroup  # noqa: E402
 from .queue_channel import QueueChannel  # noqa: E402
 from .timeouts import timeout  # noqa: E402
 
+# Types print by names of their own, by which pickle and readers of messages find them as well.
+globals().update(
+    (kind.__qualname__, kind)
+    for kind in list(globals().values())
+    if isinstance(kind, type) and kind.__module__ == __name__
+)
+
 __all__ = sorted(
     {name for name in dir(_scheduler) if not name.startswith("_")}
     | {"QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_tasklets"}

@@ -170,6 +170,7 @@ def handlers() -> None:
     task = scheduler.tasklet()
     task.dont_raise = True
     task.exception_handler = print
+    task.failure_handler = lambda failed, error: print(failed.name, error.args)
     task.context_manager_getter = logged
     task.context = "kitchen"
     task.block_trap = task.highlighted = False

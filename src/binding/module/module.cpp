@@ -59,7 +59,9 @@ bool add_types(PyObject* module, ModuleState& state) {
     }
     state.tasklet_type->tp_vectorcall = tasklet_vectorcall;
     state.send_case_type = PyStructSequence_NewType(&send_case_description);
-    return state.send_case_type != nullptr;
+    return state.send_case_type != nullptr &&
+           PyModule_AddObjectRef(module, "_SendCase",
+                                 reinterpret_cast<PyObject*>(state.send_case_type)) == 0;
 }
 
 // At the end of the main thread, while modules are still whole, its tasklets are unwound.

@@ -2,7 +2,9 @@
 
 #include "binding/scheduling/manager_body.h"
 
+#include "binding/diagnostics/repr.h"
 #include "binding/interp/interpreter.h"
+#include "binding/python/errors.h"
 
 namespace scheduler::binding {
 
@@ -15,23 +17,71 @@ void display(PyObject* error) {
     PyErr_Display(reinterpret_cast<PyObject*>(Py_TYPE(error)), error, traceback.get());
 }
 
-// The handler sees the contained exception as the one being handled. What it raises itself is
-// printed together with that exception, and goes no further.
-void call_exception_handler(TaskletBody& tasklet, PyObject* contained) {
-    PyRef handler = tasklet.get_note(&TaskletNotes::exception_handler);
-    if (!handler) return;
-    PyRef outer = PyRef::steal(PyErr_GetHandledException());
-    PyErr_SetHandledException(contained);
+constexpr const char* kNote = "raised in tasklet ";
+
+// Is there a note already, of a tasklet further in?
+bool has_note(PyObject* error) {
+    PyRef notes = PyRef::steal(PyObject_GetAttrString(error, "__notes__"));
+    if (!notes || !PyList_Check(notes.get())) {
+        PyErr_Clear();
+        return false;
+    }
+    PyRef prefix = PyRef::steal(PyUnicode_FromString(kNote));
+    for (Py_ssize_t i = 0; prefix && i < PyList_GET_SIZE(notes.get()); ++i) {
+        PyRef note = PyRef::share(PyList_GET_ITEM(notes.get(), i));
+        if (PyUnicode_Check(note.get()) &&
+            PyUnicode_Tailmatch(note.get(), prefix.get(), 0, PY_SSIZE_T_MAX, -1) == 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// An exception that leaves the tasklet says where it comes from. Without memory, or if it takes no notes,
+// it goes without.
+[[gnu::noinline]] void note_name(const TaskletBody& tasklet, PyObject* error) {
+    if (PyErr_GivenExceptionMatches(error, tasklet.module_state.tasklet_exit) != 0) return;
+    PyRef name = has_note(error) ? PyRef() : name_of(tasklet);
+    // PyObject_Repr() would run signal handlers, and what they raise would be lost here.
+    PyRef quoted = PyRef::steal(name ? PyUnicode_Type.tp_repr(name.get()) : nullptr);
+    if (!quoted) return PyErr_Clear();
+    PyRef note = PyRef::steal(PyUnicode_FromFormat("%s%U", kNote, quoted.get()));
+    PyRef added =
+        PyRef::steal(note ? PyObject_CallMethod(error, "add_note", "O", note.get()) : nullptr);
+    if (!added && PyErr_ExceptionMatches(PyExc_Exception) == 0) report_unraisable(tasklet.object);
+    PyErr_Clear();
+}
+
+// What a handler raises itself is printed together with the contained exception, and goes no further.
+void display_failed(PyObject* contained) {
+    PyRef error = PyRef::steal(take_error());
+    display(contained);
+    display(error.get());
+}
+
+void call_exception_handler(TaskletBody& tasklet, PyObject* handler, PyObject* contained) {
     PyRef text;
     if (PyRef flags = PyRef::steal(describe_flags(tasklet))) {
         text = PyRef::steal(PyUnicode_FromFormat("Unhandled exception in %U", flags.get()));
     }
     PyRef result;
-    if (text) result = PyRef::steal(PyObject_CallOneArg(handler.get(), text.get()));
-    if (!result) {
-        PyRef error = PyRef::steal(take_error());
-        display(contained);
-        display(error.get());
+    if (text) result = PyRef::steal(PyObject_CallOneArg(handler, text.get()));
+    if (!result) display_failed(contained);
+}
+
+// Handlers see the contained exception as the one being handled.
+void call_handlers(TaskletBody& tasklet, PyObject* contained) {
+    PyRef handler = tasklet.get_note(&TaskletNotes::exception_handler);
+    PyRef failure_handler = tasklet.get_note(&TaskletNotes::failure_handler);
+    if (!handler && !failure_handler) return;
+    PyRef outer = PyRef::steal(PyErr_GetHandledException());
+    PyErr_SetHandledException(contained);
+    if (handler) call_exception_handler(tasklet, handler.get(), contained);
+    if (failure_handler) {
+        PyObject* const both[] = {tasklet.object, contained};
+        PyRef result =
+            PyRef::steal(PyObject_Vectorcall(failure_handler.get(), both, 2, nullptr));
+        if (!result) display_failed(contained);
     }
     PyErr_SetHandledException(outer.get());
 }
@@ -96,7 +146,10 @@ PyRef call_contained(ManagerBody& manager, TaskletBody& tasklet, PyRef& containe
     PyRef error = PyRef::steal(result ? nullptr : take_error());
     const bool killed =
         error && PyErr_GivenExceptionMatches(error.get(), manager.state.tasklet_exit) != 0;
-    if (error && !killed) call_exception_handler(tasklet, error.get());
+    if (error && !killed) {
+        note_name(tasklet, error.get());
+        call_handlers(tasklet, error.get());
+    }
     if (context_manager && !call_exit(context_manager.get(), killed ? error.get() : nullptr)) {
         return {};
     }
@@ -119,7 +172,10 @@ PyObject* ManagerBody::run_activation(TaskletBody& tasklet) {
     tasklet.target.reset();
     tasklet.args.reset();
     tasklet.kwargs.reset();
-    if (error) return fail(tasklet, std::move(error));
+    if (error) {
+        note_name(tasklet, error.get());
+        return fail(tasklet, std::move(error));
+    }
     if (contained) {
         tasklet.set_outcome(Outcome::kRaised, std::move(contained));
     } else {

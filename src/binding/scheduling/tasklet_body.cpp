@@ -1,5 +1,6 @@
 #include "binding/scheduling/tasklet_body.h"
 
+#include <cstring>
 #include <memory>
 
 #include "binding/python/errors.h"
@@ -18,39 +19,90 @@ bool clear_unless_interrupted() {
     return true;
 }
 
-// str(callable.NAME), or `unknown` when there is no such attribute; empty with an error set.
+// str(callable.NAME), or `unknown` when there is no such attribute, or empty if that is nullptr; empty with
+// an error set.
 PyRef text_attribute(PyObject* callable, const char* attribute, const char* unknown) {
     PyRef value = PyRef::steal(PyObject_GetAttrString(callable, attribute));
     // PyObject_Str() would run signal handlers, and what they raise would be taken for its failure.
     if (value && PyUnicode_CheckExact(value.get())) return value;
     PyRef text = value ? PyRef::steal(PyObject_Str(value.get())) : PyRef();
-    if (text || !clear_unless_interrupted()) return text;
+    if (text || !clear_unless_interrupted() || unknown == nullptr) return text;
     return PyRef::steal(PyUnicode_FromString(unknown));
+}
+
+// functools.partial or a class derived from it. Where nobody has imported that there is none.
+bool is_partial(PyObject* callable) {
+    PyRef module_name = PyRef::steal(PyUnicode_FromString("functools"));
+    PyRef module = PyRef::steal(module_name ? PyImport_GetModule(module_name.get()) : nullptr);
+    PyRef type = PyRef::steal(module ? PyObject_GetAttrString(module.get(), "partial") : nullptr);
+    const bool is_one = type && PyType_Check(type.get()) != 0 &&
+                        PyObject_TypeCheck(
+                            callable, reinterpret_cast<PyTypeObject*>(type.get())) != 0;
+    PyErr_Clear();
+    return is_one;
+}
+
+constexpr int kMostPartials = 10;  // one may have been made part of itself
+
+// The name of a callable, or if it has none what people would call it, with `made_up` set: a partial()
+// after the function in it, another object after its class. Empty with an error set.
+[[gnu::noinline]] PyRef name_of_callable(PyObject* callable, bool& made_up) {
+    PyRef at = PyRef::share(callable);
+    for (int i = 0;; ++i) {
+        PyRef name = text_attribute(at.get(), "__name__", nullptr);
+        if (name || PyErr_Occurred() != nullptr) return name;
+        made_up = true;
+        PyRef inner;
+        if (i < kMostPartials && is_partial(at.get())) {
+            inner = PyRef::steal(PyObject_GetAttrString(at.get(), "func"));
+            if (!inner && !clear_unless_interrupted()) return {};
+        }
+        if (!inner) break;
+        at = std::move(inner);
+    }
+    const char* const full_name = Py_TYPE(at.get())->tp_name;
+    const char* const dot = std::strrchr(full_name, '.');
+    return PyRef::steal(PyUnicode_FromString(dot != nullptr ? dot + 1 : full_name));
+}
+
+void set_description(TaskletBody& tasklet, PyRef name, PyRef module, PyRef code) {
+    tasklet.name.set(std::move(name));
+    tasklet.module.set(std::move(module));
+    tasklet.code.set(std::move(code));
+}
+
+// False with an error set, and nothing changed.
+[[gnu::noinline]] bool describe_other(TaskletBody& tasklet, PyObject* callable) {
+    bool made_up = false;
+    PyRef name = name_of_callable(callable, made_up);
+    if (!name) return false;
+    PyRef module = text_attribute(callable, "__module__", "unknown_module");
+    if (!module) return false;
+    PyRef code = PyRef::steal(PyObject_GetAttrString(callable, "__code__"));
+    if (!code && !clear_unless_interrupted()) return false;
+    if (code && !PyCode_Check(code.get())) code.reset();
+    try {
+        tasklet.mark_made_up_name(made_up);
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+        return false;
+    }
+    set_description(tasklet, std::move(name), std::move(module), std::move(code));
+    return true;
 }
 
 // Functions are read directly: binding one is part of making a tasklet. False with an error set, and
 // nothing changed.
 bool describe_callable(TaskletBody& tasklet, PyObject* callable) {
     PyObject* function = PyMethod_Check(callable) ? PyMethod_GET_FUNCTION(callable) : callable;
-    PyRef name, module, code;
     auto* f = reinterpret_cast<PyFunctionObject*>(function);
-    if (PyFunction_Check(function) && f->func_module != nullptr &&
-        PyUnicode_CheckExact(f->func_module)) {
-        name = PyRef::share(f->func_name);
-        module = PyRef::share(f->func_module);
-        code = PyRef::share(f->func_code);
-    } else {
-        name = text_attribute(callable, "__name__", "unknown_method");
-        if (!name) return false;
-        module = text_attribute(callable, "__module__", "unknown_module");
-        if (!module) return false;
-        code = PyRef::steal(PyObject_GetAttrString(callable, "__code__"));
-        if (!code && !clear_unless_interrupted()) return false;
-        if (code && !PyCode_Check(code.get())) code.reset();
+    if (!PyFunction_Check(function) || f->func_module == nullptr ||
+        !PyUnicode_CheckExact(f->func_module)) {
+        return describe_other(tasklet, callable);
     }
-    tasklet.name.set(std::move(name));
-    tasklet.module.set(std::move(module));
-    tasklet.code.set(std::move(code));
+    tasklet.mark_made_up_name(false);
+    set_description(tasklet, PyRef::share(f->func_name), PyRef::share(f->func_module),
+                    PyRef::share(f->func_code));
     return true;
 }
 
@@ -119,6 +171,7 @@ void unbind_callable(TaskletBody& tasklet) {
                        tasklet.name.take(),
                        tasklet.module.take(),
                        tasklet.code.take()};
+    tasklet.mark_made_up_name(false);
     for (PyRef& reference : dropped) reference.reset();
 }
 

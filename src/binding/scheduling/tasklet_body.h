@@ -33,6 +33,7 @@ enum class Outcome : unsigned char {
 struct TaskletNotes {
     SharedRef own_name;  // str; empty: that of the callable
     SharedRef exception_handler;
+    SharedRef failure_handler;
     SharedRef context_manager_getter;
     SharedRef context_text;  // str
     SharedRef parent_callsite;  // str
@@ -45,11 +46,12 @@ struct TaskletNotes {
     SharedRef interrupts;  // list: those not raised yet, see ManagerBody::interrupt()
     core::RelaxedAtomic<double> run_time = 0.0;
     core::RelaxedAtomic<bool> highlighted = false;
+    core::RelaxedAtomic<bool> has_made_up_name = false;  // the callable has none
 
-    std::array<SharedRef*, 8> references() {
-        return {&own_name,     &exception_handler, &context_manager_getter,
-                &context_text, &parent_callsite,   &scope,
-                &group,        &interrupts};
+    std::array<SharedRef*, 9> references() {
+        return {&own_name,     &exception_handler, &failure_handler,
+                &context_text, &parent_callsite,   &context_manager_getter,
+                &scope,        &group,             &interrupts};
     }
 };
 
@@ -92,6 +94,14 @@ struct TaskletBody : core::Tasklet {
     // nullptr before __init__. Constant afterwards; outlives the thread.
     ManagerBody* get_manager() const;
     TaskletNotes& get_notes();  // makes them
+    // May throw bad_alloc if it is.
+    void mark_made_up_name(bool is_made_up) {
+        if (is_made_up || notes.load() != nullptr) get_notes().has_made_up_name = is_made_up;
+    }
+    bool has_made_up_name() const {
+        const TaskletNotes* const found = notes.load();
+        return found != nullptr && found->has_made_up_name;
+    }
     // Of scheduler.timeout(). The deadline: core::kNever outside of them, and without one.
     bool is_in_scope() const {
         const TaskletNotes* const found = notes.load(std::memory_order_relaxed);

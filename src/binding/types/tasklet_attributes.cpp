@@ -174,7 +174,11 @@ PyObject* text_or_empty(const SharedRef& text) {
     PyRef value = text.get();
     return value ? value.release() : PyUnicode_FromString("");
 }
-PyObject* method_name(TaskletBody& body) { return text_or_empty(body.name); }
+PyObject* method_name(TaskletBody& body) {
+    // As programs for this API know it.
+    if (body.has_made_up_name()) return PyUnicode_FromString("unknown_method");
+    return text_or_empty(body.name);
+}
 PyObject* module_name(TaskletBody& body) { return text_or_empty(body.module); }
 PyObject* file_name(TaskletBody& body) {
     if (PyRef code = body.code.get()) return PyObject_GetAttrString(code.get(), "co_filename");
@@ -223,6 +227,8 @@ PyGetSetDef tasklet_attributes[] = {
         "parent_callsite", docs::parent_callsite),
     writable<hook<&TaskletNotes::exception_handler>, set_hook<&TaskletNotes::exception_handler>>(
         "exception_handler", docs::exception_handler),
+    writable<hook<&TaskletNotes::failure_handler>, set_hook<&TaskletNotes::failure_handler>>(
+        "failure_handler", docs::failure_handler),
     writable<hook<&TaskletNotes::context_manager_getter>,
              set_hook<&TaskletNotes::context_manager_getter>>("context_manager_getter",
                                                               docs::context_manager_getter),

@@ -212,7 +212,8 @@ inline constexpr char remove[] = R"doc(remove($self, /)
 Take the tasklet out of the runnables queue without ending it.
 
 It stays alive and is paused until run(), switch() or insert(). On a tasklet that
-is not in the queue nothing happens; a blocked one stays blocked.
+is not in the queue nothing happens: a blocked one stays blocked, and goes on when
+what it waits for comes. kill() and throw() end a wait.
 
 Returns:
     The tasklet itself.
@@ -700,8 +701,10 @@ inline constexpr char name[] =
     R"doc(str, writable: what the tasklet is called in repr(), str(), dumps and errors.
 
 __name__ of the callable bound last unless the program gives it a name, which then
-stays; 'main' for a main tasklet, empty without a callable. Raises TypeError for
-something else than a str, and when deleted.)doc";
+stays; 'main' for a main tasklet, empty without a callable. Of a functools.partial it
+is the name of the function in it, of another callable without one that of its class.
+An exception that leaves the tasklet gets a note with the name, once. Raises TypeError
+for something else than a str, and when deleted.)doc";
 
 inline constexpr char parent_callsite[] =
     R"doc(str, writable, empty by default: a text for the program's own use.
@@ -714,6 +717,12 @@ inline constexpr char exception_handler[] =
 Called with one str that describes the tasklet; during the call sys.exc_info() is
 the exception. What it raises is printed and goes no further. Raises TypeError for
 something else than a callable or None, and when deleted.)doc";
+
+inline constexpr char failure_handler[] =
+    R"doc(callable or None, writable, None by default: the same, with tasklet and exception.
+
+Called as f(tasklet, exception) for what dont_raise keeps in, after exception_handler
+if there is one, and like that.)doc";
 
 inline constexpr char context_manager_getter[] =
     R"doc(callable or None, writable, None by default: makes a context manager for the run.
@@ -729,7 +738,7 @@ callable or None, and when deleted.)doc";
 inline constexpr char method_name[] =
     R"doc(str, read-only: __name__ of the callable bound last.
 
-Empty without one, 'unknown_method' if it has no name.)doc";
+Empty without one, 'unknown_method' if it has no name; see `name`.)doc";
 
 inline constexpr char module_name[] =
     R"doc(str, read-only: __module__ of the callable bound last.

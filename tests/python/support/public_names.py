@@ -27,6 +27,7 @@ TASKLET_ATTRIBUTES = (
     "dont_raise",
     "endTime",
     "exception_handler",
+    "failure_handler",
     "file_name",
     "frame",
     "highlighted",
