@@ -19,6 +19,7 @@ from scheduler import (
     _SendCase as _SendCase,
     _set_timeout_scope as _set_timeout_scope,
     _stop_clock as _stop_clock,
+    _tasklets as _tasklets,
     buffered as buffered,
     calculateruncount as calculateruncount,
     callable_wrapper as callable_wrapper,

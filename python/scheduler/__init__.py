@@ -9,8 +9,8 @@
     >>> scheduler.run()
     hello, world
 
-Everything but QueueChannel, TaskletGroup, block_trap, blocked_tasklets, dump_tasklets, get_include, timeout
-and the modules `aio`, `sync` and `testing` comes from the extension module `_scheduler`.
+Everything but QueueChannel, TaskletGroup, block_trap, blocked_tasklets, dump_tasklets, get_include, tasklets,
+timeout and the modules `aio`, `sync` and `testing` comes from the extension module `_scheduler`.
 """
 
 try:
@@ -32,7 +32,7 @@ globals().update(
     if not (name.startswith("__") and name.endswith("__"))
 )
 
-from ._debugging import blocked_tasklets, dump_tasklets  # noqa: E402
+from ._debugging import blocked_tasklets, dump_tasklets, tasklets  # noqa: E402
 from ._helpers import block_trap, get_include  # noqa: E402
 from .groups import TaskletGroup  # noqa: E402
 from .queue_channel import QueueChannel  # noqa: E402
@@ -48,7 +48,7 @@ globals().update(
 __all__ = sorted(
     {name for name in dir(_scheduler) if not name.startswith("_")}
     | {"QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_tasklets"}
-    | {"get_include", "timeout"}
+    | {"get_include", "tasklets", "timeout"}
 )
 
 del _scheduler

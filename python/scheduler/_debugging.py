@@ -1,4 +1,4 @@
-"""`dump_tasklets`, `blocked_tasklets`: who is there, who waits for what, and where.
+"""`tasklets`, `blocked_tasklets`, `dump_tasklets`: who is there, who waits for what, and where.
 
 No code of the program runs while the text is made: descriptions and frames are read by the
 extension's own functions, whatever a subclass overrides. So nothing can switch or wait.
@@ -11,11 +11,11 @@ import traceback
 # Not from threading: whoever imports that on a thread other than its interpreter's main one may wait for
 # ever when the interpreter is destroyed.
 from _thread import get_ident
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Protocol
 
-from _scheduler import _live_tasklets, tasklet
+from _scheduler import _live_tasklets, _tasklets, tasklet
 
 
 class _Writable(Protocol):
@@ -28,10 +28,45 @@ class _Writable(Protocol):
 _SEES_FRAMES_OF_OTHERS = "t" not in getattr(sys, "abiflags", "")
 
 _get_frame = vars(tasklet)["frame"].__get__
+_get_name = vars(tasklet)["name"].__get__
 _get_thread_id = vars(tasklet)["thread_id"].__get__
 _is_current = vars(tasklet)["is_current"].__get__
 _is_blocked = vars(tasklet)["blocked"].__get__
 _is_main = vars(tasklet)["is_main"].__get__
+
+
+def tasklets(every_thread: bool = False) -> list[tasklet]:
+    """The tasklets of this thread that are alive: running, queued, paused, or waiting.
+
+    The main tasklet is not among them.
+
+    Parameters:
+        every_thread: those of all threads instead.
+
+    Returns:
+        A list: the calling thread's first, of each thread those that were set up earliest first. Of
+        other threads it may be out of date at once.
+
+    Threads:
+        Any thread. It makes no schedule manager.
+
+    Example:
+        >>> import scheduler
+        >>> tasks = [scheduler.tasklet(print)(word) for word in ("hello", "world")]
+        >>> scheduler.tasklets() == tasks
+        True
+        >>> scheduler.run()
+        hello
+        world
+        >>> scheduler.tasklets()
+        []
+    """
+    here = get_ident()
+    return [
+        task
+        for task in _tasklets()
+        if not _is_main(task) and (every_thread or _get_thread_id(task) == here)
+    ]
 
 
 def blocked_tasklets() -> list[tasklet]:
@@ -57,15 +92,15 @@ def blocked_tasklets() -> list[tasklet]:
         >>> scheduler.blocked_tasklets()
         []
     """
-    here = get_ident()
-    return [
-        task
-        for task, _ in _live_tasklets()
-        if _get_thread_id(task) == here and _is_blocked(task) and not _is_main(task)
-    ]
+    return [task for task in tasklets() if _is_blocked(task)]
 
 
-def dump_tasklets(file: _Writable | int | None = None) -> None:
+def dump_tasklets(
+    file: _Writable | int | None = None,
+    *,
+    filter: Callable[[tasklet], object] | None = None,
+    group: bool = False,
+) -> None:
     """Write what every tasklet of every thread is doing, for somebody who debugs.
 
     For each thread that has used tasklets, the caller's first: its main tasklet and all that
@@ -84,7 +119,14 @@ def dump_tasklets(file: _Writable | int | None = None) -> None:
         print (int)PyRun_SimpleString("import scheduler; scheduler.dump_tasklets(2)")
         call (void)PyGILState_Release($state)
 
+    Of thousands, `group=True` makes a page.
+
     Parameters:
+        filter: called with each tasklet, before anything is written; those are left out for which
+            what it returns is false. It runs where this is called: in a signal handler it should
+            look at attributes and no more.
+        group: tasklets of a thread that stand at the same place, in the same state, are described
+            together: how many, the first of them, and some names.
         file: an object with write(str), called once; or a file descriptor, which a signal
             handler should prefer, for it may have interrupted a write to the same file object;
             None means sys.stderr.
@@ -92,7 +134,7 @@ def dump_tasklets(file: _Writable | int | None = None) -> None:
     Raises:
         TypeError: `file` is something else.
         RuntimeError: `file` and sys.stderr are None.
-        Exception: what writing raises.
+        Exception: what writing, or `filter`, raises.
 
     Example:
         >>> import io, scheduler
@@ -114,7 +156,15 @@ def dump_tasklets(file: _Writable | int | None = None) -> None:
             "file must have a write() method, or be a file descriptor or None, not "
             + type(target).__name__
         )
-    text = "".join(_describe_all(sys._getframe(1)))
+    if filter is not None and not callable(filter):
+        raise TypeError(f"filter must be callable or None, not {type(filter).__name__}")
+    entries = _live_tasklets()
+    nobody = "No thread has tasklets.\n"
+    if filter is not None and entries:
+        entries = [entry for entry in entries if filter(entry[0])]
+        nobody = "No tasklet passes the filter.\n"
+    describe = _describe_groups if group else _describe_each
+    text = "".join(_describe_all(entries, sys._getframe(1), describe)) or nobody
     if isinstance(target, int):
         _write_all(target, text.encode(errors="backslashreplace"))
     else:
@@ -126,26 +176,71 @@ def _write_all(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _describe_all(caller: FrameType) -> Iterator[str]:
+_Entry = tuple[tasklet, str | None]
+_Stack = Callable[[tasklet], FrameType | None]
+
+
+def _describe_all(
+    entries: Iterable[_Entry],
+    caller: FrameType,
+    describe: Callable[[list[_Entry], _Stack | None], Iterator[str]],
+) -> Iterator[str]:
+    threads: dict[int, list[_Entry]] = {}
+    for entry in entries:
+        threads.setdefault(_get_thread_id(entry[0]), []).append(entry)
+    threads.pop(-1, None)  # their thread has ended meanwhile
     here = get_ident()
-    thread: int | None = None
-    entries = _live_tasklets()
-    if not entries:
-        yield "No thread has tasklets.\n"
+
+    def stack(task: tasklet) -> FrameType | None:
+        return caller if _is_current(task) else _get_frame(task)
+
+    for thread, of_thread in threads.items():
+        yield from _describe_thread(thread, thread == here)
+        sees_frames = thread == here or _SEES_FRAMES_OF_OTHERS
+        yield from describe(of_thread, stack if sees_frames else None)
+
+
+def _describe_each(entries: list[_Entry], stack: _Stack | None) -> Iterator[str]:
     for task, wait in entries:
-        owner = _get_thread_id(task)
-        if owner == -1:  # its thread has ended meanwhile
-            continue
-        if thread != owner:
-            thread = owner
-            yield from _describe_thread(thread, thread == here)
         yield f"  {tasklet.__repr__(task)}\n"
         if wait is not None:
             yield f"    {wait}\n"
-        if _is_current(task):
-            yield from _describe_frames(caller)
-        elif thread == here or _SEES_FRAMES_OF_OTHERS:
-            yield from _describe_frames(_get_frame(task))
+        if stack is not None:
+            yield from _describe_frames(stack(task))
+
+
+_MOST_NAMES = 5
+
+
+def _describe_groups(entries: list[_Entry], stack: _Stack | None) -> Iterator[str]:
+    groups: dict[object, list[_Entry]] = {}
+    for task, wait in entries:
+        place = () if stack is None else tuple(_lines(stack(task)))
+        groups.setdefault((_state(task), _verb(wait), place), []).append((task, wait))
+    for of_group in sorted(groups.values(), key=len, reverse=True):
+        if len(of_group) > 1:
+            names = dict.fromkeys(_get_name(task) for task, _ in of_group)
+            some = ", ".join(map(repr, list(names)[:_MOST_NAMES]))
+            more = ", ..." if len(names) > _MOST_NAMES else ""
+            yield f"  {len(of_group)} tasklets alike ({some}{more}), the first of them:\n"
+        yield from _describe_each(of_group[:1], stack)
+
+
+# "<scheduler.Tasklet 'a name' blocked thread=1 at 0x1>": the name may be anything.
+def _state(task: tasklet) -> str:
+    return tasklet.__repr__(task).rpartition(" thread=")[0].rpartition(" ")[2]
+
+
+# What it does, without for what and how long: "receives on", "sleeps".
+def _verb(wait: str | None) -> str:
+    return "" if wait is None else wait.partition(" <")[0].partition(",")[0]
+
+
+# Where it stands, to be compared with where others do.
+def _lines(frame: FrameType | None) -> Iterator[tuple[int, int]]:
+    while frame is not None:
+        yield id(frame.f_code), frame.f_lasti
+        frame = frame.f_back
 
 
 def _describe_thread(ident: int, is_here: bool) -> Iterator[str]:

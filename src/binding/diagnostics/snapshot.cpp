@@ -107,6 +107,10 @@ PyObject* list_tasklets(ModuleState& state) {
     return list.release();
 }
 
+PyObject* list_tasklets_only(ModuleState& state) {
+    return list_of(find_tasklets(state, Which::kAlive));
+}
+
 void refuse_deadlock(ManagerBody& manager, PyObject* message) {
     NoSwitchScope no_switch(manager);  // on 3.11 a collection may begin here
     PyRef plain = message != nullptr

@@ -18,6 +18,9 @@ std::vector<PyRef> find_tasklets(ModuleState& state, Which which);
 // alive: a new reference, or nullptr with an error set.
 PyObject* list_tasklets(ModuleState& state);
 
+// A list of these alone.
+PyObject* list_tasklets_only(ModuleState& state);
+
 // Raises "Deadlock" with a list of the tasklets that wait. `message` (borrowed) instead of the usual
 // words, if not nullptr. Runs no code of the program.
 void refuse_deadlock(ManagerBody& manager, PyObject* message = nullptr);

@@ -286,6 +286,7 @@ SCHED_NAME(get_all_time_tasklet_count);
 SCHED_NAME(get_active_tasklet_count);
 SCHED_NAME(next_deadline);
 constexpr char live_tasklets[] = "_live_tasklets";
+constexpr char tasklets[] = "_tasklets";
 constexpr char can_wait[] = "_can_wait";
 constexpr char clock[] = "_clock";
 constexpr char raise_held[] = "_raise_held";
@@ -318,6 +319,8 @@ PyMethodDef module_functions[] = {
     {"_get_timeout_scope", one_parameter<get_timeout_scope>, METH_O, nullptr},
     {"_set_timeout_scope", as_method(set_timeout_scope_function), METH_FASTCALL, nullptr},
     {"_live_tasklets", as_method(no_parameters<list_tasklets, names::live_tasklets>), METH_FASTCALL,
+     nullptr},
+    {"_tasklets", as_method(no_parameters<list_tasklets_only, names::tasklets>), METH_FASTCALL,
      nullptr},
     {"_clock", as_method(no_parameters<read_clock, names::clock>), METH_FASTCALL, nullptr},
     {"_stop_clock", one_parameter<stop_clock>, METH_O, nullptr},

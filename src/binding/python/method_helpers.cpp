@@ -5,6 +5,14 @@
 
 namespace scheduler::binding {
 
+PyObject* list_of(std::vector<PyRef> objects) {
+    PyObject* list = PyList_New(static_cast<Py_ssize_t>(objects.size()));
+    for (std::size_t i = 0; list != nullptr && i < objects.size(); ++i) {
+        PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), objects[i].release());
+    }
+    return list;
+}
+
 bool check_count(const char* name, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most) {
     if (given >= least && given <= most) return true;
     if (most == 0) {

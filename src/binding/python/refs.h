@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <utility>
+#include <vector>
 
 #include "binding/interp/interpreter.h"
 #include "core/lock.h"
@@ -129,6 +130,9 @@ class Counter {
   private:
     std::atomic<long> value_{0};
 };
+
+// A list of them: a new reference, or nullptr with an error set. Empties `objects`.
+PyObject* list_of(std::vector<PyRef> objects);
 
 // An optional object as Python sees it: a new reference to it, or to None.
 inline PyObject* new_or_none(PyObject* object) {

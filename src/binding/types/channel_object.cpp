@@ -5,6 +5,7 @@
 #include "binding/scheduling/kill_throw.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <vector>
 
 #include "binding/python/errors.h"
@@ -12,18 +13,6 @@
 namespace scheduler::binding {
 
 namespace {
-
-// All who wait now, in the order of the wait queue, but for main tasklets, which cannot be killed.
-std::vector<PyRef> who_can_be_killed(const core::Channel& channel) {
-    std::vector<PyRef> waiting;
-    waiting.reserve(channel.count_waiting());
-    channel.visit_waiting([&waiting](core::Tasklet& tasklet) {  // no allocation under the lock
-        if (waiting.size() == waiting.capacity()) return false;
-        if (!tasklet.is_main) waiting.push_back(PyRef::share(object_of(tasklet)));
-        return true;
-    });
-    return waiting;
-}
 
 bool waits_on(const TaskletBody& tasklet, const core::Channel& channel) {
     if (!tasklet.blocked() || tasklet.channel == &channel) return tasklet.blocked();
@@ -36,6 +25,20 @@ bool waits_on(const TaskletBody& tasklet, const core::Channel& channel) {
 }
 
 }  // namespace
+
+std::vector<PyRef> who_waits(const core::Channel& channel) {
+    std::vector<PyRef> waiting;
+    waiting.reserve(channel.count_waiting());
+    channel.visit_waiting([&waiting](core::Tasklet& tasklet) {  // no allocation under the lock
+        if (waiting.size() == waiting.capacity()) return false;
+        waiting.push_back(PyRef::share(object_of(tasklet)));
+        return true;
+    });
+    // By several cases of a select() a tasklet is there several times.
+    std::unordered_set<PyObject*> seen;
+    std::erase_if(waiting, [&](const PyRef& one) { return !seen.insert(one.get()).second; });
+    return waiting;
+}
 
 PyObject* first_waiting(PyObject* channel) {
     PyObject* first = nullptr;
@@ -74,7 +77,9 @@ bool clear_channel(PyObject* object) {
     ManagerBody* manager = enter(*channel.state);
     if (manager == nullptr) return false;
     PyRef keep = PyRef::share(object);
-    const std::vector<PyRef> victims = who_can_be_killed(channel.channel);
+    std::vector<PyRef> victims = who_waits(channel.channel);
+    // Main tasklets cannot be killed.
+    std::erase_if(victims, [](const PyRef& one) { return body_of(one.get()).is_main; });
     const bool ours = std::any_of(victims.begin(), victims.end(), [manager](const PyRef& victim) {
         return body_of(victim.get()).manager == manager;
     });

@@ -3,6 +3,8 @@
 
 #include <Python.h>
 
+#include <vector>
+
 #include "binding/scheduling/manager_body.h"
 #include "core/channel.h"
 
@@ -61,6 +63,8 @@ bool close_and_wake(PyObject* channel);
 bool clear_channel(PyObject* channel);
 // Clears every channel with somebody waiting: how many there were, or -1 with an error set.
 int clear_all_channels(ModuleState& state);
+// All who wait there, each once, in the order of the wait queue. std::bad_alloc without memory.
+std::vector<PyRef> who_waits(const core::Channel& channel);
 // The first in the wait queue: a new reference, or nullptr (no error) if nobody waits.
 PyObject* first_waiting(PyObject* channel);
 

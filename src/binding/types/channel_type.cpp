@@ -232,6 +232,11 @@ PyObject* channel_sending(PyObject* self, PyObject* const* args, Py_ssize_t coun
     return new_send_case(*channel_of(self).state, self, args[0]);
 }
 
+PyObject* channel_waiting(PyObject* self, PyObject* const*, Py_ssize_t count) {
+    if (!check_count("waiting", count, 0, 0)) return nullptr;
+    return list_of(who_waits(channel_of(self).channel));
+}
+
 PyObject* channel_clear(PyObject* self, PyObject* const*, Py_ssize_t count) {
     return check_count("clear", count, 0, 0) ? none_if(clear_channel(self)) : nullptr;
 }
@@ -312,6 +317,7 @@ PyMethodDef channel_methods[] = {
     {"_send_or_queue", as_method(fast<channel_send_or_queue>), METH_FASTCALL, nullptr},
     {"_receive_unless", as_method(fast<channel_receive_unless>), METH_FASTCALL, nullptr},
     {"sending", as_method(fast<channel_sending>), METH_FASTCALL, docs::sending},
+    {"waiting", as_method(fast<channel_waiting>), METH_FASTCALL, docs::waiting},
     {"clear", as_method(fast<channel_clear>), METH_FASTCALL, docs::clear},
     {"close", as_method(keyword_fast_method<ChannelObject, channel_close>),
      METH_FASTCALL | METH_KEYWORDS, docs::close},

@@ -52,7 +52,7 @@ TYPES = {
 NAMES = FUNCTIONS | set(TYPES) | {"TaskletExit", "_C_API"}
 PACKAGE_NAMES = {
     "QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_tasklets", "get_include",
-    "timeout",
+    "tasklets", "timeout",
 }  # fmt: skip
 
 

@@ -56,6 +56,7 @@ CHANNEL_METHODS = (
     "send_exception",
     "send_throw",
     "sending",
+    "waiting",
     "__next__",
 )
 CHANNEL_ATTRIBUTES = ("balance", "closed", "closing", "preference", "queue")
