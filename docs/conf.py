@@ -23,7 +23,7 @@ default_role = "code"  # `text` in docstrings
 highlight_language = "none"
 nitpicky = True
 # CPython's own names: its documentation is not there when this is built offline.
-nitpick_ignore_regex = [("c:identifier", r"Py\w+|SchedulerCAPI|schedule_hook_func")]
+nitpick_ignore_regex = [("c:identifier", r"Py\w+|SchedulerCAPI|schedule_hook_func|scheduler_waker_func")]
 
 myst_heading_anchors = 3
 

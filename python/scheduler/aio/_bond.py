@@ -73,7 +73,7 @@ class Bond:
                     break
                 yield from self._wait_idle()
                 if self.has_ended:
-                    break
+                    break  # type: ignore[unreachable]  # _wait_idle() may have changed it
                 if self.wanted is _NOTHING:
                     self.spot.serve()
             if self.thrown is not None and self.thrown.__traceback__ is None:

@@ -117,8 +117,7 @@ PyRef describe_reason(const TaskletBody& tasklet, const core::Wait* wait) {
     const char* const verb = place.is_join                               ? "joins"
                              : place.direction == core::Direction::kSend ? "sends on"
                                                                          : "receives on";
-    const bool is_stranded =
-        !place.is_join && channel_of(place.object.get()).channel.closing();
+    const bool is_stranded = !place.is_join && channel_of(place.object.get()).channel.closing();
     return PyRef::steal(PyUnicode_FromFormat(
         "%s %U%s", verb, object.get(),
         is_stranded ? ", which is closed: close(wake=True) wakes those who wait" : ""));

@@ -59,9 +59,8 @@ int tasklet_resume(PyTaskletObject* tasklet) {
 }
 
 int tasklet_kill_alone(PyTaskletObject* tasklet) {
-    return with_tasklet(tasklet, -1, [](TaskletBody& body) {
-        return zero_or_error(kill(body, Delivery::kAlone));
-    });
+    return with_tasklet(
+        tasklet, -1, [](TaskletBody& body) { return zero_or_error(kill(body, Delivery::kAlone)); });
 }
 
 int tasklet_throw_alone(PyTaskletObject* tasklet, PyObject* exc, PyObject* val, PyObject* tb) {

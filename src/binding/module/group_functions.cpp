@@ -80,8 +80,7 @@ PyObject* discard_interrupt(ModuleState& state, PyObject* error) {
 PyObject* can_wait(ModuleState& state) {
     ManagerBody* const manager = enter(state);
     if (manager == nullptr) return nullptr;
-    // What is pending, or a scope that has expired, ends one wait; these end all.
-    return PyBool_FromLong(!manager->ending && manager->can_switch());
+    return PyBool_FromLong(manager->find_lasting_obstacle(WaitFor::kJoin) == Obstacle::kNone);
 }
 
 }  // namespace scheduler::binding

@@ -69,7 +69,8 @@ PyObject* forbid_main_waits(ModuleState& state, PyObject* message) {
     }
     ManagerBody* manager = manager_of_this_thread(state);
     if (manager == nullptr) return nullptr;
-    PyRef previous = manager->exchange_main_refusal(PyRef::share(message == Py_None ? nullptr : message));
+    PyRef previous =
+        manager->exchange_main_refusal(PyRef::share(message == Py_None ? nullptr : message));
     return previous ? previous.release() : Py_NewRef(Py_None);
 }
 

@@ -103,7 +103,8 @@ constexpr Entry kTable[] = {
     {Refusal::kResumeCurrent, &PyExc_RuntimeError,
      "the current tasklet has its turn already: resume() gives one to another tasklet"},
     {Refusal::kOtherWaker, &PyExc_RuntimeError,
-     "another loop hosts this thread, with a waker of another kind, a file descriptor or a function "
+     "another loop hosts this thread, with a waker of another kind, a file descriptor or a "
+     "function "
      "of C: take that back first, by set_waker(None) or PyScheduler_SetWaker(NULL, NULL)"},
     {Refusal::kResultOfMain, &PyExc_RuntimeError,
      "a main tasklet has no result, for it is the thread itself: join() waits for its end"},

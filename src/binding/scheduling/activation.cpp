@@ -79,8 +79,7 @@ void call_handlers(TaskletBody& tasklet, PyObject* contained) {
     if (handler) call_exception_handler(tasklet, handler.get(), contained);
     if (failure_handler) {
         PyObject* const both[] = {tasklet.object, contained};
-        PyRef result =
-            PyRef::steal(PyObject_Vectorcall(failure_handler.get(), both, 2, nullptr));
+        PyRef result = PyRef::steal(PyObject_Vectorcall(failure_handler.get(), both, 2, nullptr));
         if (!result) display_failed(contained);
     }
     PyErr_SetHandledException(outer.get());

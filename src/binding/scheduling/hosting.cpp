@@ -49,8 +49,7 @@ void ManagerBody::replace_waker(const LoopWaker& waker) {
     if (!pumping) go_to_event_loop_or_wake();
 }
 
-bool set_waker(ModuleState& state, const LoopWaker& waker, LoopWaker::Kind kind,
-               int* previous_fd) {
+bool set_waker(ModuleState& state, const LoopWaker& waker, LoopWaker::Kind kind, int* previous_fd) {
     ManagerBody* manager = manager_of_this_thread(state);
     if (manager == nullptr) return false;
     if (!manager->loop_waker.is(kind)) return refused(Refusal::kOtherWaker);

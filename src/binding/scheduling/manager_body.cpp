@@ -76,8 +76,8 @@ bool ManagerBody::unwind_one() {
     // One of a cycle can go on if another one's end has queued it. One that is back with its users is left
     // to the last of them. Without the GIL the count says little: whoever posted it to its own thread may
     // still hold it for a moment. Then it is unwound whoever has it.
-    const bool is_garbage = in_cycle ? !kHasGil || !tasklet.scheduled()
-                                     : !kHasGil || Py_REFCNT(orphan.get()) == 1;
+    const bool is_garbage =
+        in_cycle ? !kHasGil || !tasklet.scheduled() : !kHasGil || Py_REFCNT(orphan.get()) == 1;
     if (is_garbage) end_present_activation(tasklet);
     if (tasklet.alive()) allow_finalizing_again(orphan.get());
     orphan.reset();

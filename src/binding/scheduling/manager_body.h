@@ -146,6 +146,8 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     }
     // To be asked once: other threads may change the answer.
     Obstacle find_obstacle(WaitFor wait) const;
+    // But for what ends one wait and not the next: an exception that is pending, a scope that has expired.
+    Obstacle find_lasting_obstacle(WaitFor wait) const;
     // Sets the error that belongs to it: false. kNone: true.
     bool check_obstacle(Obstacle obstacle);
     bool check_main_may_wait() const;

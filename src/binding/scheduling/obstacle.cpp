@@ -43,6 +43,11 @@ Obstacle ManagerBody::find_obstacle(WaitFor wait) const {
     if (self.pending) return Obstacle::kPending;
     if (self.is_in_scope() && self.scope_deadline() <= clock().time())
         return Obstacle::kScopeExpired;
+    return find_lasting_obstacle(wait);
+}
+
+Obstacle ManagerBody::find_lasting_obstacle(WaitFor wait) const {
+    const TaskletBody& self = current_body();
     if (wait != WaitFor::kJoin && self.block_trap) return Obstacle::kBlockTrap;
     if (self.is_main && main_refusal) return Obstacle::kMainMustNotWait;
     if (wait == WaitFor::kTransfer && self.is_main && self.scope_deadline() == core::kNever &&

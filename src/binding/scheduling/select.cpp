@@ -282,7 +282,8 @@ class Select {
         Parcel received = std::move(self_.parcel);
         if (!done) manager_.defer_decref(static_cast<PyObject*>(received.take_payload()));
         settle();
-        if (done) return outcome(cases_, wait.served, value_of(manager_.state, wait.served, received));
+        if (done)
+            return outcome(cases_, wait.served, value_of(manager_.state, wait.served, received));
         if (closed && resumed) {
             return refuse(Refusal::kClosedMeanwhile, manager_.state.channel_closed);
         }

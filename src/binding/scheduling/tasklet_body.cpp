@@ -35,9 +35,9 @@ bool is_partial(PyObject* callable) {
     PyRef module_name = PyRef::steal(PyUnicode_FromString("functools"));
     PyRef module = PyRef::steal(module_name ? PyImport_GetModule(module_name.get()) : nullptr);
     PyRef type = PyRef::steal(module ? PyObject_GetAttrString(module.get(), "partial") : nullptr);
-    const bool is_one = type && PyType_Check(type.get()) != 0 &&
-                        PyObject_TypeCheck(
-                            callable, reinterpret_cast<PyTypeObject*>(type.get())) != 0;
+    const bool is_one =
+        type && PyType_Check(type.get()) != 0 &&
+        PyObject_TypeCheck(callable, reinterpret_cast<PyTypeObject*>(type.get())) != 0;
     PyErr_Clear();
     return is_one;
 }

@@ -49,9 +49,9 @@ struct TaskletNotes {
     core::RelaxedAtomic<bool> has_made_up_name = false;  // the callable has none
 
     std::array<SharedRef*, 9> references() {
-        return {&own_name,     &exception_handler, &failure_handler,
-                &context_text, &parent_callsite,   &context_manager_getter,
-                &scope,        &group,             &interrupts};
+        return {&own_name,        &exception_handler,      &failure_handler, &context_text,
+                &parent_callsite, &context_manager_getter, &scope,           &group,
+                &interrupts};
     }
 };
 

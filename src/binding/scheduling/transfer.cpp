@@ -275,7 +275,8 @@ SCHED_ALWAYS_INLINE PyObject* exchange_in(PyObject* channel, Parcel::Kind kind, 
         if (at_close == AtClose::kStop && parcel.empty()) return nullptr;
         return open_parcel(*channel_of(channel).state, parcel);
     }
-    if (!parcel.empty()) [[unlikely]] return fail_unsent(channel, parcel);
+    if (!parcel.empty()) [[unlikely]]
+        return fail_unsent(channel, parcel);
     return Py_NewRef(Py_None);
 }
 

@@ -87,8 +87,7 @@ bool clear_channel(PyObject* object) {
     for (const PyRef& victim : victims) {
         TaskletBody& tasklet = body_of(victim.get());
         // Those killed before have run, and may have served this one.
-        const Delivery how =
-            tasklet.get_manager() != manager ? Delivery::kPending : Delivery::kNow;
+        const Delivery how = tasklet.get_manager() != manager ? Delivery::kPending : Delivery::kNow;
         if (waits_on(tasklet, channel.channel) && !kill(tasklet, how)) return false;
     }
     return true;

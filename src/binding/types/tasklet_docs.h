@@ -546,7 +546,8 @@ Example:
     >>> task.throw(ValueError, "too late")
     caught too late)doc";
 
-inline constexpr char raise_exception[] = R"doc(raise_exception($self, exc, args=None, /, *, alone=False)
+inline constexpr char raise_exception[] =
+    R"doc(raise_exception($self, exc, args=None, /, *, alone=False)
 --
 
 Raise an exception inside the tasklet now.

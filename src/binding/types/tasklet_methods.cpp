@@ -45,8 +45,9 @@ PyObject* tasklet_setup(PyObject* self, PyObject* args, PyObject* kwargs) {
 bool parse_delivery(int pending, int alone, Delivery* how) {
     *how = pending != 0 ? Delivery::kPending : alone != 0 ? Delivery::kAlone : Delivery::kNow;
     if (pending == 0 || alone == 0) return true;
-    PyErr_SetString(PyExc_ValueError,
-                    "pending and alone exclude each other: with alone the tasklet has its turn now");
+    PyErr_SetString(
+        PyExc_ValueError,
+        "pending and alone exclude each other: with alone the tasklet has its turn now");
     return false;
 }
 

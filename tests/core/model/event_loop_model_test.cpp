@@ -78,7 +78,9 @@ class Notifying : public Program {
 
 TEST(EventLoopModel, OneNotifier) { expect_passed(explore<Notifying>({}, 1, 2), 100); }
 
-TEST(EventLoopModel, TwoNotifiers) { expect_passed(explore<Notifying>({.preemptions = 4}, 2, 1), 1'000); }
+TEST(EventLoopModel, TwoNotifiers) {
+    expect_passed(explore<Notifying>({.preemptions = 4}, 2, 1), 1'000);
+}
 
 TEST(EventLoopModel, TwoNotifiersOfMuchWork) {
     expect_passed(explore<Notifying>({.preemptions = 2}, 2, 2), 1'000);
@@ -141,9 +143,7 @@ class Posting : public Program {
     std::array<ModelTasklet, 3> tasklets_;
 };
 
-TEST(EventLoopModel, OnePoster) {
-    expect_passed(explore<Posting>({}, 1, Meanwhile::kNothing), 10);
-}
+TEST(EventLoopModel, OnePoster) { expect_passed(explore<Posting>({}, 1, Meanwhile::kNothing), 10); }
 
 TEST(EventLoopModel, TwoPosters) {
     expect_passed(explore<Posting>({.preemptions = 2}, 2, Meanwhile::kNothing), 1'000);

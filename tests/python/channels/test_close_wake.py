@@ -159,15 +159,15 @@ def test_what_was_to_be_sent_is_dropped() -> None:
     channel, other, box = scheduler.channel(), scheduler.channel(), Box()
     reference = weakref.ref(box)
     log: list[Any] = []
-    for wait in (lambda: channel.send(kept[0]), lambda: scheduler.select(
-        channel.sending(kept[0]), other)):  # fmt: skip
-        kept = [box]
-        queued(catching, log, wait)
-        scheduler.run()
+    kept = [box]
+    queued(catching, log, lambda: channel.send(kept[0]))
+    queued(catching, log, lambda: scheduler.select(channel.sending(kept[0]), other))
+    scheduler.run()
     channel.close(wake=True)
     scheduler.run()
     assert log == [CLOSED, CLOSED]
-    del box, kept, wait
+    del box
+    kept.clear()
     gc.collect()
     assert reference() is None
 

@@ -34,8 +34,8 @@ NEED_THEIR_TASKLET = {
     ("docs/guides/yielding.md", "sleeping.insert()"): "the tasklet is dead",
     ("docs/tutorial.md", 'task.throw(ValueError, "closing time")'): "cannot be thrown at a dead tasklet",
 }
-# How long programs wait for somebody who has been killed: nobody comes in ten seconds who has not come in one.
-# A guest of the chat waits for what is said after two.
+# How long programs wait for somebody who has been killed: nobody comes in ten seconds who has not come in
+# one. A guest of the chat waits for what is said after two.
 SHORTER = {"timeout=10)": "timeout=1)", "PATIENCE = 5.0": "PATIENCE = 1.0", "TIMEOUT = 30.0": "TIMEOUT = 4.0"}
 # What is about the whole process, or about all threads.
 PROCESS_WIDE = re.compile(

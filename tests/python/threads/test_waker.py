@@ -1,4 +1,4 @@
-"""set_waker() and forbid_main_waits(): how a loop that hosts a thread learns that there is something to do."""
+"""set_waker() and forbid_main_waits(): how a loop that hosts a thread learns of what there is to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import scheduler
 from scheduler import sync, testing
 from support.scheduling import queued
 from support.threads import RemoteThread, Worker, in_thread
-from support.waiting import TIMEOUT, wait
+from support.waiting import TIMEOUT
 
 pytestmark = pytest.mark.spec("DEC-20")
 
