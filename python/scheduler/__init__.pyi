@@ -18,6 +18,7 @@ from typing import (
     type_check_only,
 )
 
+from _typeshed import structseq
 from typing_extensions import ParamSpec, TypeVar, disjoint_base
 
 from . import aio as aio, sync as sync, testing as testing
@@ -207,7 +208,9 @@ class tasklet(Generic[_P]):
     def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
 
 # What channel.sending() makes.
-class SendCase(tuple[channel[Any], Any]):
+@final
+class SendCase(structseq[Any], tuple[channel[Any], Any]):
+    __match_args__: Final = ("channel", "value")
     @property
     def channel(self) -> channel[Any]: ...
     @property

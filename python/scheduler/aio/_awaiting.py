@@ -97,7 +97,7 @@ def _await(awaitable: Awaitable[T], timeout: float | None) -> T:
         if bond is None or not bond.is_inside or current_task() is not bond.task:
             _check_no_eager_task()
             if bond is None and asyncio.isfuture(awaitable):
-                return _wait_for_future(host, task, awaitable, timeout)
+                return _wait_for_future(host, task, awaitable, timeout)  # type: ignore[no-any-return]
             bond = bond or _bind_own(host, task)
             bond.enter()
         if type(awaitable) is not CoroutineType:
