@@ -36,7 +36,7 @@ NEED_THEIR_TASKLET = {
 }
 # How long programs wait for somebody who has been killed: nobody comes in ten seconds who has not come in
 # one. A guest of the chat waits for what is said after two.
-SHORTER = {"timeout=10)": "timeout=1)", "PATIENCE = 5.0": "PATIENCE = 1.0", "TIMEOUT = 30.0": "TIMEOUT = 4.0"}
+SHORTER = {"timeout=10)": "timeout=1)", "PATIENCE = 5.0": "PATIENCE = 2.0", "TIMEOUT = 30.0": "TIMEOUT = 8.0"}
 # What is about the whole process, or about all threads.
 PROCESS_WIDE = re.compile(
     r"set_use_nested_tasklets|unblock_all_channels|_callback\(|settrace|setprofile|cProfile|faulthandler"
