@@ -138,9 +138,9 @@ def test_the_package_shows_public_names_only():
     extension = {name for name in dir(_scheduler) if not name.startswith("_")} | {"_C_API"}
     in_python = {
         "QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_tasklets",
-        "get_include", "timeout",
+        "get_include", "tasklets", "timeout",
     }  # fmt: skip
-    assert public == extension | in_python | {"sync", "testing"}
+    assert public == extension | in_python | {"aio", "sync", "testing"}
     assert scheduler.__name__ == scheduler.__spec__.name == scheduler.__package__ == "scheduler"
     assert scheduler.__doc__ != _scheduler.__doc__
     for name in extension:

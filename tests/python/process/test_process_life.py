@@ -245,7 +245,7 @@ def fail():
     assert code == 0
     order = ["failing", "unwound main's"]
     assert lines == (order if when == "late" else order[::-1])
-    assert errors.splitlines()[-1].startswith(error) and "in fail" in errors
+    assert f"\n{error}" in errors and "in fail" in errors
 
 
 @pytest.mark.spec("H-09", "DEC-8")

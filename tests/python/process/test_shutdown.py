@@ -400,4 +400,4 @@ def test_an_error_of_the_program_is_reported_as_usual(run_script):
     )
     assert done.returncode == 1
     assert "in fail" in done.stderr
-    assert done.stderr.rstrip().endswith("LookupError: uncaught")
+    assert "\nLookupError: uncaught\n" in done.stderr
