@@ -41,7 +41,7 @@ def collector(request):
 
 def blocked():
     """The blocked tasklets of all threads."""
-    return [t for t in gc.get_objects() if isinstance(t, scheduler.tasklet) and t.blocked]
+    return [t for t in gc.get_objects() if issubclass(type(t), scheduler.tasklet) and t.blocked]
 
 
 def collect(diary):

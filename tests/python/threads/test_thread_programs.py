@@ -103,12 +103,12 @@ def hello_waiting():
 
 
 @pytest.mark.spec("H-02", "H-04", "S-01", "S-03", "DEC-3")
-@pytest.mark.usefixtures("machine")
-@pytest.mark.timeout(15 * TIMEOUT)  # on a busy machine free-threaded CPython takes 0.1 s for a round
+@pytest.mark.timeout(15 * TIMEOUT)
 @pytest.mark.parametrize("program", [two_queues, hello, hello_waiting])
-def test_the_guide_programs_work_every_time(program):
+def test_the_guide_programs_work_every_time(program, machine):
     managers = scheduler.get_number_of_active_schedule_managers()
-    for _ in range(ROUNDS):
+    # On a busy machine free-threaded CPython takes 0.1 s for a round, or more.
+    for _ in range(ROUNDS if machine == "quiet" else ROUNDS // 5):
         program()
         assert scheduler.get_number_of_active_schedule_managers() == managers
 
