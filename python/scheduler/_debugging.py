@@ -237,9 +237,9 @@ def _verb(wait: str | None) -> str:
 
 
 # Where it stands, to be compared with where others do.
-def _lines(frame: FrameType | None) -> Iterator[tuple[int, int]]:
+def _lines(frame: FrameType | None) -> Iterator[tuple[int, int | None]]:
     while frame is not None:
-        yield id(frame.f_code), frame.f_lasti
+        yield id(frame.f_code), frame.f_lineno
         frame = frame.f_back
 
 
