@@ -142,7 +142,7 @@ TEST_F(EventLoop, IsToldAtTheEndOfARunWhetherSomethingIsLeft) {
 }
 
 TEST_F(EventLoop, IsWokenByATimerThatIsDueBeforeWhatItWasTold) {
-    Channel channel;
+    static Channel channel;  // the end of the thread looks at it
     TestTasklet& waiting =
         thread_.make("waiting", [&] { static_cast<void>(thread_.receive(channel)); });
     thread_.run();
