@@ -18,7 +18,7 @@ from ..timeouts import check_timeout, deadline_after
 from . import _background
 from ._bond import Bond
 from ._host import Host, _here, host_of_tasklet
-from ._wait import Spot, Wait
+from ._wait import Spot, Wait, wrap
 
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ def _await(awaitable: Awaitable[T], timeout: float | None) -> T:
             bond = bond or _bind_own(host, task)
             bond.enter()
         if type(awaitable) is not CoroutineType:
-            coro = _wrap(awaitable)
+            coro = wrap(awaitable)
         elif awaitable.cr_suspended:
             started = True
             raise RuntimeError("the coroutine is being awaited already")
@@ -110,10 +110,6 @@ def _await(awaitable: Awaitable[T], timeout: float | None) -> T:
     finally:
         if not started and type(coro) is CoroutineType and not coro.cr_suspended:
             coro.close()  # else there is a warning as well
-
-
-async def _wrap(awaitable: Awaitable[T]) -> T:
-    return await awaitable
 
 
 async def _drive_own(bond: Bond) -> None:
@@ -169,17 +165,9 @@ def _wait_for_future(host: Host, task: tasklet, future: Future[T], timeout: floa
                     future.cancel()
                 if future.done():
                     break
-        return _conclude(wait, future)
+        return wait.conclude_by(lambda: None if wait.is_hopeless else future.result())  # type: ignore[no-any-return]
     finally:
         future.remove_done_callback(release)
-
-
-def _conclude(wait: Wait, future: Future[T]) -> T:
-    try:
-        value = None if wait.is_hopeless else future.result()
-    except BaseException as error:
-        return wait.conclude(None, error)  # type: ignore[no-any-return]
-    return wait.conclude(value, None)  # type: ignore[no-any-return]
 
 
 def to_thread(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:

@@ -9,13 +9,13 @@ import os
 import threading
 from asyncio import AbstractEventLoop, Task
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from _scheduler import getcurrent
 
 from ..timeouts import deadline_after
 from ._descriptors import Poller
-from ._wait import RemoteSpot, Wait
+from ._wait import RemoteSpot, Wait, wrap
 
 T = TypeVar("T")
 
@@ -89,10 +89,6 @@ def _forget() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
-async def _wrap(awaitable: Awaitable[T]) -> T:
-    return await awaitable
-
-
 def wait_for(awaitable: Awaitable[T], timeout: float | None) -> T:
     """await_() for a tasklet of a thread without a loop."""
     background = get()
@@ -107,7 +103,7 @@ def wait_for(awaitable: Awaitable[T], timeout: float | None) -> T:
     made: list[Task[T]] = []
 
     def start() -> None:
-        task = context.run(loop.create_task, _wrap(awaitable))
+        task = context.run(loop.create_task, wrap(awaitable))
         made.append(task)
         task.add_done_callback(lambda _: spot.release())
 
@@ -125,17 +121,12 @@ def wait_for(awaitable: Awaitable[T], timeout: float | None) -> T:
             wait.note(error, loop.is_closed())
             if not loop.is_closed():
                 loop.call_soon_threadsafe(cancel)
-    return _conclude(wait, made, awaitable)
 
+    def take() -> T | None:
+        if not wait.is_hopeless:
+            return made.pop().result()
+        if not made and hasattr(awaitable, "close"):
+            awaitable.close()
+        return None
 
-def _conclude(wait: Wait, made: list[Task[T]], awaitable: Any) -> T:
-    try:
-        if wait.is_hopeless:
-            if not made and hasattr(awaitable, "close"):
-                awaitable.close()
-            value = None
-        else:
-            value = made.pop().result()
-    except BaseException as error:
-        return wait.conclude(None, error)  # type: ignore[no-any-return]
-    return wait.conclude(value, None)  # type: ignore[no-any-return]
+    return wait.conclude_by(take)  # type: ignore[no-any-return]

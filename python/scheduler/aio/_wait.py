@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from _scheduler import (
     TaskletExit,
@@ -21,8 +22,15 @@ from ..timeouts import rearm, seconds_until, suspend
 if TYPE_CHECKING:
     from ._host import Host
 
+T = TypeVar("T")
+
 # A wait with a time is no deadlock: that of a main tasklet for another thread's loop has this one.
 _VERY_LONG = 1e8
+
+
+async def wrap(awaitable: Awaitable[T]) -> T:
+    """The awaitable as a coroutine."""
+    return await awaitable
 
 
 class Spot:
@@ -134,6 +142,14 @@ class Wait:
             isinstance(error, TaskletExit) and not isinstance(self.reason, TaskletExit)
         ):
             self.reason, self.is_late = error, is_late
+
+    def conclude_by(self, take: Callable[[], Any]) -> Any:
+        """As conclude(), of an awaitable that has come to what `take` returns or raises."""
+        try:
+            value = take()
+        except BaseException as error:
+            return self.conclude(None, error)
+        return self.conclude(value, None)
 
     def conclude(self, value: Any, error: BaseException | None) -> Any:
         """Returns or raises what the whole wait comes to; the awaitable has come to `value` or `error`."""
