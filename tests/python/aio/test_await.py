@@ -17,6 +17,16 @@ LATE = 30.0
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="none")
 
 
+async def cancelled_slowly(log, last):
+    try:
+        await asyncio.sleep(LATE)
+    except asyncio.CancelledError:
+        log.append("cancelled")
+        await asyncio.sleep(0.001)
+        log.append(last)
+        raise
+
+
 async def immediate(value):
     return value
 
@@ -171,15 +181,6 @@ def test_context_variables_are_the_tasklets_own(host, where):
 def test_a_time_limit_cancels_and_waits_for_the_end(host, where):
     log = []
 
-    async def slow():
-        try:
-            await asyncio.sleep(LATE)
-        except asyncio.CancelledError:
-            log.append("cancelled")
-            await asyncio.sleep(0.001)
-            log.append("cleaned up")
-            raise
-
     async def stubborn():
         try:
             await asyncio.sleep(LATE)
@@ -188,7 +189,7 @@ def test_a_time_limit_cancels_and_waits_for_the_end(host, where):
 
     def work():
         with pytest.raises(TimeoutError, match="the awaitable was not done within 0.01 s"):
-            where(aio.await_, slow(), 0.01)
+            where(aio.await_, cancelled_slowly(log, "cleaned up"), 0.01)
         assert log == ["cancelled", "cleaned up"]
         future = asyncio.get_running_loop().create_future()
         with pytest.raises(TimeoutError):
@@ -227,18 +228,9 @@ def test_a_timeout_scope_ends_it(host, where):
 def test_kill_cancels_waits_and_goes_on_with_tasklet_exit(host, how):
     log = []
 
-    async def slow():
-        try:
-            await asyncio.sleep(LATE)
-        except asyncio.CancelledError:
-            log.append("cancelled")
-            await asyncio.sleep(0.001)
-            log.append("inner end")
-            raise
-
     def victim():
         try:
-            aio.await_(slow())
+            aio.await_(cancelled_slowly(log, "inner end"))
         except scheduler.TaskletExit:
             log.append("TaskletExit")
             aio.await_(delayed(None))  # it can still wait, as on channels

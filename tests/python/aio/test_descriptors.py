@@ -61,21 +61,22 @@ def fill(sock):
         pass
 
 
+def read_into(log, sock):
+    aio.wait_readable(sock)
+    log.append(sock.recv(10))
+
+
 def test_ready_now_and_later(host, pair, spawn):
     here, there = pair
     log = []
 
-    def reader():
-        aio.wait_readable(here)
-        log.append(here.recv(10))
-
     def work():
-        task = spawn(reader)
+        task = spawn(read_into, log, here)
         assert log == []
         there.send(b"later")
         task.join()
         there.send(b"before")
-        spawn(reader).join()
+        spawn(read_into, log, here).join()
         aio.wait_writable(here.fileno(), timeout=LATE)
 
     host(work)
@@ -222,12 +223,8 @@ def test_the_other_end_goes(host, pair, spawn):
     here, there = pair
     log = []
 
-    def reader():
-        aio.wait_readable(here)
-        log.append(here.recv(10))
-
     def work():
-        task = spawn(reader)
+        task = spawn(read_into, log, here)
         there.close()
         task.join()
 
