@@ -11,6 +11,9 @@
 
 namespace scheduler::binding {
 
+// Does a function of such a tool run, between two instructions of the code that it watches?
+inline bool in_trace_function(const PyThreadState* thread) { return thread->tracing != 0; }
+
 // One for each interpreter.
 class Instrumentation {
   public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "binding/interp/instrumentation.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/manager_body.h"
 #include "binding/threads/current_manager.h"
@@ -58,7 +59,9 @@ int HeldError::raise_when_stored(void* of_module) {
         HeldError& held = manager->held_error;
         const bool is_stored =
             std::find(held.calls_.begin(), held.calls_.end(), call_in(frame)) == held.calls_.end();
-        const bool may_raise = is_stored && manager->current_is_main() && !manager->switching;
+        // What a trace function has interrupted may be about to store it.
+        const bool may_raise = is_stored && manager->current_is_main() && !manager->switching &&
+                               !in_trace_function(manager->thread_state);
         if (!may_raise && ask_interpreter(state)) return 0;
         state.release();
         return may_raise && !held.check_none() ? -1 : 0;

@@ -6,9 +6,11 @@ transferred nothing. A tasklet that is killed may drop what it was given (C-53, 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
+import sys
 import threading
 
 import pytest
@@ -128,6 +130,60 @@ def test_what_main_received_is_not_lost_to_a_signal(serving, kind, way, after):
     worker.join()
     scheduler.run()
     assert len(ch) == 0 if kind is scheduler.QueueChannel else ch.balance == 0
+
+
+def watch_nothing(*_):
+    """A tool's function: an exception may be raised in it, like in all that Python runs."""
+    return watch_nothing
+
+
+@contextlib.contextmanager
+def profiled():
+    sys.setprofile(watch_nothing)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
+@contextlib.contextmanager
+def traced():
+    sys.settrace(watch_nothing)
+    try:
+        yield
+    finally:
+        sys.settrace(None)
+
+
+@contextlib.contextmanager
+def monitored():
+    monitoring, tool = sys.monitoring, sys.monitoring.OPTIMIZER_ID
+    events = monitoring.events
+    monitoring.use_tool_id(tool, "test")
+    for event in (events.CALL, events.C_RETURN, events.LINE, events.INSTRUCTION):
+        monitoring.register_callback(tool, event, watch_nothing)
+    monitoring.set_events(tool, events.CALL | events.LINE | events.INSTRUCTION)
+    try:
+        yield
+    finally:
+        monitoring.set_events(tool, 0)
+        monitoring.free_tool_id(tool)
+
+
+TOOLS = [profiled, traced, *([monitored] if sys.version_info >= (3, 12) else [])]
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("way", ["receive", "store", "python in C", "in C"])
+def test_what_main_received_is_not_lost_where_a_tool_looks(serving, tool, way):
+    ch = scheduler.channel()
+    worker = serving.serve(ch.send, "letter")
+    letters = []
+    with pytest.raises(Interrupt), tool():
+        RECEIVE[way](ch, letters)
+        run_until_interrupted()
+    assert letters == ["letter"]
+    worker.join()
 
 
 def test_an_exception_that_main_received_is_not_lost_to_a_signal(serving):
