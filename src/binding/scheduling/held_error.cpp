@@ -1,6 +1,7 @@
 #include "binding/scheduling/held_error.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "binding/interp/instrumentation.h"
@@ -12,6 +13,9 @@ namespace scheduler::binding {
 
 namespace {
 
+// What CPython calls by itself in between, a signal's handler or a finalizer, has ended by then.
+constexpr auto kLongestInBetween = std::chrono::seconds(1);
+
 PyRef current_frame(const ManagerBody& manager) {
     return PyRef::steal(reinterpret_cast<PyObject*>(PyThreadState_GetFrame(manager.thread_state)));
 }
@@ -20,8 +24,8 @@ PyFrameObject* as_frame(const PyRef& frame) {
     return reinterpret_cast<PyFrameObject*>(frame.get());
 }
 
-CallInProgress call_in(const PyRef& frame) {
-    return {as_frame(frame), PyFrame_GetLasti(as_frame(frame))};
+PyRef caller_of(const PyRef& frame) {
+    return PyRef::steal(reinterpret_cast<PyObject*>(PyFrame_GetBack(as_frame(frame))));
 }
 
 }  // namespace
@@ -31,18 +35,43 @@ void HeldError::set_holder(TaskletBody* tasklet) {
     manager_.update_tls_slot();
 }
 
-// The calls that a main tasklet's operation has been reached by. Where one of them is still the
-// innermost, it has just returned, and its result is not stored yet.
+// The calls that a main tasklet's operation has been reached by.
 void HeldError::note_calls() {
     // On 3.11 to make the objects of frames may start a collection.
     NoSwitchScope no_switch(manager_);
     calls_.clear();
     PyRef frame = current_frame(manager_);
     while (frame) {
-        calls_.push_back(call_in(frame));
-        frame = PyRef::steal(reinterpret_cast<PyObject*>(PyFrame_GetBack(as_frame(frame))));
+        calls_.push_back({as_frame(frame), PyFrame_GetLasti(as_frame(frame))});
+        frame = caller_of(frame);
     }
     PyErr_Clear();  // no memory for one of the frames
+    noted_at_ = std::chrono::steady_clock::now();
+}
+
+// Where the innermost of the noted calls that have not ended is at the same instruction, that has just
+// been left, or something runs before what follows it.
+bool HeldError::is_stored() const {
+    NoSwitchScope no_switch(manager_);
+    PyRef frame = current_frame(manager_);
+    bool is_innermost = true;
+    while (frame) {
+        const auto call =
+            std::find_if(calls_.begin(), calls_.end(), [&frame](const CallInProgress& noted) {
+                return noted.frame == as_frame(frame);
+            });
+        if (call != calls_.end()) {
+            if (call->instruction != PyFrame_GetLasti(as_frame(frame))) return true;
+            // What C code has called since then, an event loop for example, looks alike.
+            const bool may_be_in_c = !is_innermost && call != calls_.begin();
+            return may_be_in_c &&
+                   std::chrono::steady_clock::now() - noted_at_ > kLongestInBetween;
+        }
+        is_innermost = false;
+        frame = caller_of(frame);
+    }
+    PyErr_Clear();  // no memory for one of the frames
+    return true;
 }
 
 bool HeldError::ask_interpreter(ModuleState& state) {
@@ -54,14 +83,11 @@ int HeldError::raise_when_stored(void* of_module) {
     ManagerBody* const manager = existing_manager_of_this_thread(state);
     const bool is_held =
         manager != nullptr && manager->held_error.holder() == &manager->main_body();
-    PyRef frame = is_held ? current_frame(*manager) : PyRef();
-    if (frame) {  // without one, the interpreter is ending
+    if (is_held && current_frame(*manager)) {  // without a frame, the interpreter is ending
         HeldError& held = manager->held_error;
-        const bool is_stored =
-            std::find(held.calls_.begin(), held.calls_.end(), call_in(frame)) == held.calls_.end();
         // What a trace function has interrupted may be about to store it.
-        const bool may_raise = is_stored && manager->current_is_main() && !manager->switching &&
-                               !in_trace_function(manager->thread_state);
+        const bool may_raise = manager->current_is_main() && !manager->switching &&
+                               !in_trace_function(manager->thread_state) && held.is_stored();
         if (!may_raise && ask_interpreter(state)) return 0;
         state.release();
         return may_raise && !held.check_none() ? -1 : 0;

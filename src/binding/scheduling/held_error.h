@@ -10,6 +10,7 @@
 
 #include <Python.h>
 
+#include <chrono>
 #include <vector>
 
 namespace scheduler::binding {
@@ -22,8 +23,6 @@ struct TaskletBody;
 struct CallInProgress {
     const PyFrameObject* frame;
     int instruction;
-
-    bool operator==(const CallInProgress&) const = default;
 };
 
 // Of one thread: there is one at most.
@@ -49,6 +48,8 @@ class HeldError {
     void set_holder(TaskletBody* tasklet);
     void raise_soon();
     void note_calls();
+    // Is the result of the operation where an exception cannot lose it any more?
+    bool is_stored() const;
     // Called by the interpreter on its main thread, between two instructions.
     static int raise_when_stored(void* of_module);
     static bool ask_interpreter(ModuleState& state);  // false: CPython has no room for the call
@@ -56,7 +57,8 @@ class HeldError {
     ManagerBody& manager_;
     TaskletBody* holder_ = nullptr;
     // Of main, when it began to hold one back for which the interpreter was asked.
-    std::vector<CallInProgress> calls_;
+    std::vector<CallInProgress> calls_;  // the innermost first
+    std::chrono::steady_clock::time_point noted_at_;
 };
 
 }  // namespace scheduler::binding

@@ -117,8 +117,8 @@ class Ledger:
             token.entry.receipts.append(self.thread)
         return _misplaced(token, channel)
 
-    # In these nothing is called between a transfer and its entry: what a signal handler raises
-    # late, which comes when something is called, finds the entry written.
+    # In these nothing is called between a transfer and its entry, nor does a block with an exception
+    # end, which is a jump backward: what a signal handler raises late finds the entry written.
 
     def hand_over(self, channel: int, send: Callable[[Token], Any]) -> None:
         """Calls `send` with a new token for that channel and writes down what came of it."""
@@ -145,6 +145,8 @@ class Ledger:
             token = receive()
         except Carrier as carrier:
             token = carrier.args[0]
+            token.entry.receipts.append(self.thread)
+            return _misplaced(token, channel)
         except scheduler.TaskletExit:
             if not passes_on:
                 self.interrupted.append(channel)
@@ -173,8 +175,10 @@ class Ledger:
                 entry.channel = sent_to[index]
                 entry.outcome = Outcome.SENT
         except Carrier as carrier:
-            index, value = -1, carrier.args[0]
             entry.outcome = Outcome.REFUSED
+            value = carrier.args[0]
+            value.entry.receipts.append(self.thread)
+            return _misplaced(value, *receiving)
         except scheduler.TaskletExit:
             entry.outcome = Outcome.INTERRUPTED
             self.interrupted += receiving
@@ -184,9 +188,10 @@ class Ledger:
             raise
         if value.__class__ is Token:
             value.entry.receipts.append(self.thread)
-        if index >= 0 and (cases[index].sends or cases[index].number is None):
-            return _unexpected(value, cases[index])
-        return _misplaced(value, *(receiving if index < 0 else [cases[index].number]))
+        case = cases[index]
+        if case.sends or case.number is None:
+            return _unexpected(value, case)
+        return _misplaced(value, case.number)
 
 
 def _unexpected(value: object, case: Case) -> str | None:

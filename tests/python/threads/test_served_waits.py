@@ -6,6 +6,7 @@ transferred nothing. A tasklet that is killed may drop what it was given (C-53, 
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import functools
 import os
@@ -45,11 +46,13 @@ class Serving:
     def __init__(self):
         self.begun, self.served = threading.Event(), threading.Event()
         self.errors = 0
+        self.trip = {signal.SIGUSR2: None}
 
     def __call__(self, *_):
         self.begun.set()
         wait(self.served)
         self.errors += 1
+        self.trip[signal.SIGUSR2]
         raise Interrupt
 
     def serve(self, operation, *args):
@@ -183,6 +186,36 @@ def test_what_main_received_is_not_lost_where_a_tool_looks(serving, tool, way):
         RECEIVE[way](ch, letters)
         run_until_interrupted()
     assert letters == ["letter"]
+    worker.join()
+
+
+class Tripping:
+    """Subscripted by a signal's number, it sends that. No instruction follows that runs the handler."""
+
+    __getitem__ = staticmethod(_thread.interrupt_main)
+
+
+@pytest.mark.parametrize("way", RECEIVE)
+def test_what_main_received_is_not_lost_when_another_handler_runs_first(serving, way):
+    """Python runs a handler between the end of receive() and what stores its result."""
+    ran = []
+
+    def other_handler(*_):
+        run_until_interrupted(1000)
+        ran.append(True)
+
+    before = signal.signal(signal.SIGUSR2, other_handler)
+    serving.trip = Tripping()
+    ch = scheduler.channel()
+    worker = serving.serve(ch.send, "letter")
+    letters = []
+    try:
+        with pytest.raises(Interrupt):
+            RECEIVE[way](ch, letters)
+            run_until_interrupted()
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert (letters, ran) == (["letter"], [True])
     worker.join()
 
 
