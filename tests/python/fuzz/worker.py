@@ -5,6 +5,7 @@ Prints each seed before it plays it, so that whoever reads knows which one it wa
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import sys
 import time
@@ -17,6 +18,8 @@ LIMIT = 300.0  # seconds until a program hangs
 def work(first: int, count: int, times: int, seconds: float) -> int:
     end = time.monotonic() + seconds
     session = Session()
+    # At its end Python takes the session's hook to pieces: what is raised then is to be seen whole.
+    atexit.register(setattr, sys, "unraisablehook", sys.__unraisablehook__)
     for seed in range(first, first + count):
         if time.monotonic() > end:
             break
