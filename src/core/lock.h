@@ -7,6 +7,7 @@
 
 #include "atomic.h"
 #include "check.h"
+#include "sanitizer.h"
 
 #if defined(__clang__)
 #define SCHED_THREAD_ANNOTATION(x) __attribute__((x))
@@ -64,7 +65,7 @@ class SCHED_CAPABILITY("mutex") Lock {
     }
 
     // Only the thread that holds it.
-    void unlock() SCHED_RELEASE() {
+    SCHED_ALWAYS_INLINE void unlock() SCHED_RELEASE() {
         count_held(-1);
         const std::uint32_t state = state_.exchange(kFree, std::memory_order_seq_cst);
         SCHED_DCHECK(state != kFree, "unlock of a lock that nobody holds");
