@@ -21,7 +21,7 @@
 //
 // Failure. A Python error is set and the failure value is returned: NULL for pointers, -1 for
 // integers, nothing for `void`. Where -1 is an ordinary value too, ask PyErr_Occurred().
-// PyTasklet_Kill always returns 0; the two `_Check` functions, the counters and
+// PyTasklet_Kill always returns 0; the `_Check` functions, the counters and
 // PyScheduler_GetChannelCallback never fail. Do not call with a Python error already set.
 //
 // Threads. Any thread may call with or without the GIL: a function that finds its thread detached
@@ -44,7 +44,7 @@
 // anything happens. When the time is over it fails with TimeoutError and has transferred nothing;
 // what has been served in time succeeds, however late its tasklet has its turn. With a time there
 // is no deadlock. That it is over is noticed when tasklets of the thread switch, and while its main
-// tasklet waits; others run meanwhile.
+// tasklet waits; others run meanwhile. PyTasklet_Join and PyScheduler_Run tell it by their result.
 //
 // Switching. Members marked "may switch" can run other tasklets, so any Python code, before they
 // return; they return on the thread that called them, on the same C stack, with all C frames
@@ -185,8 +185,9 @@ typedef struct SchedulerCAPI {
     // tells.
     SCHEDULER_ROUTINE(void, PyChannel_SetPreference, (PyChannelObject* channel, int value));
 
-    // Number of waiting senders, or minus the number of waiting receivers. Returns that; -1 on
-    // failure, so ask PyErr_Occurred() if the argument is in doubt.
+    // Number of waiting senders (of a QueueChannel, of what is queued), or minus the number of
+    // waiting receivers. Returns that; -1 on failure, so ask PyErr_Occurred() if the argument is in
+    // doubt.
     SCHEDULER_ROUTINE(int, PyChannel_GetBalance, (PyChannelObject* channel));
 
     // Is `object` a channel, or of a type derived from it? NULL is allowed and none. Returns 1 or
@@ -390,19 +391,96 @@ typedef struct SchedulerCAPI {
     // `tb` no traceback; RuntimeError when the tasklet is dead, else as PyTasklet_Resume.
     SCHEDULER_ROUTINE(int, PyTasklet_ThrowAlone,
                       (PyTaskletObject* tasklet, PyObject* exc, PyObject* val, PyObject* tb));
+
+    // ---- what a tasklet is to do, and its end --------------------------------------------------
+
+    // As `tasklet.bind(callable, args, kwargs)`: what to call, and with what, without queueing the
+    // tasklet; NULL is "not given". With `args` (a tuple, None for an empty one) or `kwds` (a dict
+    // or None) the tasklet is alive and paused afterwards: PyTasklet_Insert queues it,
+    // PyTasklet_Resume runs it. `callable` alone is remembered for PyTasklet_Setup; None alone
+    // unbinds, and unwinds a suspended tasklet. Owner thread only. Returns 0; -1 on failure:
+    // TypeError for an argument of the wrong type; RuntimeError without any callable, when the
+    // tasklet has its turn, to unbind a queued one, for a main tasklet, from another thread.
+    SCHEDULER_ROUTINE(int, PyTasklet_Bind,
+                      (PyTaskletObject* tasklet, PyObject* callable, PyObject* args, PyObject* kwds));
+
+    // As `tasklet.remove()`: takes the tasklet out of the runnables queue of its own thread. It stays
+    // alive and is paused until PyTasklet_Insert or a run. No effect if it is not queued: a blocked
+    // one stays blocked. May be called from any thread. Returns 0; -1 on failure: RuntimeError when
+    // the tasklet has its turn, is a main one, or its thread has ended.
+    SCHEDULER_ROUTINE(int, PyTasklet_Remove, (PyTaskletObject* tasklet));
+
+    // As `tasklet.throw(exc, val, tb, pending)`: raises an exception inside the tasklet. `exc`: an
+    // exception class or instance. `val`, `tb`: NULL or None for none. `pending`: 0 runs the tasklet
+    // now, and with it those behind it (owner thread only, may switch); not 0 queues it, on whatever
+    // thread it belongs to, and raises the exception at its next turn. Returns 0; -1 on failure:
+    // TypeError when `exc` is NULL or no exception, or `tb` no traceback; RuntimeError when the
+    // tasklet is dead (TaskletExit does nothing then), for a trap or in a schedule callback; what it
+    // did not catch; the exception itself when the tasklet is the current one.
+    SCHEDULER_ROUTINE(int, PyTasklet_Throw,
+                      (PyTaskletObject* tasklet, PyObject* exc, PyObject* val, PyObject* tb,
+                       int pending));
+
+    // As `tasklet.join(timeout)`: waits until the tasklet, of any thread, is dead. May switch.
+    // Returns 1, it is dead; 0, `seconds` are over (which is no error here); -1 on failure:
+    // RuntimeError for the current tasklet, for the main one of this thread, for a trap, in a schedule
+    // callback or for a deadlock; TaskletExit when killed meanwhile.
+    SCHEDULER_ROUTINE(int, PyTasklet_Join, (PyTaskletObject* tasklet, double seconds));
+
+    // As `tasklet.result(timeout)`: the same, and what its callable has returned. May switch.
+    // Returns: new; NULL on failure: TimeoutError when `seconds` are over; what the callable has
+    // raised, if somebody waited for it by then; RuntimeError when it was killed or has never run;
+    // else as PyTasklet_Join.
+    SCHEDULER_ROUTINE(PyObject*, PyTasklet_Result, (PyTaskletObject* tasklet, double seconds));
+
+    // ---- closing, and a channel with a queue ---------------------------------------------------
+
+    // As `channel.close(wake=wake)`: nobody may begin to wait on the channel from now on. With `wake`
+    // 0 those who wait go on waiting and can be served; else their waits are over, on all threads:
+    // they are queued, and get ChannelClosed, a ValueError. May be called from any thread; does not
+    // switch. Returns 0; -1 on failure: RuntimeError, with `wake`, when this thread has ended.
+    SCHEDULER_ROUTINE(int, PyChannel_Close, (PyChannelObject* channel, int wake));
+
+    // As `channel.clear()`: kills all who wait on the channel, first come, first killed. Those of
+    // this thread run now, those of other threads when they have their turn. May switch. Returns 0;
+    // -1 on failure: RuntimeError for a trap or in a schedule callback; what a tasklet raised in
+    // place of TaskletExit.
+    SCHEDULER_ROUTINE(int, PyChannel_Clear, (PyChannelObject* channel));
+
+    // Calls `type()`. `type`: `scheduler.QueueChannel` or a type derived from it; NULL stands for
+    // QueueChannel. It queues what nobody waits for, so that to send never waits. All functions for
+    // channels take it: those that send queue, those that receive take what is queued first (also as
+    // a case of PyScheduler_Select), PyChannel_GetBalance counts what is queued. Returns: new; NULL
+    // on failure.
+    SCHEDULER_ROUTINE(PyChannelObject*, PyQueueChannel_New, (PyTypeObject* type));
+
+    // Is `object` a QueueChannel, or of a type derived from it? NULL is allowed and none. Returns 1
+    // or 0; never fails.
+    SCHEDULER_ROUTINE(int, PyQueueChannel_Check, (PyObject* object));
+
+    // ---- a run that waits ----------------------------------------------------------------------
+
+    // As `scheduler.run(threadblock, timeout)`: runs the queue until it is empty. With `threadblock`
+    // not 0 until no tasklet of this thread is alive: while all of them wait this thread does, too,
+    // without the GIL. Once `seconds` are over no further turn is given, and the wait ends (there is
+    // one turn at least); SCHEDULER_NO_LIMIT is no limit. With a limit or `threadblock` main tasklet
+    // only. May switch. Returns 0, also when the time is over: ask PyScheduler_GetRunCount; -1 on
+    // failure: RuntimeError for a trap, in a schedule callback or for a deadlock; what a tasklet did
+    // not catch.
+    SCHEDULER_ROUTINE(int, PyScheduler_Run, (int threadblock, double seconds));
 } SchedulerCAPI;
 // clang-format on
 
-// The layout is part of the binary interface: 53 pointers without padding, in this order. The first
+// The layout is part of the binary interface: 63 pointers without padding, in this order. The first
 // 40 are those that every module has.
 #ifdef __cplusplus
 #define SCHEDULER_SLOT(index, name) \
     static_assert(offsetof(SchedulerCAPI, name) == (index) * sizeof(void*), "moved: " #name)
-static_assert(sizeof(SchedulerCAPI) == 53 * sizeof(void*), "the table has 53 members");
+static_assert(sizeof(SchedulerCAPI) == 63 * sizeof(void*), "the table has 63 members");
 #else
 #define SCHEDULER_SLOT(index, name) \
     _Static_assert(offsetof(SchedulerCAPI, name) == (index) * sizeof(void*), "moved: " #name)
-_Static_assert(sizeof(SchedulerCAPI) == 53 * sizeof(void*), "the table has 53 members");
+_Static_assert(sizeof(SchedulerCAPI) == 63 * sizeof(void*), "the table has 63 members");
 #endif
 
 SCHEDULER_SLOT(0, PyTasklet_New);
@@ -458,6 +536,16 @@ SCHEDULER_SLOT(49, PyScheduler_ForbidMainWaits);
 SCHEDULER_SLOT(50, PyTasklet_Resume);
 SCHEDULER_SLOT(51, PyTasklet_KillAlone);
 SCHEDULER_SLOT(52, PyTasklet_ThrowAlone);
+SCHEDULER_SLOT(53, PyTasklet_Bind);
+SCHEDULER_SLOT(54, PyTasklet_Remove);
+SCHEDULER_SLOT(55, PyTasklet_Throw);
+SCHEDULER_SLOT(56, PyTasklet_Join);
+SCHEDULER_SLOT(57, PyTasklet_Result);
+SCHEDULER_SLOT(58, PyChannel_Close);
+SCHEDULER_SLOT(59, PyChannel_Clear);
+SCHEDULER_SLOT(60, PyQueueChannel_New);
+SCHEDULER_SLOT(61, PyQueueChannel_Check);
+SCHEDULER_SLOT(62, PyScheduler_Run);
 
 #undef SCHEDULER_SLOT
 #undef SCHEDULER_ROUTINE

@@ -57,6 +57,15 @@ const Call<Tasklet> kTaskletCalls[] = {
      [](Api& api, Tasklet* t) {
          return api.PyTasklet_ThrowAlone(t, PyExc_ValueError, nullptr, nullptr) == -1;
      }},
+    {"Bind",
+     [](Api& api, Tasklet* t) { return api.PyTasklet_Bind(t, nullptr, Py_None, nullptr) == -1; }},
+    {"Remove", [](Api& api, Tasklet* t) { return api.PyTasklet_Remove(t) == -1; }},
+    {"Throw",
+     [](Api& api, Tasklet* t) {
+         return api.PyTasklet_Throw(t, PyExc_ValueError, nullptr, nullptr, 0) == -1;
+     }},
+    {"Join", [](Api& api, Tasklet* t) { return api.PyTasklet_Join(t, 0) == -1; }},
+    {"Result", [](Api& api, Tasklet* t) { return api.PyTasklet_Result(t, 0) == nullptr; }},
     {"GetTimesSwitchedTo",
      [](Api& api, Tasklet* t) { return api.PyTasklet_GetTimesSwitchedTo(t) == -1; }},
     {"GetContext", [](Api& api, Tasklet* t) { return api.PyTasklet_GetContext(t) == nullptr; }},
@@ -91,6 +100,8 @@ const Call<Channel> kChannelCalls[] = {
      [](Api& api, Channel* c) {
          return api.PyChannel_SendExceptionWithTimeout(c, PyExc_ValueError, nullptr, 0) == -1;
      }},
+    {"Close", [](Api& api, Channel* c) { return api.PyChannel_Close(c, 1) == -1; }},
+    {"Clear", [](Api& api, Channel* c) { return api.PyChannel_Clear(c) == -1; }},
     {"SelectToReceive",
      [](Api& api, Channel* c) { return select_fails(api, SCHEDULER_CASE_RECEIVE, c); }},
     {"SelectToSend",

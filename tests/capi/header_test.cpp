@@ -72,6 +72,16 @@ EXPECT_SIGNATURE(PyScheduler_ForbidMainWaits, int(const char*));
 EXPECT_SIGNATURE(PyTasklet_Resume, int(Tasklet));
 EXPECT_SIGNATURE(PyTasklet_KillAlone, int(Tasklet));
 EXPECT_SIGNATURE(PyTasklet_ThrowAlone, int(Tasklet, PyObject*, PyObject*, PyObject*));
+EXPECT_SIGNATURE(PyTasklet_Bind, int(Tasklet, PyObject*, PyObject*, PyObject*));
+EXPECT_SIGNATURE(PyTasklet_Remove, int(Tasklet));
+EXPECT_SIGNATURE(PyTasklet_Throw, int(Tasklet, PyObject*, PyObject*, PyObject*, int));
+EXPECT_SIGNATURE(PyTasklet_Join, int(Tasklet, double));
+EXPECT_SIGNATURE(PyTasklet_Result, PyObject*(Tasklet, double));
+EXPECT_SIGNATURE(PyChannel_Close, int(Channel, int));
+EXPECT_SIGNATURE(PyChannel_Clear, int(Channel));
+EXPECT_SIGNATURE(PyQueueChannel_New, Channel(PyTypeObject*));
+EXPECT_SIGNATURE(PyQueueChannel_Check, int(PyObject*));
+EXPECT_SIGNATURE(PyScheduler_Run, int(int, double));
 
 static_assert(std::is_same_v<decltype(Table::PyTaskletType), PyTypeObject*>);
 static_assert(std::is_same_v<decltype(Table::PyChannelType), PyTypeObject*>);
@@ -87,11 +97,11 @@ class HeaderTest : public CApiTest {};
 TEST_F(HeaderTest, TheTableHasFortyPointersAndThoseThatCameLater) {
     SPEC("K-04", "K-05");
     EXPECT_EQ(offsetof(Table, PyTasklet_GetContext), 39 * sizeof(void*));
-    EXPECT_EQ(sizeof(Table), 53 * sizeof(void*));
+    EXPECT_EQ(sizeof(Table), 63 * sizeof(void*));
     // In particular none of them is NULL.
-    void* slots[53];
+    void* slots[63];
     std::memcpy(slots, api, sizeof(slots));
-    for (int i = 0; i < 53; ++i) EXPECT_NE(slots[i], nullptr) << i;
+    for (int i = 0; i < 63; ++i) EXPECT_NE(slots[i], nullptr) << i;
 }
 
 TEST_F(HeaderTest, TheCapsuleIsInBothModules) {
@@ -119,7 +129,7 @@ TEST_F(HeaderTest, TheHeaderIsWhereThePackageSays) {
 
 TEST_F(HeaderTest, TheHeaderReadsAsC11) {
     SPEC("K-02", "K-05");
-    EXPECT_EQ(c11_slots(), 53);
+    EXPECT_EQ(c11_slots(), 63);
     EXPECT_EQ(c11_uses_the_table(), 0);
 }
 

@@ -46,6 +46,11 @@ void call_with_wrong_objects(SchedulerCAPI& t, Expected expected, PyObject* obje
     FAILS(-1, PyTasklet_Resume(tasklet));
     FAILS(-1, PyTasklet_KillAlone(tasklet));
     FAILS(-1, PyTasklet_ThrowAlone(tasklet, object, nullptr, nullptr));
+    FAILS(-1, PyTasklet_Bind(tasklet, object, nullptr, nullptr));
+    FAILS(-1, PyTasklet_Remove(tasklet));
+    FAILS(-1, PyTasklet_Throw(tasklet, object, nullptr, nullptr, 0));
+    FAILS(-1, PyTasklet_Join(tasklet, 0));
+    FAILS(null, PyTasklet_Result(tasklet, 0));
     FAILS(static_cast<const char*>(nullptr), PyTasklet_GetContext(tasklet));
     FAILS(static_cast<PyChannelObject*>(nullptr), PyChannel_New(type));
     FAILS(-1, PyChannel_Send(channel, object));
@@ -59,6 +64,9 @@ void call_with_wrong_objects(SchedulerCAPI& t, Expected expected, PyObject* obje
     FAILS(-1, PyChannel_SendWithTimeout(channel, object, 0));
     FAILS(null, PyChannel_ReceiveWithTimeout(channel, 0));
     FAILS(-1, PyChannel_SendExceptionWithTimeout(channel, object, nullptr, 0));
+    FAILS(-1, PyChannel_Close(channel, 1));
+    FAILS(-1, PyChannel_Clear(channel));
+    FAILS(static_cast<PyChannelObject*>(nullptr), PyQueueChannel_New(type));
     const SchedulerCase one = {SCHEDULER_CASE_RECEIVE, object, nullptr};
     PyObject* value = object;
     FAILS(Py_ssize_t{-1}, PyScheduler_Select(&one, 1, 0, 0, &value));
@@ -76,6 +84,7 @@ void call_without_objects(SchedulerCAPI& t, Expected expected) {
     FAILS(null, PyScheduler_GetCurrent());
     FAILS(null, PyScheduler_RunWithTimeout(0));
     FAILS(null, PyScheduler_RunNTasklets(1));
+    FAILS(-1, PyScheduler_Run(0, 0));
     FAILS(-1, PyScheduler_Sleep(0));
     FAILS(-1, PyScheduler_Pump(1, 1));
     FAILS(-1.0, PyScheduler_NextDeadline());
@@ -106,6 +115,7 @@ void call_all_without_python() {
     static PyObject nothing{};
     REQUIRE(api->PyTasklet_Check(&nothing) == 0);
     REQUIRE(api->PyChannel_Check(&nothing) == 0);
+    REQUIRE(api->PyQueueChannel_Check(&nothing) == 0);
     call_with_wrong_objects(*api, Expected::kSilence, &nothing);
     call_without_objects(*api, Expected::kSilence);
     ++calls;

@@ -3,7 +3,9 @@
 #include <atomic>
 
 #include "binding/module/capi_call.h"
+#include "binding/module/capi_channels.h"
 #include "binding/module/capi_hosting.h"
+#include "binding/module/capi_tasklets.h"
 #include "binding/module/capi_waits.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/bind.h"
@@ -40,15 +42,6 @@ PyObject* table_tasklet_exit = nullptr;
 bool takes_over_table(const ModuleState& state) {
     if (table_state == nullptr || table_state->at_exit) return true;
     return state.of_main_interpreter && !table_state->of_main_interpreter;
-}
-
-bool check_type_argument(PyTypeObject* type, PyTypeObject* base) {
-    if (type != nullptr && PyType_Check(reinterpret_cast<PyObject*>(type)) &&
-        PyType_IsSubtype(type, base) != 0) {
-        return true;
-    }
-    PyErr_Format(PyExc_TypeError, "the type must be %R or derived from it", base);
-    return false;
 }
 
 int is_instance(PyObject* object, PyTypeObject* ModuleState::* type) {
@@ -156,11 +149,6 @@ void channel_set_preference(PyChannelObject* channel, int value) {
         channel_of(object).channel.set_preference(value < -1 ? -1 : value > 1 ? 1 : value);
         return 0;
     });
-}
-
-int channel_get_balance(PyChannelObject* channel) {
-    return with_channel(channel, -1,
-                        [](PyObject* object) { return channel_of(object).channel.balance(); });
 }
 
 int channel_check(PyObject* object) { return is_instance(object, &ModuleState::channel_type); }
@@ -295,6 +283,16 @@ SchedulerCAPI table = {
     tasklet_resume,
     tasklet_kill_alone,
     tasklet_throw_alone,
+    tasklet_bind,
+    tasklet_remove,
+    tasklet_throw,
+    tasklet_join,
+    tasklet_result,
+    channel_close,
+    channel_clear,
+    queue_channel_new,
+    queue_channel_check,
+    run_until,
 };
 
 }  // namespace

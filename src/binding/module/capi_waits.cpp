@@ -1,8 +1,10 @@
 #include "binding/module/capi_waits.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "binding/module/capi_call.h"
+#include "binding/module/capi_channels.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/select.h"
 #include "binding/scheduling/sleep.h"
@@ -31,8 +33,27 @@ bool check_sent(PyObject* value) {
     return value != nullptr;
 }
 
+// Where nobody waits the item is queued, so that there is nothing to wait for.
+int send_to_queue(PyObject* channel, PyObject* items, Kind kind, PyObject* sent) {
+    const bool is_value = kind == Kind::kValue;
+    PyRef data = PyRef::share(sent);
+    if (!is_value) {
+        const PyRef traceback = PyRef::steal(PyException_GetTraceback(sent));
+        PyObject* const shown = traceback ? traceback.get() : Py_None;
+        data = PyRef::steal(PyTuple_Pack(3, Py_TYPE(sent), sent, shown));
+    }
+    if (!data) return -1;
+    const PyRef item = PyRef::steal(PyTuple_Pack(2, is_value ? Py_True : Py_False, data.get()));
+    return zero_or_error(item && send_or_queue(channel, items, item.get()));
+}
+
 template <typename... Timeout>
 int send(PyObject* channel, Kind kind, PyObject* stolen, Timeout... timeout) {
+    PyRef owned = PyRef::steal(stolen);
+    PyRef items;
+    if (!find_queue(channel, &items)) return -1;
+    if (items) return send_to_queue(channel, items.get(), kind, stolen);
+    stolen = owned.release();
     return zero_or_error(
         static_cast<bool>(PyRef::steal(exchange(channel, kind, stolen, timeout...))));
 }
@@ -40,6 +61,22 @@ int send(PyObject* channel, Kind kind, PyObject* stolen, Timeout... timeout) {
 template <typename... Timeout>
 int send_value(PyObject* channel, PyObject* value, Timeout... timeout) {
     return check_sent(value) ? send(channel, Kind::kValue, Py_NewRef(value), timeout...) : -1;
+}
+
+// A QueueChannel's own method takes what is queued, again if others have been quicker.
+PyObject* receive_from_queue(PyObject* channel, std::int64_t timeout) {
+    const PyRef seconds = PyRef::steal(
+        timeout == core::kNever ? Py_NewRef(Py_None)
+                                : PyFloat_FromDouble(static_cast<double>(timeout) / 1e9));
+    return seconds ? PyObject_CallMethod(channel, "_take", "OO", Py_False, seconds.get()) : nullptr;
+}
+
+template <typename... Timeout>
+PyObject* receive(PyObject* channel, Timeout... timeout) {
+    PyRef items;
+    if (!find_queue(channel, &items)) return nullptr;
+    if (!items) return exchange(channel, Kind::kEmpty, nullptr, timeout...);
+    return receive_from_queue(channel, std::min({core::kNever, timeout...}));
 }
 
 // What to send in place of a value.
@@ -125,12 +162,11 @@ int channel_send_with_timeout(PyChannelObject* channel, PyObject* value, double 
 }
 
 PyObject* channel_receive(PyChannelObject* channel) {
-    return with_channel(channel, kNull,
-                        [](PyObject* object) { return exchange(object, Kind::kEmpty, nullptr); });
+    return with_channel(channel, kNull, [](PyObject* object) { return receive(object); });
 }
 PyObject* channel_receive_with_timeout(PyChannelObject* channel, double seconds) {
     return with_timeout(channel, seconds, kNull, [](PyObject* object, std::int64_t timeout) {
-        return exchange(object, Kind::kEmpty, nullptr, timeout);
+        return receive(object, timeout);
     });
 }
 

@@ -193,8 +193,8 @@ def test_the_guide_to_the_c_api_has_every_member() -> None:
     guide = (DOCS / "c-api.md").read_text()
     members = set(re.findall(r"SCHEDULER_SLOT\(\d+, (\w+)\)", header))
     table = guide.partition("## What there is")[2].partition("\n## ")[0]
-    prefixes = re.compile(r"^Py(Tasklet|Channel|Scheduler)_")
-    assert len(members) == 53
+    prefixes = re.compile(r"^Py(Tasklet|Channel|QueueChannel|Scheduler)_")
+    assert len(members) == 63
     assert {prefixes.sub("", name) for name in members} <= set(re.findall(r"`(\w+)`", table))
 
 
