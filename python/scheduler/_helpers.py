@@ -1,4 +1,4 @@
-"""The two helper functions of the package."""
+"""The two helper functions of the package, and what else finds its files."""
 
 import contextlib
 import os
@@ -35,21 +35,30 @@ def block_trap(trap: bool = True) -> Iterator[None]:
 
 
 def get_include() -> str:
-    """The directory that holds `Scheduler.h`, for compilers of programs that use the C table.
+    """The directory that holds `Scheduler.h` and `SchedulerCpp.hpp`, for compilers of programs in C and C++.
 
     Raises FileNotFoundError when the header was not shipped.
 
     Example:
         >>> import os, scheduler
-        >>> sorted(os.listdir(scheduler.get_include()))
-        ['Scheduler.h']
+        >>> sorted(os.listdir(scheduler.get_include()))[:2]
+        ['Scheduler.h', 'SchedulerCpp.hpp']
     """
+    return find_directory("include", ("..", "..", "include"), "Scheduler.h")
+
+
+def find_cmake_package() -> str:
+    """The directory where `find_package(scheduler)` of CMake finds the package of host programs."""
+    return find_directory("cmake", ("..", "..", "cmake", "package"), "scheduler-config.cmake")
+
+
+def find_directory(installed: str, checkout: tuple[str, ...], file: str) -> str:
     package = os.path.dirname(os.path.abspath(__file__))
     places = (
-        os.path.join(package, "include"),  # an installed package
-        os.path.join(package, "..", "..", "include"),  # a checkout, also one installed with -e
+        os.path.join(package, installed),
+        os.path.join(package, *checkout),  # also one installed with -e
     )
     for place in places:
-        if os.path.isfile(os.path.join(place, "Scheduler.h")):
+        if os.path.isfile(os.path.join(place, file)):
             return os.path.normpath(place)
-    raise FileNotFoundError(f"Scheduler.h is in none of {', '.join(map(os.path.normpath, places))}")
+    raise FileNotFoundError(f"{file} is in none of {', '.join(map(os.path.normpath, places))}")

@@ -264,6 +264,11 @@ def test_every_public_thing_has_a_docstring():
 
 
 @pytest.mark.spec("M-08", "M-03")
-def test_the_header_is_shipped():
-    header = Path(scheduler.get_include()) / "Scheduler.h"
-    assert header.read_text() == (ROOT / "include" / "Scheduler.h").read_text()
+def test_the_headers_are_shipped():
+    headers = sorted(path.name for path in (ROOT / "include").iterdir())
+    assert headers == [
+        "Scheduler.h", "SchedulerCpp.hpp", "SchedulerPython.hpp", "SchedulerValues.hpp",
+    ]  # fmt: skip
+    for name in headers:
+        shipped = Path(scheduler.get_include(), name)
+        assert shipped.read_text() == (ROOT / "include" / name).read_text()
