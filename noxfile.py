@@ -49,7 +49,7 @@ ONLY_BINARY = {"PIP_ONLY_BINARY": "numpy,scipy"}
 # The checkout may be another user's, as in a container.
 GIT = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": str(ROOT)}
 # What an installed module is made of.
-SOURCES = "*.txt *.toml setup.py cmake/* include/* python/**/*.py python/**/*.pyi src/**/*.[hcS]*"
+SOURCES = "*.txt *.toml setup.py cmake/**/* include/* python/**/*.py python/**/*.pyi src/**/*.[hcS]*"
 
 
 def words(variable: str) -> list[str]:

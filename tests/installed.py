@@ -6,9 +6,12 @@ from pathlib import Path
 
 import _scheduler
 import scheduler
+from scheduler._helpers import find_cmake_package
 
 assert scheduler.__version__ == importlib.metadata.version("tasklets"), scheduler.__version__
-assert Path(scheduler.get_include(), "Scheduler.h").is_file()
+for header in ("Scheduler.h", "SchedulerCpp.hpp", "SchedulerPython.hpp", "SchedulerValues.hpp"):
+    assert Path(scheduler.get_include(), header).is_file()
+assert Path(find_cmake_package(), "scheduler-config-version.cmake").is_file()
 task = scheduler.tasklet(print)(f"{_scheduler.__file__} works; libraries in use:")
 scheduler.run()
 assert not task.alive

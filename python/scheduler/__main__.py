@@ -1,4 +1,4 @@
-"""`python -m scheduler --info`: what a bug report should say about version, system and limits."""
+"""`python -m scheduler`: facts about version, system and limits, and where files for hosts are."""
 
 from __future__ import annotations
 
@@ -13,17 +13,45 @@ from pathlib import Path
 
 import _scheduler
 import scheduler
+from scheduler._helpers import find_cmake_package
 
 MADV_GUARD_INSTALL = 102  # Linux 6.13; mmap has no name for it
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m scheduler", description=__doc__)
-    parser.add_argument(
-        "--info", action="store_true", required=True, help="print it and nothing else"
+    parser = argparse.ArgumentParser(
+        prog="python -m scheduler",
+        description="Facts about the package, for bug reports and for builds of hosts in C and C++.",
+        epilog="help(scheduler) has the documentation of every function.",
+        allow_abbrev=False,
     )
-    parser.parse_args()
-    facts = describe()
+    options = parser.add_mutually_exclusive_group()
+    options.add_argument(
+        "--info", action="store_true", help="what a bug report should say: versions, stack, limits"
+    )
+    options.add_argument(
+        "--include-dir",
+        action="store_true",
+        help="the directory of Scheduler.h and SchedulerCpp.hpp, for hosts in C and C++",
+    )
+    options.add_argument(
+        "--cmake-dir",
+        action="store_true",
+        help="the directory to set scheduler_DIR to, for find_package(scheduler) of CMake",
+    )
+    options.add_argument("--version", action="version", version=describe_distribution())
+    chosen = parser.parse_args()
+    if chosen.info:
+        print_table(describe())
+    elif chosen.include_dir:
+        print(scheduler.get_include())
+    elif chosen.cmake_dir:
+        print(find_cmake_package())
+    else:
+        parser.print_help()
+
+
+def print_table(facts: dict[str, str]) -> None:
     width = max(map(len, facts)) + 2
     for name, value in facts.items():
         print(f"{name + ':':<{width}}{value}")

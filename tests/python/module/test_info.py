@@ -13,7 +13,7 @@ import pytest
 
 import _scheduler
 import scheduler
-from scheduler import __main__ as info
+from scheduler import __main__ as info, _helpers
 from support.interpreter import HAS_GIL
 
 PROGRAM = "import runpy; runpy.run_module('scheduler', run_name='__main__')"  # python -m scheduler
@@ -52,10 +52,43 @@ def test_another_distribution_with_the_same_package_is_named(
     )
 
 
-def test_without_the_option_it_says_how_to_call_it(run_script: Callable) -> None:
-    done = run_script(PROGRAM, check=False)
+def test_alone_it_says_what_it_can_do(run_script: Callable) -> None:
+    done = run_script(PROGRAM)
+    assert done.stderr == ""
+    assert done.stdout.startswith("usage: python -m scheduler [-h]")
+    for option, use in {
+        "--info": "bug report",
+        "--include-dir": "Scheduler.h and SchedulerCpp.hpp",
+        "--cmake-dir": "find_package(scheduler)",
+        "--version": "version",
+    }.items():
+        line = re.search(rf"^  {option} .*\n?.*$", done.stdout, re.MULTILINE)
+        assert line is not None and use in " ".join(line[0].split()), option
+
+
+def test_it_tells_where_files_are(run_script: Callable) -> None:
+    assert run_script(PROGRAM, "--include-dir").stdout == scheduler.get_include() + "\n"
+    place = Path(run_script(PROGRAM, "--cmake-dir").stdout.removesuffix("\n"))
+    assert {path.name for path in place.iterdir()} >= {
+        "scheduler-config.cmake",
+        "scheduler-config-version.cmake",
+    }
+    assert run_script(PROGRAM, "--version").stdout.startswith(f"tasklets {scheduler.__version__}")
+
+
+def test_what_was_not_shipped_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(_helpers, "__file__", str(tmp_path / "scheduler" / "_helpers.py"))
+    with pytest.raises(FileNotFoundError, match="scheduler-config.cmake is in none of /"):
+        _helpers.find_cmake_package()
+    with pytest.raises(FileNotFoundError, match="Scheduler.h is in none of /"):
+        scheduler.get_include()
+
+
+@pytest.mark.parametrize("arguments", [("--cmake",), ("--info", "--cmake-dir"), ("info",)])
+def test_wrong_options_are_refused(run_script: Callable, arguments: tuple[str, ...]) -> None:
+    done = run_script(PROGRAM, *arguments, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "usage: python -m scheduler [-h] --info" in done.stderr
+    assert "usage: python -m scheduler" in done.stderr
 
 
 def test_gil(run_script: Callable) -> None:
