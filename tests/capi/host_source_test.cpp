@@ -12,6 +12,8 @@ struct PyTaskletObject;
 struct PyChannelObject;
 struct SchedulerCAPI;
 
+int OldNamesHostRuns();
+
 namespace {
 
 class Host {
@@ -104,6 +106,12 @@ TEST(HostSourceTest, AHostWrittenForTheReferenceWorksUnchanged) {
     Py_DECREF(waitOn);
     Py_DECREF((PyObject*)channel);
     EXPECT_EQ(s_getRunCount(), 1);
+}
+
+TEST(HostSourceTest, EachNameOfTheReferenceWorksUnchanged) {
+    SPEC("K-02", "K-04", "K-05", "K-08");
+    EXPECT_EQ(OldNamesHostRuns(), 0);
+    EXPECT_FALSE(PyErr_Occurred());
 }
 
 }  // namespace
