@@ -49,7 +49,7 @@ class virtual_time:
     Virtual are the times of sleep(), timeout(), select(), join(), result(), of channels and of
     `scheduler.sync`, for tasklets of the thread that has entered the block. Real ones stay that of
     `run(timeout=)`, which so still ends a program that sleeps again and again; that after which waiting for
-    other threads is a deadlock; `startTime` and `endTime`; and what the module `time` says.
+    other threads is a deadlock; `startTime`, `start_time` and their like; and what the module `time` says.
 
     What waits for a time when the block is entered waits for the rest of it in virtual time. What still
     does when the block is left, be it by an exception, waits for the rest in real time.

@@ -194,3 +194,14 @@ def what_functions_return() -> None:
         assert_type(group.start(greet, "smith", loud=True).alive, bool)
         group.kill()
     scheduler.run(threadblock=True, timeout=0.5)
+
+
+async def async_code(numbers: scheduler.channel[int]) -> None:
+    with numbers as entered:
+        assert_type(entered, scheduler.channel[int])
+    async for number in numbers:
+        assert_type(number, int)
+    with scheduler.QueueChannel[str]() as words:
+        assert_type(words, scheduler.QueueChannel[str])
+    assert_type(scheduler.getmain().start_time, float | None)
+    assert_type(scheduler.getmain().end_time, float | None)

@@ -24,7 +24,8 @@ its turn drops what it was given.
 
 A channel is its own iterator: next() receives, and ends the iteration when the
 channel is closed. A for loop over a closing channel thus takes what the waiting
-senders have, and stops.
+senders have, and stops. `async for value in channel:` in async code does the same,
+as scheduler.aio.iterate(). `with channel:` closes it at its end, by close(wake=True).
 
 Parameters:
     preference: see the attribute. Other arguments are ignored, with a
@@ -399,6 +400,25 @@ Without wake, and a sender that waits:
     >>> channel.closed
     True
     >>> scheduler.run())doc";
+
+inline constexpr char enter[] = R"doc(__enter__($self, /)
+--
+
+Return the channel: `with channel:` closes it at its end, see __exit__().)doc";
+
+inline constexpr char exit[] = R"doc(__exit__($self, exc_type, exc_value, traceback, /)
+--
+
+Close the channel at the end of a `with` block, also after an exception: close(wake=True).
+
+Example:
+    >>> import scheduler
+    >>> channel = scheduler.channel()
+    >>> task = scheduler.tasklet(lambda: print(list(channel)))()
+    >>> with channel:
+    ...     channel.send("news")
+    >>> scheduler.run()
+    ['news'])doc";
 
 inline constexpr char open[] = R"doc(open($self, /)
 --

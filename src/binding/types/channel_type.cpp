@@ -272,6 +272,28 @@ PyObject* channel_next(PyObject* self) {
         [self] { return exchange(self, Kind::kEmpty, nullptr, core::kNever, AtClose::kStop); });
 }
 
+// `async for` is that of scheduler.aio, which asyncio has to be loaded for: not before it is asked for.
+PyObject* channel_aiter(PyObject* self) {
+    if (!check_initialised<ChannelObject>(self)) return nullptr;
+    PyRef aio = PyRef::steal(PyImport_ImportModule("scheduler.aio"));
+    return aio ? PyObject_CallMethod(aio.get(), "iterate", "O", self) : nullptr;
+}
+
+PyObject* channel_enter(PyObject* self, PyObject* const*, Py_ssize_t count) {
+    return check_count("__enter__", count, 0, 0) ? Py_NewRef(self) : nullptr;
+}
+
+// By the method, which a derived class may have made its own.
+PyObject* channel_exit(PyObject* self, PyObject* const*, Py_ssize_t count) {
+    if (!check_count("__exit__", count, 3, 3)) return nullptr;
+    PyRef close = PyRef::steal(PyObject_GetAttrString(self, "close"));
+    PyRef none = PyRef::steal(PyTuple_New(0));
+    PyRef wake = PyRef::steal(Py_BuildValue("{sO}", "wake", Py_True));
+    if (!close || !none || !wake) return nullptr;
+    PyRef closed = PyRef::steal(PyObject_Call(close.get(), none.get(), wake.get()));
+    return none_if(static_cast<bool>(closed));
+}
+
 // ---- attributes --------------------------------------------------------------------------------
 
 template <PyObject* (*Read)(PyObject*)>
@@ -322,6 +344,8 @@ PyMethodDef channel_methods[] = {
     {"close", as_method(keyword_fast_method<ChannelObject, channel_close>),
      METH_FASTCALL | METH_KEYWORDS, docs::close},
     {"open", as_method(fast<channel_open>), METH_FASTCALL, docs::open},
+    {"__enter__", as_method(fast<channel_enter>), METH_FASTCALL, docs::enter},
+    {"__exit__", as_method(fast<channel_exit>), METH_FASTCALL, docs::exit},
     {"__reduce__", refuse_to_pickle, METH_NOARGS, nullptr},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, docs::channel_class_getitem},
     {nullptr, nullptr, 0, nullptr},
@@ -351,6 +375,7 @@ PyType_Slot channel_slots[] = {
     {Py_tp_repr, reinterpret_cast<void*>(channel_repr)},
     {Py_tp_iter, reinterpret_cast<void*>(channel_iter)},
     {Py_tp_iternext, reinterpret_cast<void*>(channel_next)},
+    {Py_am_aiter, reinterpret_cast<void*>(channel_aiter)},
     {Py_tp_methods, channel_methods},
     {Py_tp_getset, channel_attributes},
     {Py_tp_members, channel_members},

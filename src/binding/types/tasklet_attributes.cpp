@@ -105,6 +105,12 @@ PyObject* times_switched_to(TaskletBody& body) {
 }
 PyObject* start_time(TaskletBody& body) { return PyLong_FromLongLong(body.start_time); }
 PyObject* end_time(TaskletBody& body) { return PyLong_FromLongLong(body.end_time); }
+PyObject* seconds_or_none(std::int64_t nanoseconds) {
+    if (nanoseconds == 0) Py_RETURN_NONE;
+    return PyFloat_FromDouble(static_cast<double>(nanoseconds) / 1e9);
+}
+PyObject* start_seconds(TaskletBody& body) { return seconds_or_none(body.start_time); }
+PyObject* end_seconds(TaskletBody& body) { return seconds_or_none(body.end_time); }
 PyObject* run_time(TaskletBody& body) {
     const TaskletNotes* notes = body.notes.load();
     return PyFloat_FromDouble(notes != nullptr ? static_cast<double>(notes->run_time) : 0.0);
@@ -216,6 +222,8 @@ PyGetSetDef tasklet_attributes[] = {
     read_only<times_switched_to>("times_switched_to", docs::times_switched_to),
     read_only<start_time>("startTime", docs::start_time),
     read_only<end_time>("endTime", docs::end_time),
+    read_only<start_seconds>("start_time", docs::start_seconds),
+    read_only<end_seconds>("end_time", docs::end_seconds),
     writable<run_time, set_run_time>("runTime", docs::run_time),
     writable<flag<has_block_trap>, set_block_trap>("block_trap", docs::block_trap),
     writable<flag<has_dont_raise>, set_dont_raise>("dont_raise", docs::dont_raise),

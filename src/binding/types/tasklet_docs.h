@@ -665,6 +665,27 @@ inline constexpr char end_time[] =
 0 before it has ended, and for a tasklet killed before it ran. bind() does not reset
 it.)doc";
 
+inline constexpr char start_seconds[] =
+    R"doc(float or None, read-only: startTime in seconds of time.monotonic().
+
+None before the tasklet has run. bind() does not reset it.)doc";
+
+inline constexpr char end_seconds[] =
+    R"doc(float or None, read-only: endTime in seconds of time.monotonic().
+
+None before the callable has ended, and for a tasklet killed before it ran. bind()
+does not reset it.
+
+Example:
+    >>> import scheduler
+    >>> task = scheduler.tasklet(scheduler.sleep)(0.01)
+    >>> task.start_time, task.end_time
+    (None, None)
+    >>> task.join()
+    True
+    >>> task.end_time - task.start_time >= 0.01
+    True)doc";
+
 inline constexpr char run_time[] =
     R"doc(float, writable, 0.0 by default: for the program's own use; never changed here.
 

@@ -182,7 +182,7 @@ STUB = members(ast.parse(package_file("__init__.pyi").read_text()).body)
 CLASSES = ["tasklet", "channel", "buffered", "QueueChannel", "TaskletGroup"]
 SPECIAL = {
     "tasklet": {"__init__", "__call__"},
-    "channel": {"__init__", "__iter__", "__next__"},
+    "channel": {"__init__", "__iter__", "__next__", "__aiter__", "__enter__", "__exit__"},
     "buffered": {"__init__", "__len__"},
     "QueueChannel": {"__init__", "__len__"},
     "TaskletGroup": {"__init__", "__enter__", "__exit__"},
@@ -198,7 +198,7 @@ def test_the_package_is_marked_as_typed():
 def test_the_stub_has_every_public_name_and_no_other():
     names_there = {name for name in dir(scheduler) if public(name)}
     stubbed = {name for name in STUB if public(name)}
-    imported = {"deque", "Callable", "Iterable", "AbstractContextManager", "Context"}
+    imported = {"deque", "AsyncIterator", "Callable", "Iterable", "AbstractContextManager", "Context"}
     printed = {"CallableWrapper", "Channel", "ScheduleManager", "SendCase", "Tasklet"}
     assert stubbed - imported - printed == names_there
     assert {"_C_API", "__version__"} <= set(STUB)

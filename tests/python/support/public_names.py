@@ -26,6 +26,7 @@ TASKLET_ATTRIBUTES = (
     "context_manager_getter",
     "dont_raise",
     "endTime",
+    "end_time",
     "exception_handler",
     "failure_handler",
     "file_name",
@@ -44,6 +45,7 @@ TASKLET_ATTRIBUTES = (
     "runTime",
     "scheduled",
     "startTime",
+    "start_time",
     "thread_id",
     "times_switched_to",
 )

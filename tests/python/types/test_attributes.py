@@ -27,7 +27,9 @@ READ_ONLY = (
     "prev",
     "times_switched_to",
     "startTime",
+    "start_time",
     "endTime",
+    "end_time",
     "method_name",
     "module_name",
     "file_name",
@@ -316,6 +318,25 @@ def test_start_and_end_time() -> None:
     with pytest.raises(ZeroDivisionError):
         scheduler.run()
     assert 0 < broken.startTime < broken.endTime
+
+
+@pytest.mark.spec("A-07")
+def test_start_and_end_time_in_seconds() -> None:
+    task = queued(scheduler.schedule)
+    assert (task.start_time, task.end_time) == (None, None)
+    before = time.monotonic()
+    scheduler.run_n_tasklets(1)
+    assert task.end_time is None
+    scheduler.run()
+    after = time.monotonic()
+    start, end = task.start_time, task.end_time
+    assert start is not None and end is not None
+    assert (start, end) == (task.startTime / 1e9, task.endTime / 1e9)
+    slack = 1e-6  # of a float
+    assert before - slack <= start <= end <= after + slack
+    never = queued(len, "")
+    never.kill()
+    assert (never.start_time, never.end_time) == (None, None)
 
 
 # ------------------------------------------------------------------------------------ description
