@@ -162,6 +162,11 @@ class ScheduleManager {
     // For each turn that begins: is a timer due? It looks at the clock every kTurnsPerLook turns, or at
     // each turn if they take long: so late is a timer noticed at most, in turns.
     SCHED_ALWAYS_INLINE bool is_timer_due() { return --turns_to_look_ == 0 && look_at_clock(); }
+    // The thread comes back to its tasklets, from a frame that it has drawn, say: how much time has passed
+    // does not follow from the number of turns.
+    void look_at_next_turn() {
+        if (has_timers()) turns_to_look_ = 1;
+    }
     // Those whose time is up leave their wait queues and are queued, with Wait::timed_out set.
     void fire_timers();
     // For tests of programs: see timer_clock.h.

@@ -10,13 +10,23 @@ namespace scheduler::binding {
 
 using core::Ending;
 
+namespace {
+
+ManagerBody* enter_to_run(ModuleState& state) {
+    ManagerBody* const manager = enter_to_switch(state);
+    if (manager != nullptr) manager->look_at_next_turn();
+    return manager;
+}
+
+}  // namespace
+
 bool schedule(ModuleState& state, bool remove) {
     ManagerBody* manager = enter_to_switch(state);
     return manager != nullptr && manager->suspend(remove ? Ending::kLeave : Ending::kRequeue);
 }
 
 bool run_all(ModuleState& state) {
-    ManagerBody* manager = enter_to_switch(state);
+    ManagerBody* manager = enter_to_run(state);
     if (manager == nullptr) return false;
     const std::uint64_t switched = manager->switched();
     if (!manager->run_queue(nullptr)) return false;
@@ -28,7 +38,7 @@ bool run_all(ModuleState& state) {
 }
 
 bool run_waiting(ModuleState& state, bool threadblock, std::int64_t timeout) {
-    ManagerBody* manager = enter_to_switch(state);
+    ManagerBody* manager = enter_to_run(state);
     if (manager == nullptr) return false;
     if (!manager->current_is_main()) return refused(Refusal::kOnlyMainWaits);
     if (threadblock && !manager->check_main_may_wait()) return false;
@@ -49,7 +59,7 @@ bool run_waiting(ModuleState& state, bool threadblock, std::int64_t timeout) {
 
 bool run_turns(ModuleState& state, long long turns) {
     if (turns < 1) return refused(Refusal::kTooFewTurns);
-    ManagerBody* manager = enter_to_switch(state);
+    ManagerBody* manager = enter_to_run(state);
     if (manager == nullptr) return false;
     return run_queue_limited(*manager, [turns](core::RunLimit& limit) {
         limit.set_turns(static_cast<std::uint64_t>(turns));
@@ -57,7 +67,7 @@ bool run_turns(ModuleState& state, long long turns) {
 }
 
 bool run_for(ModuleState& state, long long nanoseconds) {
-    ManagerBody* manager = enter_to_switch(state);
+    ManagerBody* manager = enter_to_run(state);
     if (manager == nullptr) return false;
     const std::uint64_t completed = manager->completed();
     const std::uint64_t switched = manager->switched();

@@ -338,7 +338,10 @@ bool wait_as_main(ManagerBody& manager) {
 }
 
 bool suspend_main(ManagerBody& manager, Ending how) {
-    if (how != Ending::kBlock) return manager.run_queue(nullptr);
+    if (how != Ending::kBlock) {
+        manager.look_at_next_turn();
+        return manager.run_queue(nullptr);
+    }
     if (wait_as_main(manager)) return true;
     TaskletBody& main = manager.main_body();
     if (manager.cancel_wait(main)) {

@@ -251,6 +251,24 @@ def test_a_sleeper_wakes_while_others_keep_the_thread_busy():
     assert log == ["awake"]
 
 
+@pytest.mark.parametrize(
+    "come_back",
+    [
+        scheduler.run,
+        scheduler.schedule,
+        scheduler.schedule_remove,
+        scheduler.pump,
+        lambda: scheduler.run(timeout=LATE),
+        lambda: scheduler.run_n_tasklets(1),
+    ],
+)
+def test_a_main_loop_that_was_away_finds_at_once_who_is_due(come_back):
+    task = started(scheduler.sleep, SOON)
+    time.sleep(SOON)  # stands for a frame that is drawn
+    come_back()
+    assert not task.alive
+
+
 def test_sleep_of_0_is_a_turn_for_the_others():
     log = []
 
