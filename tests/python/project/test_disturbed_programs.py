@@ -35,8 +35,15 @@ NEED_THEIR_TASKLET = {
     ("docs/tutorial.md", 'task.throw(ValueError, "closing time")'): "cannot be thrown at a dead tasklet",
 }
 # How long programs wait for somebody who has been killed: nobody comes in ten seconds who has not come in
-# one. A guest of the chat waits for what is said after two.
-SHORTER = {"timeout=10)": "timeout=1)", "PATIENCE = 5.0": "PATIENCE = 2.0", "TIMEOUT = 30.0": "TIMEOUT = 8.0"}
+# one. A guest of the chat waits for what is said after two. And there is a round for each tasklet.
+SHORTER = {
+    "timeout=10)": "timeout=1)",
+    "PATIENCE = 5.0": "PATIENCE = 2.0",
+    "PATIENCE = 10.0": "PATIENCE = 2.0",
+    "TIMEOUT = 30.0": "TIMEOUT = 8.0",
+    "AGENTS = 5_000": "AGENTS = 20",
+    "range(1, 51)": "range(1, 6)",
+}
 # What is about the whole process, or about all threads.
 PROCESS_WIDE = re.compile(
     r"set_use_nested_tasklets|unblock_all_channels|_callback\(|settrace|setprofile|cProfile|faulthandler"
