@@ -322,12 +322,27 @@ def types(session: Session) -> None:
 
 @best()
 def docs(session: Session) -> None:
-    """The documentation: build/docs/html/index.html."""
+    """The documentation: build/docs/html/index.html; then tests/site looks at it in Chromium."""
     prepare(session, "docs")
     # Warnings are errors; a fresh build shows all of them.
     flags = ("-b", "html", "-W", "--keep-going", "--fresh-env", "-q", "-d", "build/docs/doctrees")
     session.run("python", "-m", "sphinx", *flags, "docs", "build/docs/html")
+    look_at_site(session)
     session.log("build/docs/html/index.html")
+
+
+def look_at_site(session: Session) -> None:
+    """In CI, and where Chromium is."""
+    if IN_CI:
+        need(session, [BEST], "chromium")
+    if "t" in BEST.version or not shutil.which("chromium"):
+        say = session.error if IN_CI else session.warn
+        say("Not looked at in a browser: that needs Chromium, as `chromium`, and a Python with a GIL")
+        return
+    install(session, "browser")
+    shutil.rmtree("build/docs/screenshots", ignore_errors=True)
+    # The system's Chromium: playwright's own is not fetched.
+    session.run("python", "-m", "pytest", "-q", "-o", "cache_dir=build/docs/pytest_cache", "tests/site")
 
 
 @best()

@@ -15,10 +15,17 @@ author = "The scheduler authors"
 copyright = author
 version = release = scheduler.__version__
 
-extensions = ["myst_parser", "c_reference", "pictures", "python_reference"]
+extensions = [
+    "myst_parser",
+    "sphinx_copybutton",
+    "c_reference",
+    "from_readmes",
+    "pictures",
+    "python_reference",
+]
 root_doc = "index"
 # README.md is the list of pages for who reads them as files.
-exclude_patterns = ["README.md", "extensions"]
+exclude_patterns = ["README.md", "extensions", "static"]
 default_role = "code"  # `text` in docstrings
 highlight_language = "none"
 nitpicky = True
@@ -31,3 +38,10 @@ html_theme = "furo"
 html_title = f"scheduler {release}"
 html_show_sphinx = False
 html_show_copyright = False
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+
+# What one would type: neither prompts nor output.
+copybutton_selector = "div.notranslate:not(.highlight-text) > div.highlight > pre"
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
