@@ -94,6 +94,7 @@ def test_versions_that_are_not_known_are_refused_in_a_sentence(tmp_path):
         "for this one."
     ]
     assert "pre-releases" in refused(unknown - 1, "00c0")[0]
+    assert f"NOT Python_VERSION VERSION_LESS 3.{unknown})" in (ROOT / "CMakeLists.txt").read_text()
     for minor in range(first, unknown):
         assert refused(minor, "00f0") == refused(minor, "fff0") == []
 
