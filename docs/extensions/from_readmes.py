@@ -52,6 +52,8 @@ MADE = {"guides": guides, "comparison": comparison, "examples": programs}
 def repository() -> str:
     """Where this checkout was cloned from, if one can look at it there."""
     command = ["git", "-C", str(ROOT), "remote", "get-url", "origin"]
+    if not (ROOT / ".git").exists():  # it may be below somebody else's
+        return ""
     try:
         origin = subprocess.run(command, capture_output=True, text=True).stdout.strip()
     except OSError:  # no git
@@ -60,9 +62,9 @@ def repository() -> str:
 
 
 def address_of(origin: str) -> str:
-    """For a browser, of what git calls a remote."""
+    """For a browser, of what git calls a remote; without a user's name or password."""
     page = re.sub(r"^(?:ssh://)?git@([^:/]+)[:/]", r"https://\1/", origin).removesuffix(".git")
-    return page if page.startswith("https://") else ""
+    return re.sub(r"//[^/]*@", "//", page) if page.startswith("https://") else ""
 
 
 def fill(app: Sphinx, docname: str, source: list[str]) -> None:

@@ -28,6 +28,7 @@ WIDTHS = {"phone": 390, "desk": 1280}
 PAGES = sorted(
     page.relative_to(SITE).as_posix() for page in SITE.rglob("*.html") if "_static" not in page.parts
 )
+assert PAGES, f"there is no site in {SITE}: `make docs` makes it"
 SMALLEST_LETTERS = 10  # pixels
 # What one would look for, and a page that has to be among the first that are found.
 SOUGHT = {
@@ -141,6 +142,7 @@ def test_a_reader_gets_to_the_guides_and_to_whole_programs(browser: Browser, add
     "remote, page",
     [
         ("https://host.example/owner/name.git", "https://host.example/owner/name"),
+        ("https://user:secret@host.example/owner/name", "https://host.example/owner/name"),
         ("git@host.example:owner/name.git", "https://host.example/owner/name"),
         ("ssh://git@host.example/owner/name", "https://host.example/owner/name"),
         ("/srv/name.git", ""),
