@@ -21,8 +21,9 @@ import pytest
 
 import scheduler
 from support import code_blocks
-from support.code_blocks import DIRECTIVES, DOCS, LANGUAGES, RUN, Block
+from support.code_blocks import ADDRESS, DIRECTIVES, DOCS, LANGUAGES, RUN, Block
 from support.compilers import c_compiler, cxx_compiler
+from support.nats_server import nats_server
 from support.places import ROOT
 
 PAGES = code_blocks.pages()
@@ -43,8 +44,12 @@ def name_of(value: object) -> str:
 
 
 @pytest.mark.parametrize("block", PROGRAMS, ids=name_of)
-def test_program(block: Block, run_script: Callable) -> None:
-    done = run_script(block.text)
+def test_program(block: Block, run_script: Callable, tmp_path: Path) -> None:
+    if ADDRESS in block.text:
+        with nats_server(tmp_path) as address:
+            done = run_script(block.text.replace(ADDRESS, address))
+    else:
+        done = run_script(block.text)
     assert (done.stdout, done.stderr) == (block.output or "", "")
 
 

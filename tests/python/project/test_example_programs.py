@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from support import nats_server
 from support.places import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -24,6 +25,8 @@ def expected(program: Path) -> str:
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
 def test_program(program: Path, run_script: Callable) -> None:
+    if "nats-server" in program.read_text():
+        nats_server.program()
     done = run_script(program)
     assert (done.stdout, done.stderr) == (expected(program), "")
 

@@ -3,7 +3,7 @@
 What a block is follows from the word behind its fence:
 
     python    a program. It runs in a fresh interpreter; what it prints is in the `text` block that
-              comes next, and without one it prints nothing
+              comes next, and without one it prints nothing. One with ADDRESS in it gets a NATS server
     pycon     a session, input and output as at the interpreter's prompt
     c, cpp    all blocks of a page together are compiled. A block of C is a program, with its output in
               the `text` block that comes next; it is linked with libpython and run
@@ -32,6 +32,9 @@ LANGUAGES = {"python", "pycon", "c", "cpp", "text", "shell", "ini", "cmake", "go
 # Directives that hold no code.
 DIRECTIVES = {"{toctree}"}
 RUN = re.compile(r"^[ >]*(?:```+|~~~+) *(?:python|pycon|py|py3|python3) *$", re.MULTILINE)
+
+# Of the NATS server that programs of the documentation connect to; they get another one.
+ADDRESS = "nats://localhost:4222"
 
 
 @dataclass(frozen=True)
