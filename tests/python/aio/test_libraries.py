@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import urllib.request
 
@@ -110,3 +111,34 @@ def test_a_blocking_database_in_worker_threads(host, tmp_path):
         return aio.to_thread(query, "select count(*), sum(number) from numbers")
 
     assert host(work) == [(10, 45)]
+
+
+def test_a_websockets_server_and_clients_of_plain_functions(host):
+    server = pytest.importorskip("websockets.asyncio.server", reason="no wheel for this interpreter")
+    client = pytest.importorskip("websockets.asyncio.client")
+    closed = pytest.importorskip("websockets.exceptions").ConnectionClosedOK
+
+    def answer(socket):
+        with contextlib.suppress(closed):
+            while True:
+                aio.await_(socket.send(aio.await_(socket.recv()).upper()))
+
+    def ask(port, words):
+        socket = aio.await_(client.connect(f"ws://127.0.0.1:{port}", proxy=None))
+        answers = []
+        for word in words:
+            aio.await_(socket.send(word))
+            answers.append(aio.await_(socket.recv()))
+        aio.await_(socket.close())
+        return answers
+
+    def work():
+        listening = aio.await_(server.serve(lambda socket: aio.call(answer, socket), "127.0.0.1", 0))
+        port = listening.sockets[0].getsockname()[1]
+        with scheduler.TaskletGroup() as group:
+            members = [group.start(ask, port, [f"a{number}", "b"]) for number in range(5)]
+        listening.close()
+        aio.await_(listening.wait_closed())
+        return [member.result() for member in members]
+
+    assert host(work) == [[f"A{number}", "B"] for number in range(5)]
