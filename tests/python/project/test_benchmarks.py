@@ -143,3 +143,9 @@ def test_the_cost_of_a_switch_is_measured(run_script, tmp_path):
     # What cannot be measured is said.
     assert row.split()[-1] == "-"
     assert "there is no `go`" in done.stdout
+
+
+def test_the_benchmark_of_aio_has_a_line_for_each_operation_on_each_loop(run_script):
+    lines = run_script(BENCHMARKS / "aio.py", "--quick").stdout.splitlines()
+    loops = [line.split()[0] for line in lines if " ns   asyncio " in line]
+    assert loops in (["asyncio"] * 4, ["asyncio"] * 4 + ["uvloop"] * 4)
