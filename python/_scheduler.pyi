@@ -18,6 +18,7 @@ from scheduler import (
     _ScopeExpired as _ScopeExpired,
     _SendCase as _SendCase,
     _set_timeout_scope as _set_timeout_scope,
+    _step as _step,
     _stop_clock as _stop_clock,
     _tasklets as _tasklets,
     buffered as buffered,

@@ -1,6 +1,6 @@
 # Types of everything in the package; the docstrings and docs/python-api.md tell what it does.
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, _GeneratorContextManager
 from contextvars import Context
 from types import FrameType, GenericAlias, TracebackType
@@ -358,6 +358,9 @@ def _interrupt(error: BaseException, /) -> None: ...
 def _report_to(
     member: tasklet, group: tuple[tasklet, BaseException, list[BaseException]] | None, /
 ) -> None: ...
+
+# for scheduler.aio only: whether the coroutine has ended, and what it has returned or yielded
+def _step(coroutine: Coroutine[Any, Any, Any], /) -> tuple[bool, Any]: ...
 
 # for scheduler.sync only
 def _raise_held() -> None: ...

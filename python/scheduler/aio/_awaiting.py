@@ -12,12 +12,12 @@ from inspect import isawaitable
 from types import CoroutineType
 from typing import Any, TypeVar
 
-from _scheduler import getcurrent, tasklet
+from _scheduler import _step, getcurrent, tasklet
 
 from ..timeouts import check_timeout, deadline_after
 from . import _background
 from ._bond import Bond
-from ._host import Host, _here, host_of_tasklet
+from ._host import Host, bonds, host_of_tasklet
 from ._wait import Spot, Wait, wrap
 
 T = TypeVar("T")
@@ -59,18 +59,17 @@ def await_(awaitable: Awaitable[T], timeout: float | None = None) -> T:
         'TEA'
     """
     # The usual case first: the tasklet has a turn in the step of its Task.
-    if timeout is None and type(awaitable) is CoroutineType and (host := _here.host) is not None:
-        bond = host.bonds.get(getcurrent())
+    if timeout is None and type(awaitable) is CoroutineType:
+        bond = bonds.get(getcurrent())
         if bond is not None and bond.is_inside and current_task() is bond.task:
             if awaitable.cr_suspended:
                 raise RuntimeError("the coroutine is being awaited already")
             if bond.is_own:
                 return bond.step(awaitable, None)  # type: ignore[no-any-return]
-            try:
-                wanted = awaitable.send(None)
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]
-            return bond.step(awaitable, None, wanted)  # type: ignore[no-any-return]
+            has_ended, result = _step(awaitable)
+            if has_ended:
+                return result  # type: ignore[no-any-return]
+            return bond.step(awaitable, None, result)  # type: ignore[no-any-return]
     return _await(awaitable, timeout)
 
 
@@ -93,7 +92,7 @@ def _await(awaitable: Awaitable[T], timeout: float | None) -> T:
             if awaitable.done():
                 return awaitable.result()  # type: ignore[no-any-return]
         task = getcurrent()
-        bond = host.bonds.get(task)
+        bond = bonds.get(task)
         if bond is None or not bond.is_inside or current_task() is not bond.task:
             _check_no_eager_task()
             if bond is None and asyncio.isfuture(awaitable):

@@ -12,9 +12,10 @@ from asyncio import CancelledError, Future, Task
 from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
-from _scheduler import TaskletExit, tasklet
+from _scheduler import TaskletExit, _get_timeout_scope, _step, schedule_remove, tasklet
 
 from ..timeouts import deadline_after
+from ._host import bonds
 from ._wait import Spot, Wait
 
 if TYPE_CHECKING:
@@ -54,20 +55,40 @@ class Bond:
         self.has_ended = False
         self.value: Any = None
         self.error: BaseException | None = None
-        host.bonds[task] = self
+        bonds[task] = self
 
     # ---- in the Task
 
     def __await__(self) -> Generator[Any, None, None]:
         """Returns when the tasklet has ended, or goes on without the Task."""
+        spot, resume = self.spot, self.tasklet.resume
         try:
-            self.spot.serve()
+            spot.serve()
             while True:
+                # In line, and not by functions: this is the path of each await_() that suspends.
                 if self.wanted is _NOTHING:
-                    self._give_turn()
+                    self.is_inside = True
+                    try:
+                        resume()
+                    except BaseException as error:
+                        self.host.report(error, f"in {self.tasklet!r}")
+                    finally:
+                        self.is_inside = False
                 if self.wanted is not _NOTHING and not self.has_ended:
-                    yield from self._ask()
-                    if self.spot.serve():
+                    wanted, self.wanted = self.wanted, _NOTHING
+                    try:
+                        yield wanted
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:
+                        if spot.is_waiting:
+                            self.reply = error
+                        else:
+                            self._throw(error)
+                    finally:
+                        self.is_answered = True
+                        del wanted
+                    if spot.serve():
                         continue
                 if self.has_ended or (self.is_own and not self.depth):
                     break
@@ -81,28 +102,6 @@ class Bond:
         finally:
             self.thrown = None
             self._end()
-
-    def _give_turn(self) -> None:
-        self.is_inside = True
-        try:
-            self.host.give_turn(self.tasklet)
-        finally:
-            self.is_inside = False
-
-    def _ask(self) -> Generator[Any, None, None]:
-        wanted, self.wanted = self.wanted, _NOTHING
-        try:
-            yield wanted
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            if self.spot.is_waiting:
-                self.reply = error
-            else:
-                self._throw(error)
-        finally:
-            self.is_answered = True
-            del wanted
 
     def _wait_idle(self) -> Generator[Any, None, None]:
         future = self.idle = self.host.loop.create_future()
@@ -122,7 +121,7 @@ class Bond:
             self.tasklet.throw(self.thrown, pending=True)
 
     def _end(self) -> None:
-        self.host.bonds.pop(self.tasklet, None)
+        bonds.pop(self.tasklet, None)
         if self.has_ended or (self.is_own and not self.depth and not self.spot.is_waiting):
             return
         self.is_closed = True
@@ -174,7 +173,7 @@ class Bond:
             self.spot.wait()
         except BaseException:
             if self.is_own:
-                self.host.bonds.pop(self.tasklet, None)
+                bonds.pop(self.tasklet, None)
                 if self.task is not None:
                     self.task.cancel()
             raise
@@ -185,6 +184,7 @@ class Bond:
         """Runs the coroutine to its end; it may have begun, and have yielded `wanted`."""
         wait: Wait | None = None
         deadline = deadline_after(timeout)
+        spot, task = self.spot, self.tasklet
         error: BaseException | None = None
         value = None
         self.depth += 1
@@ -192,16 +192,37 @@ class Bond:
             while wait is None or not wait.is_hopeless:
                 if wanted is _NOTHING:
                     try:
-                        wanted = coro.send(None) if error is None else coro.throw(error)
+                        if error is None:
+                            has_ended, wanted = _step(coro)
+                            if has_ended:
+                                value = wanted
+                                break
+                        else:
+                            wanted = coro.throw(error)
                     except StopIteration as stop:
                         value, error = stop.value, None
                         break
                     except BaseException as raised:
                         error = raised
                         break
-                if wait is None:
-                    wait = Wait(self.tasklet, timeout, deadline)
-                error = self._wait_for(wanted, wait)
+                is_simple = wait is None and timeout is None and self.is_inside
+                if is_simple and not task.block_trap and _get_timeout_scope(task) is None:
+                    # What most waits are: as _wait_for(), in line, and a Wait only for those that fail.
+                    self.is_answered = spot.is_served = False
+                    self.wanted, spot.is_waiting = wanted, True
+                    try:
+                        while not spot.is_served:
+                            schedule_remove()
+                        spot.is_waiting = False
+                        self.wanted = _NOTHING
+                        error, self.reply = self.reply, None
+                    except BaseException as raised:
+                        spot.is_waiting = False
+                        wait = Wait(task, None, None)
+                        error = self._wait_for(wanted, wait, raised)
+                else:
+                    wait = wait or Wait(task, timeout, deadline)
+                    error = self._wait_for(wanted, wait)
                 wanted = _NOTHING
             else:
                 coro.close()
@@ -212,25 +233,35 @@ class Bond:
             return value
         finally:
             self.depth -= 1
-            del error, value, wait, wanted, coro, self  # what is raised has this frame in its traceback
+            del error, value, wait, wanted, coro, spot, task, self  # for what is raised has this frame
 
-    def _wait_for(self, wanted: Any, wait: Wait) -> BaseException | None:
-        """Has the Task wait for `wanted`; returns what is to be raised in the coroutine."""
-        has_to_cancel = self.is_answered = False
-        if wait.may_begin():
-            self.wanted = wanted
-            if not self.is_inside:
-                self.wake()
+    def _wait_for(
+        self, wanted: Any, wait: Wait, error: BaseException | None = None
+    ) -> BaseException | None:
+        """Has the Task wait for `wanted`; returns what is to be raised in the coroutine.
+
+        `error` has ended this wait, which had begun, already.
+        """
+        has_to_cancel = False
+        if error is None:
+            self.is_answered = False
+            if wait.may_begin():
+                self.wanted = wanted
+                if not self.is_inside:
+                    self.wake()
         while not wait.is_hopeless:
-            try:
-                self.spot.wait(wait.left())
-                break
-            except BaseException as error:
-                wait.note(error, self.is_closed or self.host.loop.is_closed())
-                if not wait.is_hopeless:
-                    has_to_cancel = not _cancel(wanted) or has_to_cancel
-                if self.is_answered:
+            if error is None:
+                try:
+                    self.spot.wait(wait.left())
                     break
+                except BaseException as raised:
+                    error = raised
+            wait.note(error, self.is_closed or self.host.loop.is_closed())
+            error = None
+            if not wait.is_hopeless:
+                has_to_cancel = not _cancel(wanted) or has_to_cancel
+            if self.is_answered:
+                break
         self.wanted = _NOTHING
         reply, self.reply = self.reply, None
         return CancelledError() if has_to_cancel else reply

@@ -46,6 +46,8 @@ class _Here(threading.local):
 
 
 _here = _Here()
+# Of all threads: finding the thread's own takes await_() longer than the rest.
+bonds: dict[tasklet, Bond] = {}
 
 
 class Host:
@@ -54,7 +56,6 @@ class Host:
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop = loop
         self.main = getmain()
-        self.bonds: dict[tasklet, Bond] = {}
         self.idle_bonds = 0
         self.waiting: set[tasklet] = set()  # for the loop
         self.poller: Poller | None = None
@@ -78,7 +79,7 @@ class Host:
 
     def wake(self, task: tasklet) -> None:
         """Gives a tasklet that waited for the loop a turn: inside its Task's step if it has a Task."""
-        bond = self.bonds.get(task)
+        bond = bonds.get(task)
         if bond is not None and bond.idle is not None:
             bond.wake()
         else:
@@ -120,7 +121,7 @@ class Host:
         turns = TURNS
         while turns and (task := self.main.next) is not None:
             turns -= 1
-            bond = self.bonds.get(task)
+            bond = bonds.get(task)
             if bond is not None and bond.idle is not None:
                 task.remove()
                 bond.wake()
@@ -161,8 +162,9 @@ class Host:
         for task in left:
             kills = 1
             while not await call(task.join, 0.05):
-                if task in self.waiting:  # for what it has awaited to end
-                    continue
+                bond = bonds.get(task)
+                if task in self.waiting or (bond is not None and bond.spot.is_waiting):
+                    continue  # it waits for what it has awaited to end
                 if kills == KILLS:
                     stubborn.append(repr(task))
                     break
@@ -177,6 +179,9 @@ class Host:
     def close(self) -> None:
         forbid_main_waits(None)
         set_waker(None)
+        for task, bond in bonds.copy().items():
+            if bond.host is self:
+                del bonds[task]
         for handle in (self.timer, self.next_pump):
             if handle is not None:
                 handle.cancel()

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from _scheduler import channel, getcurrent, tasklet
 
 from ._bond import Bond
-from ._host import Host, host_of_async_code
+from ._host import Host, bonds, host_of_async_code
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ def _bind(host: Host, function: Callable[..., Any], args: Any, kwargs: Any) -> B
     runner = tasklet()
     bond = Bond(host, runner, is_own=False)
     bond.task = task
-    caller = host.bonds.get(getcurrent())
+    caller = bonds.get(getcurrent())
     if caller is None or not caller.is_own:  # else the tasklet's own context is the current one
         runner.set_context(_context_of(task))
     runner.bind(bond.run, (function, args, kwargs))

@@ -9,7 +9,7 @@ import pytest
 
 from scheduler import aio
 from scheduler.aio import _background
-from scheduler.aio._host import _here
+from scheduler.aio._host import _here, bonds
 from support.event_loops import FACTORIES, Complaints
 
 
@@ -20,6 +20,7 @@ def no_host_is_left() -> Iterator[None]:
     if left is not None:
         left.close()
     assert left is None
+    assert bonds == {}
 
 
 @pytest.fixture(params=FACTORIES, ids=lambda factory: factory.__name__)
