@@ -51,7 +51,9 @@ def main() -> None:
                 print(one.result())
     finally:
         server.close()
-        aio.await_(server.wait_closed())
+        for task in scheduler.tasklets():  # which serve still: wait_closed() of 3.11 does not wait
+            if task.name == "serve":
+                task.join(timeout=PATIENCE)
 
 
 if __name__ == "__main__":
