@@ -26,17 +26,19 @@ Mail ScheduleManager::take_mail() {
     if (unread_ == nullptr) return {nullptr, 0, 0};
     Tasklet& tasklet = *unread_;
     unread_ = tasklet.mail_next;
-    Mail message{&tasklet, tasklet.get_mail(), 1};
+    auto bits = static_cast<std::uint16_t>(tasklet.get_mail());
     bool wakes = false;
     bool too_early = false;
     do {
-        wakes = (message.bits & mail::kWakes) != 0;
+        wakes = (bits & mail::kWakes) != 0;
         // Whoever took it out of the wait queue is still about to post: what was asked before waits for
         // that message, so that the tasklet does not run, and end, behind the poster's back.
         too_early = !wakes && tasklet.get_state() == TaskletState::kInTransit;
     } while (!tasklet.mail.compare_exchange_weak(
-        message.bits, too_early ? message.bits & ~mail::kPosted : 0, std::memory_order_acq_rel));
+        bits, static_cast<std::uint16_t>(too_early ? bits & ~mail::kPosted : 0),
+        std::memory_order_acq_rel));
     if (too_early) return {&tasklet, 0, 1};
+    Mail message{&tasklet, bits, 1};
 
     if (wakes && tasklet.get_state() == TaskletState::kInTransit) {
         make_runnable(tasklet, (message.bits & mail::kWakeFirst) != 0);
@@ -54,7 +56,8 @@ Mail ScheduleManager::take_mail() {
 
 void ScheduleManager::complete_delivery(Tasklet& tasklet) {
     if (tasklet.get_state() != TaskletState::kInTransit) return;
-    const std::uint32_t bits = tasklet.mail.fetch_and(~mail::kWakes, std::memory_order_acq_rel);
+    const std::uint32_t bits = tasklet.mail.fetch_and(static_cast<std::uint16_t>(~mail::kWakes),
+                                                      std::memory_order_acq_rel);
     if ((bits & mail::kWakes) != 0) make_runnable(tasklet, (bits & mail::kWakeFirst) != 0);
 }
 

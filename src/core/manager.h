@@ -349,9 +349,10 @@ inline bool ScheduleManager::post_silently(Tasklet& tasklet, std::uint32_t bits)
     std::uint32_t cleared = 0;
     if ((bits & mail::kInsert) != 0) cleared = mail::kRemove;
     if ((bits & mail::kRemove) != 0) cleared = mail::kInsert;
-    std::uint32_t old = tasklet.get_mail();
-    while (!tasklet.mail.compare_exchange_weak(old, (old & ~cleared) | bits | mail::kPosted,
-                                               std::memory_order_acq_rel)) {
+    auto old = static_cast<std::uint16_t>(tasklet.get_mail());
+    while (!tasklet.mail.compare_exchange_weak(
+        old, static_cast<std::uint16_t>((old & ~cleared) | bits | mail::kPosted),
+        std::memory_order_acq_rel)) {
     }
     if ((old & mail::kPosted) != 0) return true;
     host_.retain(tasklet);

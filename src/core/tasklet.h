@@ -65,6 +65,7 @@ struct Tasklet : Waiter, LiveNode {
     // other threads change.
     RelaxedAtomic<bool> in_runnables = false;
     bool sends = false;  // in a wait queue: of senders. Under the channel's lock
+    Atomic<std::uint16_t> mail{0};  // any thread; two bytes, which is the room left here
     RelaxedAtomic<std::uint32_t> driving = 0;  // run loops that it is the driver of
     // Run loops that name it as anchor or as last. Read by the thread that destroys the tasklet.
     Atomic<std::uint32_t> loop_marks{0};
@@ -87,7 +88,6 @@ struct Tasklet : Waiter, LiveNode {
     Wait* wait = nullptr;  // that it is in, if there is more to that than a channel
 
     // Any thread.
-    Atomic<std::uint32_t> mail{0};
     PostedError posted;
     Tasklet* mail_next = nullptr;  // owned by the inbox while mail::kPosted is set
 
