@@ -62,7 +62,8 @@ TEST_F(InboxTest, CloseGivesTheRestAndRefusesMore) {
 constexpr std::uint32_t kFirstRequest = mail::kPosted << 1;
 
 bool post(Inbox& inbox, Tasklet& tasklet, std::uint32_t request) {
-    const std::uint32_t old = tasklet.mail.fetch_or(request | mail::kPosted);
+    const auto bits = static_cast<std::uint16_t>(request | mail::kPosted);
+    const std::uint32_t old = tasklet.mail.fetch_or(bits);
     return (old & mail::kPosted) != 0 || inbox.push(tasklet);
 }
 
