@@ -56,16 +56,14 @@ bool HeldError::is_stored() const {
     PyRef frame = current_frame(manager_);
     bool is_innermost = true;
     while (frame) {
-        const auto call =
-            std::find_if(calls_.begin(), calls_.end(), [&frame](const CallInProgress& noted) {
-                return noted.frame == as_frame(frame);
-            });
+        const auto call = std::find_if(
+            calls_.begin(), calls_.end(),
+            [&frame](const CallInProgress& noted) { return noted.frame == as_frame(frame); });
         if (call != calls_.end()) {
             if (call->instruction != PyFrame_GetLasti(as_frame(frame))) return true;
             // What C code has called since then, an event loop for example, looks alike.
             const bool may_be_in_c = !is_innermost && call != calls_.begin();
-            return may_be_in_c &&
-                   std::chrono::steady_clock::now() - noted_at_ > kLongestInBetween;
+            return may_be_in_c && std::chrono::steady_clock::now() - noted_at_ > kLongestInBetween;
         }
         is_innermost = false;
         frame = caller_of(frame);

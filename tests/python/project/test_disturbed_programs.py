@@ -40,7 +40,6 @@ SHORTER = {
     "timeout=10)": "timeout=1)",
     "PATIENCE = 5.0": "PATIENCE = 2.0",
     "PATIENCE = 10.0": "PATIENCE = 2.0",
-    "TIMEOUT = 30.0": "TIMEOUT = 8.0",
     "AGENTS = 5_000": "AGENTS = 20",
     "range(1, 51)": "range(1, 6)",
 }

