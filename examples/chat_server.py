@@ -23,11 +23,14 @@ def tell_all(line: str) -> None:
 
 
 def write(lines: scheduler.channel[str], writer: StreamWriter) -> None:
-    with suppress(ConnectionError):
+    try:
         for line in lines:
             writer.write(f"{line}\n".encode())
             aio.await_(writer.drain())
-    writer.close()
+    except ConnectionError:
+        pass  # the guest has gone
+    finally:
+        writer.close()
 
 
 def serve(reader: StreamReader, lines: scheduler.channel[str]) -> None:
@@ -51,13 +54,21 @@ def serve(reader: StreamReader, lines: scheduler.channel[str]) -> None:
 def main() -> None:
     def let_in(reader: StreamReader, writer: StreamWriter) -> None:
         lines: scheduler.channel[str] = scheduler.buffered(100)
-        room.start(serve, reader, lines)
-        room.start(write, lines, writer)
+        try:
+            room.start(serve, reader, lines)
+            room.start(write, lines, writer)
+        except RuntimeError:  # somebody has failed, and the room is closing
+            writer.close()
 
     with TaskletGroup() as room:
         server = aio.await_(asyncio.start_server(let_in, "127.0.0.1", 0))
-        talk(server.sockets[0].getsockname()[1])
-        server.close()
+        try:
+            talk(server.sockets[0].getsockname()[1])
+        finally:
+            server.close()
+
+
+PATIENCE = 10.0  # seconds that a guest of the demonstration waits for a line
 
 
 class Guest:
@@ -72,7 +83,8 @@ class Guest:
 
     def hear(self, count: int = 1) -> None:
         for _ in range(count):
-            print(f"{self.name} reads: {aio.await_(self.reader.readline()).decode().rstrip()}")
+            line = aio.await_(self.reader.readline(), PATIENCE).decode().rstrip()
+            print(f"{self.name} reads: {line}")
 
 
 def talk(port: int) -> None:
