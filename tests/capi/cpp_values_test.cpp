@@ -108,6 +108,7 @@ TEST_F(CppValuesTest, AHandleMayBeDroppedWithoutTheGil) {
     const Ref watched = eval("object()");
     auto handle = std::make_unique<Object>(Object::borrow(watched.get()));
     on_other_thread([&] { handle.reset(); });
+    eval("(lambda: None)()");  // without the GIL the owner's thread does the rest, while it runs Python
     EXPECT_EQ(watched.count(), 1);
 }
 
