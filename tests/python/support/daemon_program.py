@@ -174,7 +174,10 @@ def sleep_while_being_unwound() -> None:
 def start_threads() -> None:
     def run_one() -> None:
         thread = threading.Thread(target=start, args=(there.receive,), daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # from 3.12 on Python refuses that while it ends
+            return
         thread.join()
 
     repeat(run_one)
