@@ -108,7 +108,8 @@ TEST_F(CppValuesTest, AHandleMayBeDroppedWithoutTheGil) {
     const Ref watched = eval("object()");
     auto handle = std::make_unique<Object>(Object::borrow(watched.get()));
     on_other_thread([&] { handle.reset(); });
-    eval("(lambda: None)()");  // without the GIL the owner's thread does the rest, while it runs Python
+    // Without the GIL the owner's thread does the rest, while it runs Python.
+    eval("(lambda: None)()");
     EXPECT_EQ(watched.count(), 1);
 }
 
