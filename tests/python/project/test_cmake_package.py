@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,9 @@ target_include_directories(host PRIVATE "{python_include}")
 
 def cmake(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = ["cmake", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=110)
+    # What the module is built by is there; make need not be.
+    env = {**os.environ, "CMAKE_GENERATOR": "Ninja"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=110, env=env)
 
 
 def configure(
