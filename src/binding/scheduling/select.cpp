@@ -204,11 +204,10 @@ Selection look_and_enqueue(ManagerBody& manager, core::Wait& wait, Cases& cases,
     });
 }
 
-// A new reference to the oldest item of a queue, or nullptr with an error set: the one that was sent.
-PyObject* take_item(Case& one) {
-    PyRef item = PyRef::steal(PyObject_CallMethod(one.items.get(), "popleft", nullptr));
+// A new reference to what an item of a queue brings, or nullptr with an error set: the one that was sent.
+PyObject* open_item(PyObject* item) {
     PyObject *ok = nullptr, *data = nullptr;
-    if (!item || !PyArg_ParseTuple(item.get(), "OO", &ok, &data)) return nullptr;
+    if (!PyArg_ParseTuple(item, "OO", &ok, &data)) return nullptr;
     if (ok == Py_True) return Py_NewRef(data);
     PyObject* const error = PyTuple_GetItem(data, 1);
     if (error != nullptr) raise_here(Py_NewRef(error));
@@ -253,8 +252,10 @@ class Select {
         PyRef item;
         {
             const QueueGuards guards(cases_);
-            selection = look_and_enqueue(manager_, wait, cases_, first, timeout_, obstacle);
-            if (selection.done != nullptr && selection.done->is_ready) item = take(selection.done);
+            do {
+                selection = look_and_enqueue(manager_, wait, cases_, first, timeout_, obstacle);
+            } while (selection.done != nullptr && selection.done->is_ready &&
+                     !take(selection.done, item));
         }
         const bool waits = selection.result == RendezvousResult::kEnqueued;
         const bool resumed = !waits || manager_.suspend(Ending::kBlock);
@@ -264,10 +265,21 @@ class Select {
     }
 
   private:
-    // Of a case that was ready: what it brings; empty with an error set.
-    PyRef take(SelectCase* done) {
+    // Of a case that was ready: what it brings; empty with an error set. False: a receiver, which needs no
+    // lock for that, has taken the item meanwhile.
+    bool take(SelectCase* done, PyRef& brought) {
         Case& one = cases_.all[cases_.index_of(done)];
-        return PyRef::steal(one.items ? take_item(one) : Py_NewRef(Py_None));
+        if (!one.items) {
+            brought = PyRef::share(Py_None);
+            return true;
+        }
+        PyRef item = PyRef::steal(PyObject_CallMethod(one.items.get(), "popleft", nullptr));
+        if (!item && PyErr_ExceptionMatches(PyExc_IndexError) != 0) {
+            PyErr_Clear();
+            return false;
+        }
+        brought = PyRef::steal(item ? open_item(item.get()) : nullptr);
+        return true;
     }
     void settle() {
         cases_.drop_parcels(manager_);
