@@ -2,9 +2,7 @@
 
 #include "binding/module/capi_call.h"
 #include "binding/module/capi_waits.h"
-#include "binding/python/errors.h"
 #include "binding/scheduling/hosting.h"
-#include "binding/scheduling/kill_throw.h"
 #include "binding/scheduling/tasklet_operations.h"
 
 namespace scheduler::binding::capi {
@@ -56,18 +54,6 @@ int forbid_waits(const char* message) {
 
 int tasklet_resume(PyTaskletObject* tasklet) {
     return with_tasklet(tasklet, -1, [](TaskletBody& body) { return zero_or_error(resume(body)); });
-}
-
-int tasklet_kill_alone(PyTaskletObject* tasklet) {
-    return with_tasklet(
-        tasklet, -1, [](TaskletBody& body) { return zero_or_error(kill(body, Delivery::kAlone)); });
-}
-
-int tasklet_throw_alone(PyTaskletObject* tasklet, PyObject* exc, PyObject* val, PyObject* tb) {
-    return with_tasklet(tasklet, -1, [&](TaskletBody& body) {
-        PyObject* const error = make_exception(exc, val, tb, PyExc_TypeError);
-        return zero_or_error(error != nullptr && throw_at(body, error, Delivery::kAlone));
-    });
 }
 
 }  // namespace scheduler::binding::capi

@@ -14,7 +14,5 @@ int set_waker_fd(int fd);
 int forbid_waits(const char* message);
 
 int tasklet_resume(PyTaskletObject* tasklet);
-int tasklet_kill_alone(PyTaskletObject* tasklet);
-int tasklet_throw_alone(PyTaskletObject* tasklet, PyObject* exc, PyObject* val, PyObject* tb);
 
 }  // namespace scheduler::binding::capi

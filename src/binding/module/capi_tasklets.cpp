@@ -12,6 +12,17 @@
 
 namespace scheduler::binding::capi {
 
+namespace {
+
+int deliver(PyTaskletObject* tasklet, PyObject* exc, PyObject* val, PyObject* tb, Delivery how) {
+    return with_tasklet(tasklet, -1, [&](TaskletBody& body) {
+        PyObject* const error = make_exception(exc, val, tb, PyExc_TypeError);
+        return zero_or_error(error != nullptr && throw_at(body, error, how));
+    });
+}
+
+}  // namespace
+
 int tasklet_bind(PyTaskletObject* tasklet, PyObject* callable, PyObject* args, PyObject* kwds) {
     return with_tasklet(tasklet, -1, [&](TaskletBody& body) {
         return zero_or_error(bind(body, callable, args, kwds));
@@ -24,11 +35,16 @@ int tasklet_remove(PyTaskletObject* tasklet) {
 
 int tasklet_throw(PyTaskletObject* tasklet, PyObject* exc, PyObject* val, PyObject* tb,
                   int pending) {
-    return with_tasklet(tasklet, -1, [&](TaskletBody& body) {
-        PyObject* const error = make_exception(exc, val, tb, PyExc_TypeError);
-        const Delivery how = pending != 0 ? Delivery::kPending : Delivery::kNow;
-        return zero_or_error(error != nullptr && throw_at(body, error, how));
-    });
+    return deliver(tasklet, exc, val, tb, pending != 0 ? Delivery::kPending : Delivery::kNow);
+}
+
+int tasklet_throw_alone(PyTaskletObject* tasklet, PyObject* exc, PyObject* val, PyObject* tb) {
+    return deliver(tasklet, exc, val, tb, Delivery::kAlone);
+}
+
+int tasklet_kill_alone(PyTaskletObject* tasklet) {
+    return with_tasklet(
+        tasklet, -1, [](TaskletBody& body) { return zero_or_error(kill(body, Delivery::kAlone)); });
 }
 
 int tasklet_join(PyTaskletObject* tasklet, double seconds) {

@@ -11,6 +11,8 @@ int tasklet_bind(PyTaskletObject* tasklet, PyObject* callable, PyObject* args, P
 int tasklet_remove(PyTaskletObject* tasklet);
 int tasklet_throw(PyTaskletObject* tasklet, PyObject* exc, PyObject* val, PyObject* tb,
                   int pending);
+int tasklet_throw_alone(PyTaskletObject* tasklet, PyObject* exc, PyObject* val, PyObject* tb);
+int tasklet_kill_alone(PyTaskletObject* tasklet);
 int tasklet_join(PyTaskletObject* tasklet, double seconds);
 PyObject* tasklet_result(PyTaskletObject* tasklet, double seconds);
 int run_until(int threadblock, double seconds);
