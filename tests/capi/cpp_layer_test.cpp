@@ -5,7 +5,7 @@
 #include <chrono>
 #include <string>
 
-#include "fixture.h"
+#include "cpp_fixture.h"
 
 namespace capi_test {
 namespace {
@@ -18,20 +18,8 @@ using scheduler::Raise;
 using scheduler::spawn;
 using scheduler::Tasklet;
 
-// The text of the PythonError that `action` throws; "" if it throws none.
-template <typename Action>
-std::string thrown(Action action) {
-    try {
-        action();
-    } catch (const PythonError& error) {
-        return error.what();
-    }
-    return "";
-}
-
-class CppLayerTest : public CApiTest {
+class CppLayerTest : public CppTest {
   protected:
-    Object python(const char* expression) { return Object::steal(eval(expression).release()); }
     void name_object(const char* given, const Object& object) {
         name(given, Ref::steal(Object(object).release()));
     }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "cpp_fixture.h"
 #include "own_process.h"
 
 struct Point {
@@ -27,20 +28,7 @@ using scheduler::Object;
 using scheduler::PythonError;
 using scheduler::to_python;
 
-template <typename Action>
-std::string thrown(Action action) {
-    try {
-        action();
-    } catch (const PythonError& error) {
-        return error.what();
-    }
-    return "";
-}
-
-class CppValuesTest : public CApiTest {
-  protected:
-    Object python(const char* expression) { return Object::steal(eval(expression).release()); }
-};
+class CppValuesTest : public CppTest {};
 
 template <typename T>
 bool comes_back(const T& value) {

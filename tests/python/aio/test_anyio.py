@@ -16,6 +16,13 @@ to_thread = pytest.importorskip("anyio.to_thread")
 LATE = 60.0
 
 
+async def cancelled_call(plain):
+    """Whether a scope around call() has cancelled it."""
+    with anyio.move_on_after(0.001) as scope:
+        await aio.call(plain)
+    return scope.cancelled_caught
+
+
 def test_a_task_group_in_await_(host):
     def double(number):
         aio.await_(anyio.sleep(0))
@@ -83,12 +90,7 @@ def test_a_cancel_scope_around_call_ends_what_the_function_waits_for(host, waits
             log.append("cancelled")
             raise
 
-    async def scope():
-        with anyio.move_on_after(0.001) as scope:
-            await aio.call(plain)
-        return scope.cancelled_caught
-
-    assert host(lambda: aio.await_(scope()))
+    assert host(lambda: aio.await_(cancelled_call(plain)))
     assert log == ["cancelled"]
 
 
@@ -125,12 +127,7 @@ def test_a_shielded_scope_in_the_function_outlives_a_cancelled_one_around_call(h
             log.append("shielded")
         aio.await_(anyio.sleep(LATE))
 
-    async def scope():
-        with anyio.move_on_after(0.001) as scope:
-            await aio.call(plain)
-        return scope.cancelled_caught
-
-    assert host(lambda: aio.await_(scope()))
+    assert host(lambda: aio.await_(cancelled_call(plain)))
     assert log == ["shielded"]
 
 
