@@ -38,5 +38,8 @@ command -v apt-get >/dev/null || fail "Missing here (names of Debian's packages)
 [ "$(id -u)" = 0 ] || fail "System packages are missing. Install them with
     sudo $install"
 export DEBIAN_FRONTEND=noninteractive
+mkdir -p "$cache"
+exec 8>"$cache/apt.lock"
+flock 8 # another checkout may be at it
 logged apt "Looking for what apt-get can install" apt-get update -q
 logged apt "Installing missing system packages: ${missing[*]}" $install -q

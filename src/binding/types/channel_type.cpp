@@ -48,7 +48,7 @@ PyObject* channel_new(PyTypeObject* type, PyObject*, PyObject*) {
 
 int channel_init(PyObject* self, PyObject* args, PyObject* kwargs);
 
-constexpr Constructor kConstructor = {
+constexpr Constructor kChannelConstructor = {
     channel_new, channel_init, "preference",
     "channel() ignores all arguments but preference=: a channel with room for n objects is "
     "scheduler.buffered(n)"};
@@ -78,7 +78,7 @@ int channel_init(PyObject* self, PyObject* args, PyObject* kwargs) {
     if (count != 0 || kwargs != nullptr) {
         PyObject* given = nullptr;
         int preference = 0;
-        if (!parse_constructor(kConstructor, self, count, kwargs, &given)) return -1;
+        if (!parse_constructor(kChannelConstructor, self, count, kwargs, &given)) return -1;
         if (given != nullptr && !parse_preference(given, &preference)) return -1;
         if (given != nullptr) channel.channel.set_preference(preference);
     }
@@ -327,7 +327,7 @@ int set_preference(PyObject* self, PyObject* value, void*) {
 }
 
 template <auto Function>
-constexpr auto fast = fast_method<ChannelObject, Function>;
+constexpr auto on_channel = fast_method<ChannelObject, Function>;
 
 PyMethodDef channel_methods[] = {
     {"send", as_method(channel_send), METH_FASTCALL | METH_KEYWORDS, docs::send},
@@ -336,16 +336,16 @@ PyMethodDef channel_methods[] = {
      METH_FASTCALL | METH_KEYWORDS, docs::send_exception},
     {"send_throw", as_method(keyword_method<ChannelObject, channel_send_throw>),
      METH_VARARGS | METH_KEYWORDS, docs::send_throw},
-    {"_send_or_queue", as_method(fast<channel_send_or_queue>), METH_FASTCALL, nullptr},
-    {"_receive_unless", as_method(fast<channel_receive_unless>), METH_FASTCALL, nullptr},
-    {"sending", as_method(fast<channel_sending>), METH_FASTCALL, docs::sending},
-    {"waiting", as_method(fast<channel_waiting>), METH_FASTCALL, docs::waiting},
-    {"clear", as_method(fast<channel_clear>), METH_FASTCALL, docs::clear},
+    {"_send_or_queue", as_method(on_channel<channel_send_or_queue>), METH_FASTCALL, nullptr},
+    {"_receive_unless", as_method(on_channel<channel_receive_unless>), METH_FASTCALL, nullptr},
+    {"sending", as_method(on_channel<channel_sending>), METH_FASTCALL, docs::sending},
+    {"waiting", as_method(on_channel<channel_waiting>), METH_FASTCALL, docs::waiting},
+    {"clear", as_method(on_channel<channel_clear>), METH_FASTCALL, docs::clear},
     {"close", as_method(keyword_fast_method<ChannelObject, channel_close>),
      METH_FASTCALL | METH_KEYWORDS, docs::close},
-    {"open", as_method(fast<channel_open>), METH_FASTCALL, docs::open},
-    {"__enter__", as_method(fast<channel_enter>), METH_FASTCALL, docs::enter},
-    {"__exit__", as_method(fast<channel_exit>), METH_FASTCALL, docs::exit},
+    {"open", as_method(on_channel<channel_open>), METH_FASTCALL, docs::open},
+    {"__enter__", as_method(on_channel<channel_enter>), METH_FASTCALL, docs::enter},
+    {"__exit__", as_method(on_channel<channel_exit>), METH_FASTCALL, docs::exit},
     {"__reduce__", refuse_to_pickle, METH_NOARGS, nullptr},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, docs::channel_class_getitem},
     {nullptr, nullptr, 0, nullptr},

@@ -129,7 +129,7 @@ PyObject* tasklet_set_context(PyObject* self, PyObject* const* args, Py_ssize_t 
 }
 
 template <auto Function>
-constexpr auto fast = fast_method<TaskletObject, Function>;
+constexpr auto on_tasklet = fast_method<TaskletObject, Function>;
 template <auto Function>
 constexpr auto with_keywords = keyword_method<TaskletObject, Function>;
 
@@ -142,11 +142,11 @@ PyObject* tasklet_call(PyObject* self, PyObject* args, PyObject* kwargs) {
 PyMethodDef tasklet_methods[] = {
     {"bind", as_method(with_keywords<tasklet_bind>), METH_VARARGS | METH_KEYWORDS, docs::bind},
     {"setup", as_method(with_keywords<tasklet_setup>), METH_VARARGS | METH_KEYWORDS, docs::setup},
-    {"insert", as_method(fast<simple<insert, kInsert, true>>), METH_FASTCALL, docs::insert},
-    {"remove", as_method(fast<simple<remove, kRemove, true>>), METH_FASTCALL, docs::remove},
-    {"run", as_method(fast<simple<run, kRun, false>>), METH_FASTCALL, docs::run},
-    {"resume", as_method(fast<simple<resume, kResume, false>>), METH_FASTCALL, docs::resume},
-    {"switch", as_method(fast<simple<switch_to_tasklet, kSwitch, false>>), METH_FASTCALL,
+    {"insert", as_method(on_tasklet<simple<insert, kInsert, true>>), METH_FASTCALL, docs::insert},
+    {"remove", as_method(on_tasklet<simple<remove, kRemove, true>>), METH_FASTCALL, docs::remove},
+    {"run", as_method(on_tasklet<simple<run, kRun, false>>), METH_FASTCALL, docs::run},
+    {"resume", as_method(on_tasklet<simple<resume, kResume, false>>), METH_FASTCALL, docs::resume},
+    {"switch", as_method(on_tasklet<simple<switch_to_tasklet, kSwitch, false>>), METH_FASTCALL,
      docs::switch_},
     {"kill", as_method(with_keywords<tasklet_kill>), METH_VARARGS | METH_KEYWORDS, docs::kill},
     {"throw", as_method(with_keywords<tasklet_throw>), METH_VARARGS | METH_KEYWORDS, docs::throw_},
@@ -155,7 +155,7 @@ PyMethodDef tasklet_methods[] = {
     {"join", as_method(with_keywords<tasklet_join>), METH_VARARGS | METH_KEYWORDS, docs::join},
     {"result", as_method(with_keywords<tasklet_result>), METH_VARARGS | METH_KEYWORDS,
      docs::result},
-    {"set_context", as_method(fast<tasklet_set_context>), METH_FASTCALL, docs::set_context},
+    {"set_context", as_method(on_tasklet<tasklet_set_context>), METH_FASTCALL, docs::set_context},
     {"__reduce__", refuse_to_pickle, METH_NOARGS, nullptr},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, docs::tasklet_class_getitem},
     {nullptr, nullptr, 0, nullptr},

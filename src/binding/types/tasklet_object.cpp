@@ -59,7 +59,7 @@ bool check_construction(Py_ssize_t count) {
 
 int tasklet_init(PyObject* self, PyObject* args, PyObject* kwargs);
 
-constexpr Constructor kConstructor = {
+constexpr Constructor kTaskletConstructor = {
     tasklet_new, tasklet_init, "name",
     "tasklet() ignores all keywords but name=: what its callable is to get is given by a call of "
     "the tasklet, as in tasklet(f)(x, y=1)"};
@@ -67,7 +67,7 @@ constexpr Constructor kConstructor = {
 // Its name, if it is given one. False with an error set.
 bool use_keywords(PyObject* self, PyObject* kwargs) {
     PyObject* name = nullptr;
-    if (!parse_constructor(kConstructor, self, 0, kwargs, &name)) return false;
+    if (!parse_constructor(kTaskletConstructor, self, 0, kwargs, &name)) return false;
     if (name == nullptr) return true;
     if (!PyUnicode_Check(name)) {
         PyErr_Format(PyExc_TypeError, "name must be a str, not %.200s", Py_TYPE(name)->tp_name);
