@@ -12,13 +12,13 @@ from inspect import isawaitable
 from types import CoroutineType
 from typing import Any, TypeVar
 
-from _scheduler import _step, getcurrent, tasklet
+from _scheduler import _await, _get_bond, getcurrent, tasklet
 
 from ..timeouts import check_timeout, deadline_after
 from . import _background
 from ._bond import Bond
-from ._host import Host, bonds, host_of_tasklet
-from ._wait import Spot, Wait, wrap
+from ._host import Host, host_of_tasklet
+from ._wait import LoneSpot, Wait, wrap
 
 T = TypeVar("T")
 
@@ -58,22 +58,10 @@ def await_(awaitable: Awaitable[T], timeout: float | None = None) -> T:
         >>> aio.run(lambda: aio.await_(fetch("tea")))
         'TEA'
     """
-    # The usual case first: the tasklet has a turn in the step of its Task.
-    if timeout is None and type(awaitable) is CoroutineType:
-        bond = bonds.get(getcurrent())
-        if bond is not None and bond.is_inside and current_task() is bond.task:
-            if awaitable.cr_suspended:
-                raise RuntimeError("the coroutine is being awaited already")
-            if bond.is_own:
-                return bond.step(awaitable, None)  # type: ignore[no-any-return]
-            has_ended, result = _step(awaitable)
-            if has_ended:
-                return result  # type: ignore[no-any-return]
-            return bond.step(awaitable, None, result)  # type: ignore[no-any-return]
-    return _await(awaitable, timeout)
+    return _await(awaitable, timeout, _await_carefully)  # type: ignore[no-any-return]
 
 
-def _await(awaitable: Awaitable[T], timeout: float | None) -> T:
+def _await_carefully(awaitable: Awaitable[T], timeout: float | None) -> T:
     if not isawaitable(awaitable):
         raise TypeError(
             f"await_() takes an awaitable (a coroutine, a future, a Task), not {type(awaitable).__name__}"
@@ -92,7 +80,7 @@ def _await(awaitable: Awaitable[T], timeout: float | None) -> T:
             if awaitable.done():
                 return awaitable.result()  # type: ignore[no-any-return]
         task = getcurrent()
-        bond = bonds.get(task)
+        bond = _get_bond(task)
         if bond is None or not bond.is_inside or current_task() is not bond.task:
             _check_no_eager_task()
             if bond is None and asyncio.isfuture(awaitable):
@@ -105,7 +93,9 @@ def _await(awaitable: Awaitable[T], timeout: float | None) -> T:
             started = True
             raise RuntimeError("the coroutine is being awaited already")
         started = True
-        return bond.step(coro, timeout)  # type: ignore[no-any-return]
+        if timeout is None:
+            return bond.run_coroutine(coro)  # type: ignore[no-any-return]
+        return bond.run_carefully(coro, timeout)  # type: ignore[no-any-return]
     finally:
         if not started and type(coro) is CoroutineType and not coro.cr_suspended:
             coro.close()  # else there is a warning as well
@@ -119,7 +109,8 @@ async def _drive_own(bond: Bond) -> None:
 
 def _bind_own(host: Host, task: tasklet) -> Bond:
     """Makes a Task for the tasklet, which lasts until that waits for something else than its loop."""
-    bond = Bond(host, task, is_own=True)
+    bond = Bond(host, task, True)
+    host.bonds.add(bond)
     # Not by the loop's factory, which may start it at once.
     bond.task = Task(_drive_own(bond), loop=host.loop, name=task.name or None)
     bond.task.add_done_callback(bond.forsake)
@@ -146,7 +137,7 @@ def _check_no_eager_task() -> None:
 def _wait_for_future(host: Host, task: tasklet, future: Future[T], timeout: float | None) -> T:
     """For a tasklet without a Task."""
     wait = Wait(task, timeout, deadline_after(timeout))
-    spot = Spot(host, task)
+    spot = LoneSpot(host, task)
 
     def release(_: object) -> None:
         spot.release()

@@ -2,24 +2,23 @@
 
 The Task awaits the bond, which gives the tasklet one turn after the other. A coroutine that the tasklet
 awaits is stepped on the tasklet's own stack, so inside the Task's step, as if the Task had called it. What it
-yields goes the same way back: to the bond's __await__(), which yields it to the Task. What the Task answers
-(it goes on, or is cancelled) goes to the tasklet in the next turn.
+yields goes the same way back: to the bond, which yields it to the Task. What the Task answers (it goes on, or
+is cancelled) goes to the tasklet in the next turn.
+
+What each step goes through is in C (src/binding/aio), the class that Bond is derived from: the iterator that the Task
+awaits, and run_coroutine(). They call the methods here where something is not as usual.
 """
 
 from __future__ import annotations
 
 from asyncio import CancelledError, Future, Task
-from collections.abc import Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from _scheduler import TaskletExit, _get_timeout_scope, _step, schedule_remove, tasklet
+from _scheduler import TaskletExit, _Bond
 
 from ..timeouts import deadline_after
-from ._host import bonds
 from ._wait import Spot, Wait
-
-if TYPE_CHECKING:
-    from ._host import Host
 
 _NOTHING = object()
 
@@ -30,109 +29,77 @@ def _cancel(wanted: Any) -> bool:
     return cancel is not None and bool(cancel())
 
 
-class Bond:
-    """Of one tasklet to a Task, until the tasklet ends or, if the Task `is_own`, has no use for it."""
+class Bond(_Bond, Spot):
+    """Of one tasklet to a Task, until the tasklet ends or, if the Task `is_own`, has no use for it.
 
-    __slots__ = (
-        "depth", "error", "has_ended", "host", "idle", "is_answered", "is_closed", "is_inside",
-        "is_own", "reply", "spot", "task", "tasklet", "thrown", "value", "wanted",
-    )
+    Where it waits inside the Task's step is the bond as its Spot.
+    """
 
-    def __init__(self, host: Host, task: tasklet, is_own: bool) -> None:
-        self.host = host
-        self.tasklet = task
-        self.is_own = is_own
-        self.task: Task[Any] | None = None
-        self.spot = Spot(host, task)
-        self.wanted: Any = _NOTHING  # what the tasklet's coroutine has yielded
-        self.reply: BaseException | None = None  # what the Task has answered
-        self.is_answered = False  # it has
-        self.depth = 0  # coroutines that the tasklet runs, one inside the other
-        self.thrown: BaseException | None = None  # the last cancellation
-        self.is_inside = False  # the tasklet has a turn inside the Task's step
-        self.is_closed = False  # the Task is gone
-        self.idle: Future[None] | None = None  # the Task waits here until the tasklet needs a turn
-        self.has_ended = False
-        self.value: Any = None
-        self.error: BaseException | None = None
-        bonds[task] = self
+    __slots__ = ()
 
-    # ---- in the Task
+    task: Task[Any] | None
+    reply: BaseException | None  # what the Task has answered
+    thrown: BaseException | None  # the last cancellation
+    idle: Future[None] | None  # the Task waits here until the tasklet needs a turn
+    value: Any
+    error: BaseException | None
 
-    def __await__(self) -> Generator[Any, None, None]:
-        """Returns when the tasklet has ended, or goes on without the Task."""
-        spot, resume = self.spot, self.tasklet.resume
-        try:
-            spot.serve()
-            while True:
-                # In line, and not by functions: this is the path of each await_() that suspends.
-                if self.wanted is _NOTHING:
-                    self.is_inside = True
-                    try:
-                        resume()
-                    except BaseException as error:
-                        self.host.report(error, f"in {self.tasklet!r}")
-                    finally:
-                        self.is_inside = False
-                if self.wanted is not _NOTHING and not self.has_ended:
-                    wanted, self.wanted = self.wanted, _NOTHING
-                    try:
-                        yield wanted
-                    except GeneratorExit:
-                        raise
-                    except BaseException as error:
-                        if spot.is_waiting:
-                            self.reply = error
-                        else:
-                            self._throw(error)
-                    finally:
-                        self.is_answered = True
-                        del wanted
-                    if spot.serve():
-                        continue
-                if self.has_ended or (self.is_own and not self.depth):
-                    break
-                yield from self._wait_idle()
-                if self.has_ended:
-                    break  # type: ignore[unreachable]  # _wait_idle() may have changed it
-                if self.wanted is _NOTHING:
-                    self.spot.serve()
-            if self.thrown is not None and self.thrown.__traceback__ is None:
-                raise self.thrown  # the tasklet has ended without noticing
-        finally:
-            self.thrown = None
-            self._end()
+    # ---- in the Task, called from C
 
-    def _wait_idle(self) -> Generator[Any, None, None]:
+    def begin_idle(self) -> Any:
+        """The tasklet waits for something else than its Task, which is to wait for what is returned."""
         future = self.idle = self.host.loop.create_future()
         self.host.idle_bonds += 1
-        try:
-            yield from future
-        except CancelledError as error:
-            self._throw(error)
-        finally:
-            self.idle = None
-            self.host.idle_bonds -= 1
-            del future
+        return next(future.__await__())
 
-    def _throw(self, error: BaseException) -> None:
+    def end_idle(self) -> None:
+        self.idle = None
+        self.host.idle_bonds -= 1
+
+    def report(self, error: BaseException) -> None:
+        """The tasklet's turn has ended in an error."""
+        self.host.report(error, f"in {self.tasklet!r}")
+
+    def forward(self, error: BaseException) -> None:
+        """The Task has been cancelled while the tasklet does not wait for its answer."""
         self.thrown = type(error)(*error.args)  # without a traceback
         if self.tasklet.alive:
             self.tasklet.throw(self.thrown, pending=True)
 
+    def leave(self, error: BaseException | None) -> None:
+        """The Task is done with the tasklet; raises what the Task is to get."""
+        if self.idle is not None:
+            self.end_idle()
+        thrown, self.thrown = self.thrown, None
+        if error is None and thrown is not None and thrown.__traceback__ is None:
+            error = thrown  # the tasklet has ended without noticing
+        try:
+            self._end()
+            if error is not None:
+                raise error
+        finally:
+            del error, thrown
+
     def _end(self) -> None:
-        bonds.pop(self.tasklet, None)
-        if self.has_ended or (self.is_own and not self.depth and not self.spot.is_waiting):
+        self.forget()
+        if self.has_ended or (self.is_own and not self.depth and not self.is_waiting):
             return
         self.is_closed = True
         if self.tasklet.alive:
             self.tasklet.kill(pending=True)
             self.host.give_turn(self.tasklet)
 
+    # ---- in the loop
+
+    def forget(self) -> None:
+        """The tasklet has no bond any more."""
+        self.unbind()
+        self.host.bonds.discard(self)
+
     def forsake(self, _: Future[Any]) -> None:
         """The Task has been cancelled before its first step."""
-        if self.spot.is_waiting:
-            self._throw(CancelledError())
+        if self.is_waiting:
+            self.forward(CancelledError())
             self.host.give_turn(self.tasklet)
 
     def wake(self) -> None:
@@ -170,73 +137,49 @@ class Bond:
         """Waits for a turn inside the Task's step."""
         self.wake()
         try:
-            self.spot.wait()
+            self.wait()
         except BaseException:
             if self.is_own:
-                bonds.pop(self.tasklet, None)
+                self.forget()
                 if self.task is not None:
                     self.task.cancel()
             raise
 
-    def step(
-        self, coro: Coroutine[Any, Any, Any], timeout: float | None, wanted: Any = _NOTHING
+    def run_carefully(
+        self,
+        coro: Coroutine[Any, Any, Any],
+        timeout: float | None,
+        error: BaseException | None = None,
+        wanted: Any = _NOTHING,
     ) -> Any:
-        """Runs the coroutine to its end; it may have begun, and have yielded `wanted`."""
-        wait: Wait | None = None
-        deadline = deadline_after(timeout)
-        spot, task = self.spot, self.tasklet
-        error: BaseException | None = None
+        """As run_coroutine(), with a time-out, and goes on where that has stopped: what the coroutine has
+        yielded is `wanted`, and `error` has ended the wait for it, or is to be raised in the coroutine."""
+        wait = Wait(self.tasklet, timeout, deadline_after(timeout))
         value = None
         self.depth += 1
         try:
-            while wait is None or not wait.is_hopeless:
+            while not wait.is_hopeless:
                 if wanted is _NOTHING:
                     try:
-                        if error is None:
-                            has_ended, wanted = _step(coro)
-                            if has_ended:
-                                value = wanted
-                                break
-                        else:
-                            wanted = coro.throw(error)
+                        wanted = coro.send(None) if error is None else coro.throw(error)
                     except StopIteration as stop:
                         value, error = stop.value, None
                         break
                     except BaseException as raised:
                         error = raised
                         break
-                is_simple = wait is None and timeout is None and self.is_inside
-                if is_simple and not task.block_trap and _get_timeout_scope(task) is None:
-                    # What most waits are: as _wait_for(), in line, and a Wait only for those that fail.
-                    self.is_answered = spot.is_served = False
-                    self.wanted, spot.is_waiting = wanted, True
-                    try:
-                        while not spot.is_served:
-                            schedule_remove()
-                        spot.is_waiting = False
-                        self.wanted = _NOTHING
-                        error, self.reply = self.reply, None
-                    except BaseException as raised:
-                        spot.is_waiting = False
-                        wait = Wait(task, None, None)
-                        error = self._wait_for(wanted, wait, raised)
-                else:
-                    wait = wait or Wait(task, timeout, deadline)
-                    error = self._wait_for(wanted, wait)
+                    error = None
+                error = self._wait_for(wanted, wait, error)
                 wanted = _NOTHING
             else:
                 coro.close()
-            if wait is not None:
-                return wait.conclude(value, error)
-            if error is not None:
-                raise error
-            return value
+            return wait.conclude(value, error)
         finally:
             self.depth -= 1
-            del error, value, wait, wanted, coro, spot, task, self  # for what is raised has this frame
+            del error, value, wait, wanted, coro, self  # for what is raised has this frame
 
     def _wait_for(
-        self, wanted: Any, wait: Wait, error: BaseException | None = None
+        self, wanted: Any, wait: Wait, error: BaseException | None
     ) -> BaseException | None:
         """Has the Task wait for `wanted`; returns what is to be raised in the coroutine.
 
@@ -252,7 +195,7 @@ class Bond:
         while not wait.is_hopeless:
             if error is None:
                 try:
-                    self.spot.wait(wait.left())
+                    self.wait(wait.left())
                     break
                 except BaseException as raised:
                     error = raised
@@ -262,6 +205,6 @@ class Bond:
                 has_to_cancel = not _cancel(wanted) or has_to_cancel
             if self.is_answered:
                 break
-        self.wanted = _NOTHING
+        del self.wanted
         reply, self.reply = self.reply, None
         return CancelledError() if has_to_cancel else reply

@@ -18,7 +18,7 @@ from _scheduler import getcurrent
 
 from ..timeouts import check_timeout
 from . import _host
-from ._wait import RemoteSpot, Spot
+from ._wait import LoneSpot, RemoteSpot
 
 _READ, _WRITE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLPRI, select.EPOLLOUT
 _ALWAYS = select.EPOLLERR | select.EPOLLHUP
@@ -31,7 +31,7 @@ class _HasFileno(Protocol):
 class _Waiter:
     __slots__ = ("events", "is_closed", "is_ready", "spot")
 
-    def __init__(self, spot: Spot | RemoteSpot, events: int) -> None:
+    def __init__(self, spot: LoneSpot | RemoteSpot, events: int) -> None:
         self.spot = spot
         self.events = events
         self.is_ready = False
@@ -156,7 +156,7 @@ def _wait(fd: int | _HasFileno, events: int, timeout: float | None, what: str) -
     number = _number(fd)
     check_timeout("timeout", timeout)
     host = _host.host_of_tasklet(f"wait_{what}")
-    spot: Spot | RemoteSpot
+    spot: LoneSpot | RemoteSpot
     if host is None:
         from ._background import get
 
@@ -165,7 +165,7 @@ def _wait(fd: int | _HasFileno, events: int, timeout: float | None, what: str) -
         if host.poller is None:
             host.poller = Poller(host.loop)
             host.poller.start()
-        poller, spot = host.poller, Spot(host, getcurrent())
+        poller, spot = host.poller, LoneSpot(host, getcurrent())
     if getcurrent().block_trap:
         raise RuntimeError(f"block_trap is set on the current tasklet: wait_{what}() would have to wait")
     waiter = _Waiter(spot, events)

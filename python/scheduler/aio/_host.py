@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from _scheduler import (
+    _get_bond,
     _live_tasklets,
     forbid_main_waits,
     getcurrent,
@@ -46,8 +47,6 @@ class _Here(threading.local):
 
 
 _here = _Here()
-# Of all threads: finding the thread's own takes await_() longer than the rest.
-bonds: dict[tasklet, Bond] = {}
 
 
 class Host:
@@ -56,7 +55,8 @@ class Host:
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop = loop
         self.main = getmain()
-        self.idle_bonds = 0
+        self.bonds: set[Bond] = set()
+        self.idle_bonds = 0  # of these
         self.waiting: set[tasklet] = set()  # for the loop
         self.poller: Poller | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -79,7 +79,7 @@ class Host:
 
     def wake(self, task: tasklet) -> None:
         """Gives a tasklet that waited for the loop a turn: inside its Task's step if it has a Task."""
-        bond = bonds.get(task)
+        bond = _get_bond(task)
         if bond is not None and bond.idle is not None:
             bond.wake()
         else:
@@ -121,7 +121,7 @@ class Host:
         turns = TURNS
         while turns and (task := self.main.next) is not None:
             turns -= 1
-            bond = bonds.get(task)
+            bond = _get_bond(task)
             if bond is not None and bond.idle is not None:
                 task.remove()
                 bond.wake()
@@ -162,8 +162,8 @@ class Host:
         for task in left:
             kills = 1
             while not await call(task.join, 0.05):
-                bond = bonds.get(task)
-                if task in self.waiting or (bond is not None and bond.spot.is_waiting):
+                bond = _get_bond(task)
+                if task in self.waiting or (bond is not None and bond.is_waiting):
                     continue  # it waits for what it has awaited to end
                 if kills == KILLS:
                     stubborn.append(repr(task))
@@ -179,9 +179,8 @@ class Host:
     def close(self) -> None:
         forbid_main_waits(None)
         set_waker(None)
-        for task, bond in bonds.copy().items():
-            if bond.host is self:
-                del bonds[task]
+        for bond in self.bonds.copy():
+            bond.forget()
         for handle in (self.timer, self.next_pump):
             if handle is not None:
                 handle.cancel()

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Callable
 from contextvars import Context
 from typing import Any, TypeVar
 
-from _scheduler import channel, getcurrent, tasklet
+from _scheduler import _get_bond, channel, getcurrent, tasklet
 
 from ._bond import Bond
-from ._host import Host, bonds, host_of_async_code
+from ._host import Host, host_of_async_code
 
 T = TypeVar("T")
 
@@ -44,9 +44,10 @@ def _bind(host: Host, function: Callable[..., Any], args: Any, kwargs: Any) -> B
     if task is None:
         raise RuntimeError("what aio runs on a tasklet must be awaited in a Task of asyncio")
     runner = tasklet()
-    bond = Bond(host, runner, is_own=False)
+    bond = Bond(host, runner, False)
+    host.bonds.add(bond)
     bond.task = task
-    caller = bonds.get(getcurrent())
+    caller = _get_bond(getcurrent())
     if caller is None or not caller.is_own:  # else the tasklet's own context is the current one
         runner.set_context(_context_of(task))
     runner.bind(bond.run, (function, args, kwargs))

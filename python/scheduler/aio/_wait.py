@@ -36,14 +36,13 @@ async def wrap(awaitable: Awaitable[T]) -> T:
 class Spot:
     """Where one tasklet waits until code of its thread's loop releases it."""
 
-    __slots__ = ("gate", "host", "is_served", "is_waiting", "tasklet")
+    __slots__ = ()
 
-    def __init__(self, host: Host, task: tasklet) -> None:
-        self.host = host
-        self.tasklet = task
-        self.gate: channel[None] | None = None
-        self.is_served = False
-        self.is_waiting = False
+    host: Host
+    tasklet: tasklet
+    gate: channel[None] | None
+    is_served: bool
+    is_waiting: bool
 
     def wait(self, timeout: float | None = None) -> None:
         """Returns when it is served; raises what ends the wait before."""
@@ -78,6 +77,18 @@ class Spot:
         """Serves the tasklet, and gives it a turn."""
         if self.serve():
             self.host.wake(self.tasklet)
+
+
+class LoneSpot(Spot):
+    """That of a tasklet without a Task."""
+
+    __slots__ = ("gate", "host", "is_served", "is_waiting", "tasklet")
+
+    def __init__(self, host: Host, task: tasklet) -> None:
+        self.host = host
+        self.tasklet = task
+        self.gate = None
+        self.is_served = self.is_waiting = False
 
 
 class RemoteSpot:

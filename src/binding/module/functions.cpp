@@ -7,6 +7,7 @@
 
 #include "binding/threads/current_manager.h"
 
+#include "binding/aio/bond.h"
 #include "binding/diagnostics/snapshot.h"
 #include "binding/module/clock_functions.h"
 #include "binding/module/function_docs.h"
@@ -257,18 +258,12 @@ PyObject* enable_softswitch(ModuleState&, PyObject* argument) {
     return refuse(Refusal::kSoftSwitch);
 }
 
-// For scheduler.aio: one step of a coroutine, as (whether it has ended, what it has returned or yielded).
-// By send() each that ends would raise StopIteration, which takes longer than all the rest.
-PyObject* step_coroutine(ModuleState&, PyObject* coroutine) {
-    if (!PyCoro_CheckExact(coroutine)) {
-        return PyErr_Format(PyExc_TypeError, "_step() takes a coroutine, not %.200s",
-                            Py_TYPE(coroutine)->tp_name);
+// For scheduler.aio: that of the tasklet, or None.
+PyObject* get_bond(ModuleState& state, PyObject* tasklet) {
+    if (PyObject_TypeCheck(tasklet, state.tasklet_type) == 0) {
+        return PyErr_Format(PyExc_TypeError, "the argument must be a tasklet");
     }
-    PyObject* result = nullptr;
-    const PySendResult how = PyIter_Send(coroutine, Py_None, &result);
-    const PyRef value = PyRef::steal(result);
-    if (how == PYGEN_ERROR) return nullptr;
-    return PyTuple_Pack(2, how == PYGEN_RETURN ? Py_True : Py_False, value.get());
+    return new_or_none(body_of(tasklet).get_note(&TaskletNotes::bond));
 }
 
 }  // namespace
@@ -345,7 +340,8 @@ PyMethodDef module_functions[] = {
     {"_report_to", as_method(report_to_function), METH_FASTCALL, nullptr},
     {"_interrupt", one_parameter<interrupt_current>, METH_O, nullptr},
     {"_discard_interrupt", one_parameter<discard_interrupt>, METH_O, nullptr},
-    {"_step", one_parameter<step_coroutine>, METH_O, nullptr},
+    {"_await", as_method(await_function), METH_FASTCALL, nullptr},
+    {"_get_bond", one_parameter<get_bond>, METH_O, nullptr},
     {"get_channel_callback",
      as_method(any_parameters<get_callback<&ModuleState::channel_callback>>), METH_FASTCALL,
      docs::get_channel_callback},

@@ -6,6 +6,7 @@
 
 #include <new>
 
+#include "binding/aio/bond.h"
 #include "binding/interp/sub_interpreters.h"
 #include "binding/module/capi.h"
 #include "binding/module/function_docs.h"
@@ -43,6 +44,7 @@ const TypeEntry kTypes[] = {
     {&ModuleState::channel_type, &channel_type_spec, "channel"},
     {&ModuleState::buffered_type, &buffered_type_spec, "buffered", &ModuleState::channel_type},
     {&ModuleState::manager_type, &manager_type_spec, "schedule_manager"},
+    {&ModuleState::bond_type, &bond_type_spec, "_Bond"},
     {&ModuleState::callable_wrapper_type, &callable_wrapper_spec, "callable_wrapper"},
     {&ModuleState::thread_guard_type, &thread_guard_type_spec, nullptr},
 };
@@ -103,6 +105,7 @@ int module_exec(PyObject* module) {
     state.interpreter = PyInterpreterState_GetID(PyInterpreterState_Get());
     // One key a module object: an interpreter may hold several, imported one after the other.
     state.guard_key = PyUnicode_FromFormat("_scheduler.thread_guard.%p", &state);
+    state.cr_suspended = PyUnicode_InternFromString("cr_suspended");
     state.tasklet_exit = PyErr_NewExceptionWithDoc("_scheduler.TaskletExit", docs::tasklet_exit,
                                                    PyExc_SystemExit, nullptr);
     state.channel_closed = PyErr_NewExceptionWithDoc(
@@ -111,7 +114,8 @@ int module_exec(PyObject* module) {
                                                     PyExc_BaseException, nullptr);
     const bool ok = state.scope_expired != nullptr &&
                     PyModule_AddObjectRef(module, "_ScopeExpired", state.scope_expired) == 0 &&
-                    state.guard_key != nullptr && state.tasklet_exit != nullptr &&
+                    state.guard_key != nullptr && state.cr_suspended != nullptr &&
+                    state.tasklet_exit != nullptr &&
                     PyModule_AddObjectRef(module, "TaskletExit", state.tasklet_exit) == 0 &&
                     PyModule_AddStringConstant(module, "_jump_library", core::kJumpLibrary) == 0 &&
                     state.channel_closed != nullptr &&
@@ -138,6 +142,7 @@ int module_traverse(PyObject* module, visitproc visit, void* arg) {
     Py_VISIT(state.scope_expired);
     Py_VISIT(state.schedule_callback.borrow());
     Py_VISIT(state.channel_callback.borrow());
+    Py_VISIT(state.current_task.borrow());
     return 0;
 }
 
@@ -147,6 +152,7 @@ int module_clear(PyObject* module) {
     ModuleState& state = state_of_module(module);
     state.schedule_callback.set({});
     state.channel_callback.set({});
+    state.current_task.set({});
     for (const TypeEntry& entry : kTypes) Py_CLEAR(state.*entry.slot);
     Py_CLEAR(state.send_case_type);
     return 0;

@@ -33,6 +33,7 @@ struct ModuleState {
     PyTypeObject* channel_type;
     PyTypeObject* buffered_type;
     PyTypeObject* manager_type;
+    PyTypeObject* bond_type;
     PyTypeObject* thread_guard_type;
     PyTypeObject* callable_wrapper_type;
     PyTypeObject* send_case_type;
@@ -40,6 +41,7 @@ struct ModuleState {
     PyObject* channel_closed;
     PyObject* scope_expired;  // raised in a tasklet that waits when the time of a scope is over
     PyObject* guard_key;  // of this module's guard in a thread's dictionary
+    PyObject* cr_suspended;  // str: the name of a coroutine's attribute
     unsigned long serial;  // of this module object, never given twice
     std::int64_t interpreter;  // its id
     int sub_interpreter_watcher;
@@ -52,6 +54,8 @@ struct ModuleState {
     // Empty or nullptr: none.
     SharedRef schedule_callback;
     SharedRef channel_callback;
+    // asyncio's function, from when there has been a bond to a Task.
+    SharedRef current_task;
     std::atomic<FastCallback> fast_callback;
 
     // How long a main tasklet waits for other threads, in nanoseconds; core::kNever: for ever.
@@ -94,6 +98,7 @@ struct ModuleState {
         Py_XDECREF(channel_closed);
         Py_XDECREF(scope_expired);
         Py_XDECREF(guard_key);
+        Py_XDECREF(cr_suspended);
         delete this;
     }
 

@@ -44,14 +44,15 @@ struct TaskletNotes {
     // activation's end.
     SharedRef group;
     SharedRef interrupts;  // list: those not raised yet, see ManagerBody::interrupt()
+    SharedRef bond;  // to a Task of asyncio, see aio/bond.h
     core::RelaxedAtomic<double> run_time = 0.0;
     core::RelaxedAtomic<bool> highlighted = false;
     core::RelaxedAtomic<bool> has_made_up_name = false;  // the callable has none
 
-    std::array<SharedRef*, 9> references() {
+    std::array<SharedRef*, 10> references() {
         return {&own_name,        &exception_handler,      &failure_handler, &context_text,
                 &parent_callsite, &context_manager_getter, &scope,           &group,
-                &interrupts};
+                &interrupts,      &bond};
     }
 };
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+import scheduler
 from scheduler import aio
 from scheduler.aio import _background
-from scheduler.aio._host import _here, bonds
+from scheduler.aio._host import _here
 from support.event_loops import FACTORIES, Complaints
 
 
@@ -20,7 +21,7 @@ def no_host_is_left() -> Iterator[None]:
     if left is not None:
         left.close()
     assert left is None
-    assert bonds == {}
+    assert [task for task in scheduler._tasklets() if scheduler._get_bond(task) is not None] == []
 
 
 @pytest.fixture(params=FACTORIES, ids=lambda factory: factory.__name__)

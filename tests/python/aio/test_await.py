@@ -541,17 +541,3 @@ def test_two_threads_with_a_loop_each_exchange_over_channels(factory):
     aio.run(here, loop_factory=factory)
     thread.join(LATE)
     assert results == ["there"]
-
-
-def test_a_step_tells_what_has_ended():
-    async def work():
-        await asyncio.sleep(0)
-        return "result"
-
-    coroutine = work()
-    assert scheduler._step(coroutine) == (False, None)
-    assert scheduler._step(coroutine) == (True, "result")
-    with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
-        scheduler._step(coroutine)
-    with pytest.raises(TypeError, match="takes a coroutine, not int"):
-        scheduler._step(7)
