@@ -8,6 +8,7 @@ import inspect
 from asyncio import CancelledError, Task
 from collections.abc import AsyncIterator, Callable
 from contextvars import Context
+from types import FunctionType
 from typing import Any, TypeVar
 
 from _scheduler import _get_bond, channel, getcurrent, tasklet
@@ -20,7 +21,13 @@ T = TypeVar("T")
 _END: Any = object()
 
 
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
 def check_function(function: Any, name: str) -> None:
+    # The usual ones first: to ask `inspect` takes longer than to make a tasklet.
+    if type(function) is FunctionType and not (function.__code__.co_flags & _ASYNC or function.__dict__):
+        return
     if not callable(function):
         raise TypeError(f"aio.{name}() runs a function on a tasklet, not {type(function).__name__}")
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
