@@ -1,6 +1,6 @@
 # Types of everything in the package; the docstrings and docs/python-api.md tell what it does.
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable
 from contextlib import AbstractContextManager, _GeneratorContextManager
 from contextvars import Context
 from types import FrameType, GenericAlias, TracebackType
@@ -365,6 +365,7 @@ class _Bond:
     error: BaseException | None  # what the tasklet's function has raised
     gate: channel[None] | None
     has_ended: bool
+    host: Any
     idle: Any
     is_answered: bool  # the Task has, what the tasklet has wanted last
     is_closed: bool  # the Task is gone
@@ -372,21 +373,18 @@ class _Bond:
     is_waiting: bool
     reply: BaseException | None
     task: Any
+    tasklet: Any
     thrown: BaseException | None
     value: Any  # what the tasklet's function has returned
     wanted: Any  # what the tasklet's coroutine has yielded; deleted: nothing
-    def __new__(cls, host: Any, tasklet: tasklet, is_own: bool, /) -> Self: ...
-    def __await__(self) -> Self: ...
+    def __new__(cls, host: Any, task: Tasklet, is_own: bool, /) -> Self: ...
+    def __await__(self) -> Generator[Any, Any]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Any: ...
-    @property
-    def host(self) -> Any: ...
     @property
     def is_inside(self) -> bool: ...  # the tasklet has a turn inside the Task's step
     @property
     def is_own(self) -> bool: ...
-    @property
-    def tasklet(self) -> tasklet: ...
     def close(self) -> None: ...
     def run_coroutine(self, coroutine: Coroutine[Any, Any, Any], /) -> Any: ...
     def throw(self, error: Any, value: Any = ..., traceback: Any = ..., /) -> Any: ...

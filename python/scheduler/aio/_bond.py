@@ -5,8 +5,8 @@ awaits is stepped on the tasklet's own stack, so inside the Task's step, as if t
 yields goes the same way back: to the bond, which yields it to the Task. What the Task answers (it goes on, or
 is cancelled) goes to the tasklet in the next turn.
 
-What each step goes through is in C (src/binding/aio), the class that Bond is derived from: the iterator that the Task
-awaits, and run_coroutine(). They call the methods here where something is not as usual.
+What each step goes through is in C (src/binding/aio), the class that Bond is derived from: the iterator that
+the Task awaits, and run_coroutine(). They call the methods here where something is not as usual.
 """
 
 from __future__ import annotations

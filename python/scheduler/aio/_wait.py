@@ -36,7 +36,7 @@ async def wrap(awaitable: Awaitable[T]) -> T:
 class Spot:
     """Where one tasklet waits until code of its thread's loop releases it."""
 
-    __slots__ = ()
+    __slots__ = tuple[str, ...]()  # () to a type checker would say that derived classes have none either
 
     host: Host
     tasklet: tasklet

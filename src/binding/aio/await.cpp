@@ -1,4 +1,6 @@
 // The tasklet's side of a bond: awaiting a coroutine.
+//
+// References are dropped by reset() on the usual way: a destructor looks first whether the thread has the GIL.
 
 #include "binding/aio/bond.h"
 #include "binding/python/errors.h"
@@ -28,7 +30,8 @@ bool wait_for_answer(BondObject& bond, const PyRef& wanted) {
     bond.set(&BondObject::wanted, PyRef::share(wanted.get()));
     bond.is_waiting = true;
     bool ok = true;
-    while (ok && !bond.is_served) ok = schedule(bond.body().module_state, true);  // others may insert it
+    while (ok && !bond.is_served)
+        ok = schedule(bond.body().module_state, true);  // others may insert it
     bond.is_waiting = false;
     return ok;
 }
@@ -37,7 +40,7 @@ PyObject* run_to_end(BondObject& bond, PyObject* coroutine) {
     for (;;) {
         PyObject* result = nullptr;
         if (PyIter_Send(coroutine, Py_None, &result) != PYGEN_NEXT) return result;
-        const PyRef wanted = PyRef::steal(result);
+        PyRef wanted = PyRef::steal(result);
         const TaskletBody& tasklet = bond.body();
         if (!bond.is_inside || tasklet.block_trap || tasklet.is_in_scope()) {
             return run_carefully(bond, coroutine, {}, &wanted);
@@ -45,6 +48,7 @@ PyObject* run_to_end(BondObject& bond, PyObject* coroutine) {
         if (!wait_for_answer(bond, wanted)) {
             return run_carefully(bond, coroutine, PyRef::steal(take_error()), &wanted);
         }
+        wanted.reset();
         bond.set(&BondObject::wanted, {});
         PyRef reply = bond.take(&BondObject::reply);
         if (reply && reply.get() != Py_None) {
@@ -59,16 +63,21 @@ int find_open_bond(ModuleState& state, PyRef* found) {
     BondObject* const bond = manager != nullptr ? bond_of(manager->current_body()) : nullptr;
     if (bond == nullptr || !bond->is_inside) return 0;
     *found = PyRef::share(bond->object());
-    // Another one has it while it is in the first step of an eager Task that the tasklet has made.
-    const PyRef task = PyRef::steal(PyObject_CallNoArgs(state.current_task.borrow()));
+    // Another Task is the current one in the first step of an eager one that the tasklet has made.
+    PyRef task = PyRef::steal(PyObject_CallNoArgs(state.current_task.borrow()));
     if (!task) return -1;
-    return task.get() == bond->task ? 1 : 0;
+    const bool is_own = task.get() == bond->task;
+    task.reset();
+    return is_own ? 1 : 0;
 }
 
 // Somebody awaits it already: 1, 0, or -1 with an error set.
 int is_suspended(ModuleState& state, PyObject* coroutine) {
-    const PyRef flag = PyRef::steal(PyObject_GetAttr(coroutine, state.cr_suspended));
-    return flag ? PyObject_IsTrue(flag.get()) : -1;
+    PyRef flag = PyRef::steal(PyObject_GetAttr(coroutine, state.cr_suspended));
+    if (!flag) return -1;
+    const bool is_taken = flag.get() == Py_True;
+    flag.reset();
+    return is_taken ? 1 : 0;
 }
 
 }  // namespace
@@ -89,7 +98,11 @@ PyObject* await_function(PyObject* module, PyObject* const* args, Py_ssize_t cou
         const int is_open = find_open_bond(state, &bond);
         const int is_taken = is_open > 0 ? is_suspended(state, args[0]) : 0;
         if (is_open < 0 || is_taken < 0) return nullptr;
-        if (is_open > 0 && is_taken == 0) return bond_run_coroutine(bond.get(), args[0]);
+        if (is_open > 0 && is_taken == 0) {
+            PyObject* const result = bond_run_coroutine(bond.get(), args[0]);
+            bond.reset();
+            return result;
+        }
     }
     return PyObject_Vectorcall(args[2], args, 2, nullptr);
 }

@@ -101,9 +101,8 @@ PyObject* bond_throw(PyObject* self, PyObject* const* args, Py_ssize_t count) {
         raise_error(error.release());
         return nullptr;
     }
-    const bool ends =
-        bond.stage == Stage::kNew ||
-        PyErr_GivenExceptionMatches(error.get(), PyExc_GeneratorExit) != 0;
+    const bool ends = bond.stage == Stage::kNew ||
+                      PyErr_GivenExceptionMatches(error.get(), PyExc_GeneratorExit) != 0;
     PyObject* const next = ends ? leave(bond, std::move(error)) : go_on(bond, error.get());
     if (next == nullptr && PyErr_Occurred() == nullptr) PyErr_SetNone(PyExc_StopIteration);
     return next;

@@ -12,7 +12,7 @@ namespace scheduler::binding {
 namespace {
 
 constexpr PyObject* BondObject::* kReferences[] = {
-    &BondObject::tasklet, &BondObject::host,   &BondObject::task,  &BondObject::gate,
+    &BondObject::tasklet, &BondObject::host,   &BondObject::task,   &BondObject::gate,
     &BondObject::idle,    &BondObject::reply,  &BondObject::thrown, &BondObject::value,
     &BondObject::error,   &BondObject::wanted,
 };
@@ -32,8 +32,8 @@ PyObject* bond_new(PyTypeObject* type, PyObject* args, PyObject*) {
     ModuleState* const state = state_of_type(type);
     PyObject *host = nullptr, *tasklet = nullptr;
     int is_own = 0;
-    if (state == nullptr || !PyArg_ParseTuple(args, "OO!p:_Bond", &host, state->tasklet_type,
-                                              &tasklet, &is_own)) {
+    if (state == nullptr ||
+        !PyArg_ParseTuple(args, "OO!p:_Bond", &host, state->tasklet_type, &tasklet, &is_own)) {
         return nullptr;
     }
     if (!check_initialised<TaskletObject>(tasklet) || !find_current_task(*state)) return nullptr;

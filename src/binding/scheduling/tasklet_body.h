@@ -50,8 +50,10 @@ struct TaskletNotes {
     core::RelaxedAtomic<bool> has_made_up_name = false;  // the callable has none
 
     std::array<SharedRef*, 10> references() {
-        return {&own_name,        &exception_handler,      &failure_handler, &context_text,
-                &parent_callsite, &context_manager_getter, &scope,           &group,
+        return {&own_name,        &exception_handler,
+                &failure_handler, &context_text,
+                &parent_callsite, &context_manager_getter,
+                &scope,           &group,
                 &interrupts,      &bond};
     }
 };

@@ -151,7 +151,7 @@ def test_nothing_is_left_to_the_collector(in_task):
 
     async def divide():
         await asyncio.sleep(0)
-        1 / 0
+        return 1 / 0
 
     async def main():
         found = await aio.call(plain, Thing())
@@ -183,7 +183,7 @@ def test_the_iterator_by_itself():
     assert scheduler._get_bond(task) is bond
     assert iter(bond) is bond
     with pytest.raises(AttributeError):
-        bond.wanted
+        print(bond.wanted)
     bond.wanted = None
     assert bond.wanted is None
     for _ in range(2):  # to forget nothing is no error
