@@ -1,8 +1,9 @@
 // The type _scheduler._Bond: how it is made, its attributes, and how a tasklet's bond is found.
 
+#include "binding/aio/bond.h"
+
 #include <structmember.h>
 
-#include "binding/aio/bond.h"
 #include "binding/python/errors.h"
 #include "binding/python/method_helpers.h"
 #include "binding/types/tasklet_object.h"
