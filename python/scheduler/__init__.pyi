@@ -360,6 +360,7 @@ def _report_to(
 ) -> None: ...
 
 # for scheduler.aio only
+@disjoint_base
 class _Bond:
     depth: int  # coroutines that the tasklet runs, one inside the other
     error: BaseException | None  # what the tasklet's function has raised
