@@ -300,22 +300,22 @@ def test_kill_that_races_with_success(host):
 def test_what_is_thrown_at_it_is_raised_after_the_end(host, where):
     log = []
 
-    async def slow():
+    async def slow(current):
+        asyncio.get_running_loop().call_soon(throw, lambda: current or box[0])  # when this waits
         try:
             await asyncio.sleep(LATE)
         finally:
             log.append("cleaned up")
 
-    def victim():
+    def victim(current):
         with pytest.raises(KeyError, match="thrown"):
-            aio.await_(slow())
+            aio.await_(slow(current))
         log.append("caught")
         return aio.await_(delayed(7))
 
     def work():
         current = scheduler.getcurrent() if where is not on_plain_tasklet else None
-        asyncio.get_running_loop().call_later(0.002, throw, lambda: current or box[0])
-        return victim()
+        return victim(current)
 
     def throw(find):
         find().throw(KeyError("thrown"), pending=True)
