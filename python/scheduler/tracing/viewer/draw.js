@@ -56,6 +56,7 @@ class Painter {
         context.font = this.font;
         context.textBaseline = "middle";
         this.fill(colours.ground, 0, 0, width, height);
+        this.paint_grid();
         context.save();
         context.beginPath();
         context.rect(0, RULER, width - GUTTER, height - RULER);
@@ -106,11 +107,12 @@ class Painter {
         const { begin, end } = view.trace.slices;
         const colour = kind === "tasklet" ? colour_of(tasklet) : null;
         const right = view.labels + view.tracks_width;
+        let free = view.labels; // what is left of it is drawn
         let place = track.first_ending_after(view.from);
         while (place < track.length) {
             const slice = track.order[place];
             if (begin[slice] >= view.to) break;
-            const left = Math.max(view.x_of(begin[slice]), view.labels);
+            const left = Math.max(view.x_of(begin[slice]), free);
             const stop = Math.min(view.x_of(end[slice]), right);
             if (stop - left >= DENSE) {
                 this.paint_slice(slice, left, stop - left, top, height, kind);
@@ -119,7 +121,8 @@ class Painter {
             }
             const column = view.labels + Math.floor((left - view.labels) / DENSE) * DENSE;
             this.paint_dense(track, colour, column, top, height);
-            place = track.first_ending_after(view.time_at(column + DENSE), place + 1);
+            free = column + DENSE;
+            place = track.first_ending_after(view.time_at(free), place);
         }
     }
 
@@ -167,7 +170,7 @@ class Painter {
         if (!colour) return;
         const ready = Math.min(1 - busy, track.share(READY, from, to)) * whole;
         if (ready > 0.5) this.fill(colours.ready, x, bottom - part - ready, DENSE, ready);
-        else if (!part) this.fill(colours.blocked, x, top + height / 2 - 1, DENSE, 2);
+        else if (part < whole / 2) this.fill(colours.blocked, x, top + height / 2 - 1, DENSE, 2);
     }
 
     // Steps; where many samples fall into a pixel, their maximum.
@@ -246,41 +249,56 @@ class Painter {
         this.counts.arrows++;
     }
 
+    // Times at which there are lines, and how many digits tell them apart.
+    ticks() {
+        const { view } = this;
+        const step = tick_step(view.span, view.tracks_width / 90);
+        const times = [];
+        for (let time = Math.ceil(view.from / step) * step; time <= view.to; time += step) times.push(time);
+        return { times, digits: Math.max(4, Math.ceil(Math.log10(view.to / step)) + 2) };
+    }
+
+    paint_grid() {
+        for (const time of this.ticks().times) this.fill(this.colours.line, this.view.x_of(time), 0, 1, this.view.height);
+    }
+
     paint_ruler() {
         const { context, view, colours } = this;
         const { labels } = view;
         this.fill(colours.raised, 0, 0, view.width, RULER);
         this.fill(colours.line, 0, RULER - 1, view.width, 1);
-        const step = tick_step(view.span, view.tracks_width / 90);
         this.text(`${duration_text(view.span, 3)} in view`, 8, RULER / 2, labels - 16, colours.faint);
-        const digits = Math.max(4, Math.ceil(Math.log10(view.to / step)) + 2);
         context.save();
         context.beginPath();
         context.rect(labels, 0, view.tracks_width, view.height);
         context.clip();
-        for (let time = Math.ceil(view.from / step) * step; time <= view.to; time += step) {
+        const { times, digits } = this.ticks();
+        for (const time of times) {
             const x = view.x_of(time);
-            this.fill(colours.line, x, RULER - 8, 1, view.height);
-            this.text(duration_text(time, digits), x + 4, 10, 84, colours.faint);
+            this.fill(colours.line, x, 4, 1, RULER - 4);
+            this.text(duration_text(time, digits), x + 4, 11, 84, colours.faint);
         }
         this.paint_marks();
         context.restore();
     }
 
-    // No two within three pixels, no two names on top of each other.
+    // No two within three pixels, no two names on top of each other. Lines through the tracks, which hide some
+    // of them, only where there are few.
     paint_marks() {
-        const { view, colours } = this;
+        const { view, colours, context } = this;
         const { time, name } = view.trace.marks;
         let place = bisect(0, time.length, i => time[i] >= view.from);
+        const count = bisect(place, time.length, i => time[i] > view.to) - place;
+        const is_sparse = count <= view.tracks_width / 40;
         let free_from = -Infinity;
         while (place < time.length && time[place] <= view.to) {
             const x = view.x_of(time[place]);
-            this.context.globalAlpha = 0.55;
-            this.fill(colours.mark, x, RULER - 10, 1, view.height);
-            this.context.globalAlpha = 1;
+            context.globalAlpha = 0.5;
+            this.fill(colours.mark, x, RULER - (is_sparse ? 15 : 5), 1, is_sparse ? view.height : 4);
+            context.globalAlpha = 1;
             if (x > free_from) {
-                this.text(name[place], x + 3, RULER - 8, 110, colours.mark);
-                free_from = x + Math.min(116, 10 + this.context.measureText(name[place]).width);
+                this.text(name[place], x + 4, RULER - 9, 110, colours.mark);
+                free_from = x + Math.min(120, 12 + context.measureText(name[place]).width);
             }
             const after = view.time_at(x + 3);
             place = bisect(place + 1, time.length, i => time[i] >= after);

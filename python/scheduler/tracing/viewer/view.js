@@ -1,7 +1,7 @@
 // Which part of the trace is seen, and what in it is chosen.
 
 const SHORTEST = 50; // nanoseconds: closer one cannot look
-const RULER = 30; // pixels of the time scale
+const RULER = 38; // pixels of the time scale, and the names of marks below it
 const GUTTER = 14; // pixels of the scroll bar
 
 class View {
