@@ -1,4 +1,4 @@
-"""`python -m scheduler`: facts about version, system and limits, and where files for hosts are."""
+"""`python -m scheduler`: facts about version, system and limits, and where files for hosts are; `top`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m scheduler",
         description="Facts about the package, for bug reports and for builds of hosts in C and C++.",
-        epilog="help(scheduler) has the documentation of every function.",
+        epilog="python -m scheduler top [PID-or-NAME] shows the tasklets of a running program. "
+        "help(scheduler) has the documentation of every function.",
         allow_abbrev=False,
     )
     options = parser.add_mutually_exclusive_group()
@@ -40,6 +41,10 @@ def main() -> None:
         help="the directory to set scheduler_DIR to, for find_package(scheduler) of CMake",
     )
     options.add_argument("--version", action="version", version=describe_distribution())
+    if sys.argv[1:2] == ["top"]:
+        from scheduler.monitoring import _top
+
+        return _top.main(sys.argv[2:])
     chosen = parser.parse_args()
     if chosen.info:
         print_table(describe())
