@@ -20,11 +20,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parents[2]
 SLICES = 200_000
 MANY = 3_000  # tasklets
+ROWS_OF_TASKLETS = "viewer.rows.list.filter(row => row.kind == 'tasklet').length"
 EVIL = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
 
 
 def import_without_module() -> None:
-    """What writes pages needs nothing of the extension module, which need not be built for this interpreter."""
+    """What writes pages needs nothing of the extension module, which this interpreter need not have."""
     for name, folder in (("scheduler", "python/scheduler"), ("support", "tests/python/support")):
         package = types.ModuleType(name)
         package.__path__ = [str(ROOT / folder)]
@@ -106,7 +107,7 @@ def test_it_shows_all_slices_in_both_colour_schemes(show: Any, scheme: str) -> N
     trace = make_trace(500)
     seen = show(trace, color_scheme=scheme)
     assert seen.evaluate("viewer.trace.slices.count") == 500
-    assert seen.evaluate("viewer.rows.list.filter(row => row.kind == 'tasklet').length") == len(trace.tasklets)
+    assert seen.evaluate(ROWS_OF_TASKLETS) == len(trace.tasklets)
     turns = [
         sum(entry.state == "running" and entry.thread == thread.number for entry in trace.slices)
         for thread in trace.threads
@@ -217,7 +218,7 @@ def test_a_tasklet_is_found_by_its_name(show: Any) -> None:
     assert seen.evaluate("viewer.trace.tasklet_name(viewer.view.chosen.tasklet)") == "agent 291"
     assert page.locator("#tasklets tbody tr").count() == 10
     page.locator("#only").check()
-    assert seen.evaluate("viewer.rows.list.filter(row => row.kind == 'tasklet').length") == 10
+    assert seen.evaluate(ROWS_OF_TASKLETS) == 10
     page.locator("#search").fill("nobody")
     assert page.locator("#found").inner_text() == "0 found"
     assert "No tasklet of that name" in page.locator("#tasklets").inner_text()
@@ -270,7 +271,7 @@ def test_of_thousands_of_tasklets_those_in_view_are_drawn(show: Any) -> None:
     seen = show(make_trace(4 * MANY, names=names, threads=1))
     assert seen.evaluate("viewer.painter.counts.rows") < 60
     assert seen.page.locator("#tasklets tbody tr").count() == 100
-    assert seen.evaluate("viewer.rows.list.filter(row => row.kind == 'tasklet').length") == MANY
+    assert seen.evaluate(ROWS_OF_TASKLETS) == MANY
 
 
 def test_the_share_of_time_is_right_at_any_zoom(show: Any) -> None:

@@ -8,12 +8,12 @@ def monitor(name: str | None = None) -> None:
 
     A thread of its own waits for readers at a Unix socket in a directory that only this user may enter,
     `$XDG_RUNTIME_DIR/scheduler`, or else one below the directory for temporary files. There is no other way
-    to it, none by the network, and a reader can change nothing: what it sends is not read. Without readers the
-    thread sleeps. With readers it looks at the tasklets some times a second, and tells all readers once a
-    second; after each look it leaves the program alone for a hundred times as long as the look took.
+    to it, none by the network, and a reader can change nothing: what it sends is not read. Without readers
+    the thread sleeps. With readers it looks at the tasklets some times a second, and tells all readers once
+    a second; after each look it leaves the program alone for a hundred times as long as the look took.
 
-    The environment variable SCHEDULER_MONITOR asks for the same when the package is imported: "1", or a name;
-    empty or "0" asks for nothing.
+    The environment variable SCHEDULER_MONITOR asks for the same when the package is imported: "1", or a
+    name; empty or "0" asks for nothing.
 
     Parameters:
         name: what to call the program: letters, digits, "_", "-" and ".", not digits alone, 40 at most.
@@ -21,15 +21,21 @@ def monitor(name: str | None = None) -> None:
 
     Raises:
         TypeError, ValueError: it is no such name.
-        RuntimeError: the program is monitored under another name already; it is no Linux process that may have a
-            thread for this (a sub-interpreter); the directory for sockets is open to others, or its path too long.
+        RuntimeError: the program is monitored under another name already; the directory for sockets is open
+            to others, or its path too long; no thread can be had, as in some sub-interpreters.
         OSError: the directory or the socket cannot be made.
 
     Threads:
         Any thread, any number of times. The monitor's thread is a Python thread: with it, a main tasklet that
         nobody can serve gets "Deadlock" after get_deadlock_timeout() seconds, not at once, and
-        run(threadblock=True) waits for other threads without end. In the child of a fork nothing is monitored until
-        it asks for it.
+        run(threadblock=True) waits for other threads without end. In the child of a fork nothing is
+        monitored until it asks for it.
+
+    Example:
+        >>> import scheduler
+        >>> scheduler.monitor("2 words")
+        Traceback (most recent call last):
+        ValueError: '2 words' is no name for a program: letters, digits, '_', '-' and '.', not only digits
     """
     from ._server import start
 

@@ -1,8 +1,9 @@
 """What a monitored program's tasklets do: looked at some times a second, told once a second.
 
-Nothing counts the processor time of a tasklet. That of a thread is known exactly. A look sees which tasklet of
-it has its turn, and how much the thread uses at this moment; what the thread has used in a second is divided
-among its tasklets as the looks of the last seconds have seen it. So it is an estimate, better for who goes on longer.
+Nothing counts the processor time of a tasklet. That of a thread is known exactly. A look sees which tasklet
+of it has its turn, and how much the thread uses at this moment; what the thread has used in a second is
+divided among its tasklets as the looks of the last seconds have seen it. So it is an estimate, which is the
+better the longer they go on.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from _scheduler import tasklet
+from _scheduler import _live_tasklets, _tasklets, tasklet
 
 from .._debugging import (
     _SEES_FRAMES_OF_OTHERS,
@@ -23,9 +24,7 @@ from .._debugging import (
     _get_thread_id,
     _is_blocked,
     _is_main,
-    _live_tasklets,
     _state,
-    _tasklets,
 )
 from ._moment import MOMENT, moment
 from ._processor import FADING, Use, processor_time, thread_name
@@ -116,7 +115,7 @@ class Looks:
         return record
 
     def _divide(self, tasks: list[tasklet], now: float, seconds: float) -> None:
-        """Gives what each thread has used since it was told last to the tasklets that looks have seen at it."""
+        """Gives what each thread has used since it was told last to those whom looks have seen use it."""
         factors = {thread: use.factor(thread) for thread, use in self._uses.items()}
         for task in tasks:
             record = self._record(task, now)
@@ -185,8 +184,8 @@ def _innermost(thread: int, tasks: list[tasklet]) -> tasklet:
 
 
 def _users(first: _Turn, last: _Turn) -> list[tasklet]:
-    """Whose was the time between two looks. If it was more than one turn, the main tasklet is none of them: it
-    may have slept since then, or until then."""
+    """Whose was the time between two looks. If it was more than one turn, the main tasklet is none of them:
+    it may have slept since then, or until then."""
     if first == last:
         return [first[0]]
     return [task for task, _ in (first, last) if not _is_main(task)]

@@ -32,7 +32,7 @@ def check_name(name: str) -> str:
         raise TypeError(f"name must be a str or None, not {type(name).__name__}")
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"{name!r} is no name for a program: 1 to 40 ASCII letters, digits, '_', '-' and '.', not only digits"
+            f"{name!r} is no name for a program: letters, digits, '_', '-' and '.', not only digits"
         )
     return name
 
@@ -115,7 +115,7 @@ def programs() -> list[Program]:
 
 
 def connect(program: Program) -> socket.socket | None:
-    """None, and its socket is removed, if nobody is there any more: a program that was killed leaves it behind."""
+    """None if nobody is there any more: a program that was killed leaves its socket behind, which is removed."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.connect(os.fspath(program.path))

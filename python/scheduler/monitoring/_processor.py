@@ -1,4 +1,4 @@
-"""Processor time of threads, and what `threading` knows of them, without asking it: that would take a lock."""
+"""Processor time of threads, and their names: what `threading` knows, without its functions and their lock."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ def thread_name(ident: int) -> str:
 
 
 def processor_time(ident: int) -> float:
-    """Seconds, of a thread that `threading` knows; 0.0 of others. time.pthread_getcpuclockid() may crash if it
-    has just ended; Linux's clocks of threads are named by their numbers, and asking for one that is gone is an
-    error."""
+    """Seconds, of a thread that `threading` knows; 0.0 of others.
+
+    time.pthread_getcpuclockid() may crash if it has just ended. Linux's clocks of threads are named by their
+    numbers, and asking for one that is gone is an error.
+    """
     number = getattr(_thread_of(ident), "native_id", None)
     if number is None:
         return 0.0
@@ -41,7 +43,7 @@ class Use:
     seen: float = 0.0  # what looks have seen being used, the later the more it counts
 
     def factor(self, thread: int) -> float:
-        """What has been used since the last call, for each second that looks have seen. 0.0 if there is none."""
+        """What has been used since the last call, for each second that looks have seen; 0.0 if they saw none."""
         if self.seen <= 0:
             return 0.0
         total = processor_time(thread)

@@ -8,10 +8,11 @@ import os
 import selectors
 import socket
 import threading
+import time
 
 from ._looks import Looks
 from ._moment import restore
-from ._pace import Pace, cost_of
+from ._pace import SECOND, Pace, cost_of
 from ._places import check_length, check_name, credentials_of, default_name, is_own, make_directory
 
 MOST_READERS = 16
@@ -83,7 +84,8 @@ class Server:
     def _accept(self) -> None:
         try:
             reader, _ = self._listener.accept()
-        except OSError:  # gone already, or no descriptor is left
+        except OSError:  # gone already; or no descriptor is left, and it would be asked again at once
+            time.sleep(SECOND)
             return
         if len(self._readers) >= MOST_READERS or not is_own(credentials_of(reader)):
             reader.close()

@@ -29,7 +29,9 @@ def main(arguments: Sequence[str]) -> None:
         f"The program asks for it: {_NOT_MONITORED}.",
         allow_abbrev=False,
     )
-    parser.add_argument("program", nargs="?", metavar="PID-or-NAME", help="may be left out if there is one only")
+    parser.add_argument(
+        "program", nargs="?", metavar="PID-or-NAME", help="may be left out if there is one only"
+    )
     parser.add_argument("--by", choices=("processor", "wait"), default="processor", help="which come first")
     parser.add_argument("--once", action="store_true", help="print it once, measured over a second, and end")
     parser.add_argument("--json", action="store_true", help="a line of JSON each second, or one with --once")
@@ -138,7 +140,8 @@ def table(state: State, by: str, width: int, height: int | None) -> list[str]:
 def _summary(state: State) -> Iterator[str]:
     counts = ", ".join(f"{number} {what}" for what, number in sorted(state["counts"].items()))
     share = sum(entry["share"] for entry in state["tasklets"])
-    yield f"{state['name']}, process {state['pid']}: {counts or 'no tasklets'}; {100 * share:.0f} % of a processor"
+    who = f"{state['name']}, process {state['pid']}"
+    yield f"{who}: {counts or 'no tasklets'}; {100 * share:.0f} % of a processor"
     names = [f"{thread['name'] or thread['ident']}" for thread in state["threads"]]
     yield f"{len(names)} thread{'' if len(names) == 1 else 's'}: {', '.join(names)}"
 

@@ -53,6 +53,7 @@ NAMES = FUNCTIONS | set(TYPES) | {"TaskletExit", "_C_API"}
 PACKAGE_NAMES = {
     "QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_tasklets", "get_include",
     "tasklets", "timeout",
+    "monitor",
 }  # fmt: skip
 
 

@@ -139,6 +139,7 @@ def test_the_package_shows_public_names_only():
     in_python = {
         "QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_tasklets",
         "get_include", "tasklets", "timeout",
+        "monitor",
     }  # fmt: skip
     assert public == extension | in_python | {"aio", "sync", "testing"}
     assert scheduler.__name__ == scheduler.__spec__.name == scheduler.__package__ == "scheduler"
