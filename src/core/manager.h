@@ -29,6 +29,7 @@
 #include "tasklet.h"
 #include "timer_clock.h"
 #include "timers.h"
+#include "trace.h"
 #include "wait.h"
 
 namespace scheduler::core {
@@ -271,6 +272,16 @@ class ScheduleManager {
     // frames on it may still be looked at.
     void free_stacks();
 
+    // ---- a trace of what happens, see trace.h; nullptr: there is none
+    // Whoever gives turns, and transfers, writes what it does. They take their shortest way only while
+    // there is no trace.
+    TraceBuffer* trace() const { return trace_; }
+    void set_trace(TraceBuffer* buffer) { trace_ = buffer; }
+    // `by`: nullptr if that is not known.
+    void trace_ready(const Tasklet& tasklet, const Tasklet* by) {
+        if (trace_ != nullptr) trace_->write(TraceKind::kReady, &tasklet, by);
+    }
+
     // Nanoseconds of the monotonic clock, as tasklets report their start and end.
     static std::int64_t now() { return TimerClock::real_time(); }
 
@@ -286,6 +297,13 @@ class ScheduleManager {
     }
     bool ends_loop(const Tasklet& tasklet) const {
         return &tasklet == loop_->last || loop_->unwinding != nullptr || driver_is_served();
+    }
+    bool insert_for(Tasklet& tasklet, const Tasklet* by);
+    void trace_loop(TraceKind kind) {
+        if (trace_ == nullptr) return;
+        // Between the end of the last turn and that of the loop is nothing that takes time.
+        const bool opens = kind == TraceKind::kLoopOpens;
+        trace_->write_at(opens ? trace_->look() : trace_->last_time(), kind, current_);
     }
     bool look_at_clock();
     void plan_look(std::int64_t time);  // somebody has just looked at the clock
@@ -342,6 +360,7 @@ class ScheduleManager {
     std::uint64_t completed_ = 0;
     std::uint64_t switched_ = 0;
     std::unique_ptr<StackSupply> stacks_;
+    TraceBuffer* trace_ = nullptr;
 };
 
 inline bool ScheduleManager::post_silently(Tasklet& tasklet, std::uint32_t bits) {

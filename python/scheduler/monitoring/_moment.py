@@ -37,7 +37,7 @@ def moment() -> Iterator[None]:
 
 
 def restore() -> None:
-    """Puts the program's own interval back, unless it has set another one meanwhile. A fork's child needs it too."""
+    """Puts the program's own interval back, unless it has set another one. Also in a fork's child."""
     global _usual
     usual, _usual = _usual, None
     if usual is not None and abs(sys.getswitchinterval() - HASTE) < MICROSECOND:

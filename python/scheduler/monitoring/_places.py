@@ -115,7 +115,7 @@ def programs() -> list[Program]:
 
 
 def connect(program: Program) -> socket.socket | None:
-    """None if nobody is there any more: a program that was killed leaves its socket behind, which is removed."""
+    """None if nobody is there: a program that was killed leaves its socket behind. That is removed."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.connect(os.fspath(program.path))

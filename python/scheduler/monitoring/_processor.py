@@ -1,4 +1,4 @@
-"""Processor time of threads, and their names: what `threading` knows, without its functions and their lock."""
+"""Processor time of threads, and their names: what `threading` knows, but not by its functions, which lock."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Use:
     seen: float = 0.0  # what looks have seen being used, the later the more it counts
 
     def factor(self, thread: int) -> float:
-        """What has been used since the last call, for each second that looks have seen; 0.0 if they saw none."""
+        """What has been used since the last call, for each second that looks have seen; 0.0 without any."""
         if self.seen <= 0:
             return 0.0
         total = processor_time(thread)

@@ -55,6 +55,15 @@ class Mark:
 
 
 @dataclass(slots=True)
+class Park:
+    """A thread sleeps: it has nothing to run, and waits for others or for a time."""
+
+    thread: int
+    begin: int
+    end: int
+
+
+@dataclass(slots=True)
 class Sample:
     """Counters of a thread at a time."""
 
@@ -75,4 +84,5 @@ class Trace:
     arrows: list[Arrow] = field(default_factory=list)  # by target_time
     marks: list[Mark] = field(default_factory=list)  # by time
     samples: list[Sample] = field(default_factory=list)  # by time
+    parks: list[Park] = field(default_factory=list)  # by begin
     lost: int = 0  # events that were overwritten or found no room

@@ -215,7 +215,7 @@ PyObject* get_channel_callback() {
 }
 void set_fast_callback(schedule_hook_func func) {
     attached(-1, [func] {
-        table_state->fast_callback = func;
+        table_state->set_fast_callback(func);
         return 0;
     });
 }

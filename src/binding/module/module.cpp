@@ -138,6 +138,7 @@ int module_traverse(PyObject* module, visitproc visit, void* arg) {
     Py_VISIT(state.scope_expired);
     Py_VISIT(state.schedule_callback.borrow());
     Py_VISIT(state.channel_callback.borrow());
+    Py_VISIT(state.trace.on_failure.borrow());
     return 0;
 }
 
@@ -147,6 +148,7 @@ int module_clear(PyObject* module) {
     ModuleState& state = state_of_module(module);
     state.schedule_callback.set({});
     state.channel_callback.set({});
+    state.trace.on_failure.set({});
     for (const TypeEntry& entry : kTypes) Py_CLEAR(state.*entry.slot);
     Py_CLEAR(state.send_case_type);
     return 0;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "binding/diagnostics/repr.h"
+#include "binding/diagnostics/tracing.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/callbacks.h"
 #include "binding/scheduling/enter.h"
@@ -164,18 +165,15 @@ void drop_unsent(ManagerBody& manager, Parcel& parcel) {
     manager.run_deferred();
 }
 
-// One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
-SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
-                                      const ItemQueue& queue, std::int64_t timeout) {
+// transfer() from where its manager is known. `kIsTraced`: it may be in a trace.
+template <bool kIsTraced>
+SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& channel,
+                                         Direction direction, Parcel& parcel,
+                                         const ItemQueue& queue, std::int64_t timeout) {
     // As values, which the compiler knows where there is no queue.
     const bool has_queue = queue.deque != nullptr;
     const bool has_item = queue.item != nullptr;
-    ChannelObject& channel = channel_of(object);
-    ManagerBody* manager = last_manager_if_right(*channel.state);
-    if (manager == nullptr || manager->has_mail() || channel.state->channel_callback) {
-        manager = enter_transfer(channel, direction, parcel);
-        if (manager == nullptr) return Transfer::kFailed;
-    }
+    const std::uint64_t time = kIsTraced ? manager->trace()->look() : 0;
     TaskletBody& self = manager->current_body();
     Obstacle obstacle = Obstacle::kNone;
     bool waits_freely = false;
@@ -198,6 +196,9 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
         if (has_item && match.result == RendezvousResult::kWouldBlock) {
             queued = use_queue(*manager, channel.channel, queue);
         }
+    }
+    if constexpr (kIsTraced) {
+        trace_transfer(*manager, time, channel.channel, direction, match);
     }
     Ending how = Ending::kBlock;
     switch (match.result) {
@@ -225,6 +226,27 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
     }
     return block_or_yield(*manager, channel, self, direction, parcel, how) ? Transfer::kDone
                                                                            : Transfer::kFailed;
+}
+
+[[gnu::noinline]] Transfer transfer_traced(ManagerBody* manager, ChannelObject& channel,
+                                           Direction direction, Parcel& parcel,
+                                           const ItemQueue& queue, std::int64_t timeout) {
+    return transfer_in<true>(manager, channel, direction, parcel, queue, timeout);
+}
+
+// One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
+SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
+                                      const ItemQueue& queue, std::int64_t timeout) {
+    ChannelObject& channel = channel_of(object);
+    ManagerBody* manager = last_manager_if_right(*channel.state);
+    if (manager == nullptr || manager->has_mail() || channel.state->channel_callback) {
+        manager = enter_transfer(channel, direction, parcel);
+        if (manager == nullptr) return Transfer::kFailed;
+        if (manager->trace() != nullptr) {
+            return transfer_traced(manager, channel, direction, parcel, queue, timeout);
+        }
+    }
+    return transfer_in<false>(manager, channel, direction, parcel, queue, timeout);
 }
 
 bool ends_iteration(PyObject* channel, AtClose at_close) {
