@@ -24,6 +24,11 @@ def main() -> None:
 
         _command.main(sys.argv[2:])
         return
+    if sys.argv[1:2] == ["top"]:
+        from scheduler.monitoring import _top
+
+        _top.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(
         prog="python -m scheduler",
         description="Facts about the package, for bug reports and for builds of hosts in C and C++.",
@@ -47,10 +52,6 @@ def main() -> None:
         help="the directory to set scheduler_DIR to, for find_package(scheduler) of CMake",
     )
     options.add_argument("--version", action="version", version=describe_distribution())
-    if sys.argv[1:2] == ["top"]:
-        from scheduler.monitoring import _top
-
-        return _top.main(sys.argv[2:])
     chosen = parser.parse_args()
     if chosen.info:
         print_table(describe())

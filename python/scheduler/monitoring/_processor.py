@@ -1,4 +1,4 @@
-"""Processor time of threads, and their names: what `threading` knows, but not by its functions, which lock."""
+"""Processor time of threads, and their names: what `threading` knows, without its functions, which lock."""
 
 from __future__ import annotations
 

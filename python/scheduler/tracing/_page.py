@@ -123,6 +123,10 @@ def _describe(trace: Trace) -> dict[str, object]:
     columns.add_times("mark time", _differences(mark.time for mark in marks))
     columns.add("mark thread", (thread(mark.thread) for mark in marks))
     _add_samples(trace, columns, thread)
+    parks = sorted(trace.parks, key=lambda park: park.begin)
+    columns.add_times("park begin", _differences(park.begin for park in parks))
+    columns.add_times("park length", (park.end - park.begin for park in parks))
+    columns.add("park thread", (thread(park.thread) for park in parks))
 
     tasklets = [
         {

@@ -145,16 +145,26 @@ class Trace {
             blocked: numbers("sample blocked"),
             stacks: numbers("sample stacks"),
         };
+        // Times in which threads slept until somebody woke them; in the form of slices, for tracks.
+        const park_begin = deltas("park begin");
+        const park_length = times("park length");
+        this.parks = {
+            begin: park_begin,
+            end: park_begin.map((time, i) => time + park_length[i]),
+            state: new Int32Array(park_begin.length).fill(BLOCKED),
+            thread: numbers("park thread"),
+        };
         this.duration = this.slices.end.reduce((last, time) => Math.max(last, time), duration);
         this.is_empty = !begin.length && !marks.length && !this.samples.time.length;
         this.arrange();
     }
 
     arrange() {
-        const { slices, arrows, samples, tasklets, threads } = this;
+        const { slices, arrows, samples, parks, tasklets, threads } = this;
         this.of_tasklet = group(slices.tasklet, tasklets.length, () => true).map(order => new Track(slices, order));
         this.of_thread = group(slices.thread, threads.length, i => slices.state[i] === RUNNING)
             .map(order => new Track(slices, order));
+        this.parks_of = group(parks.thread, threads.length, () => true).map(order => new Track(parks, order));
         this.samples_of = group(samples.thread, threads.length, () => true);
         this.arrows_from = group(arrows.source, tasklets.length, () => true);
         this.arrows_to = group(arrows.target, tasklets.length, () => true);

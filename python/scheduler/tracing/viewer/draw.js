@@ -100,6 +100,20 @@ class Painter {
         this.text(label, 22, middle, view.labels - 30, row.kind === "tasklet" ? colours.text : colours.faint);
         if (row.kind === "counters") this.paint_counters(row);
         else this.paint_track(row);
+        if (row.parks) this.paint_parks(row);
+    }
+
+    // A line where the thread sleeps.
+    paint_parks({ parks, top, height }) {
+        const { view, colours } = this;
+        const { begin, end } = view.trace.parks;
+        let place = parks.first_ending_after(view.from);
+        while (place < parks.length && begin[parks.order[place]] < view.to) {
+            const left = Math.max(view.x_of(begin[parks.order[place]]), view.labels);
+            const right = Math.min(view.x_of(end[parks.order[place]]), view.labels + view.tracks_width);
+            this.fill(colours.blocked, left, top + height / 2 - 1, Math.max(1, right - left), 2);
+            place = parks.first_ending_after(view.time_at(Math.max(right, left + DENSE)), place + 1);
+        }
     }
 
     paint_track({ kind, track, tasklet, top, height }) {

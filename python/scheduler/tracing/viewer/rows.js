@@ -24,7 +24,7 @@ class Rows {
         };
         trace.threads.forEach((_, thread) => {
             add({ kind: "thread", thread });
-            add({ kind: "turns", thread, track: trace.of_thread[thread] });
+            add({ kind: "turns", thread, track: trace.of_thread[thread], parks: trace.parks_of[thread] });
             if (this.closed.has(thread)) return;
             if (trace.samples_of[thread].length) add({ kind: "counters", thread });
             for (const tasklet of this.members[thread]) {
