@@ -145,6 +145,8 @@ class Trace {
             blocked: numbers("sample blocked"),
             stacks: numbers("sample stacks"),
         };
+        // A thread's main tasklet runs what is outside of the others: a loop of frames, say, and its sleep.
+        this.is_main = tasklets.map(({ name, location }) => name === "main" && !location);
         // Times in which threads slept until somebody woke them; in the form of slices, for tracks.
         const park_begin = deltas("park begin");
         const park_length = times("park length");
@@ -164,6 +166,8 @@ class Trace {
         this.of_tasklet = group(slices.tasklet, tasklets.length, () => true).map(order => new Track(slices, order));
         this.of_thread = group(slices.thread, threads.length, i => slices.state[i] === RUNNING)
             .map(order => new Track(slices, order));
+        const is_work = i => slices.state[i] === RUNNING && !this.is_main[slices.tasklet[i]];
+        this.work_of = group(slices.thread, threads.length, is_work).map(order => new Track(slices, order));
         this.parks_of = group(parks.thread, threads.length, () => true).map(order => new Track(parks, order));
         this.samples_of = group(samples.thread, threads.length, () => true);
         this.arrows_from = group(arrows.source, tasklets.length, () => true);

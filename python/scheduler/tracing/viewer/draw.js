@@ -8,8 +8,6 @@ const PALETTE = [
 ];
 const COUNTERS = ["runnable", "waiting", "stacks"];
 
-const colour_of = tasklet => PALETTE[tasklet % PALETTE.length];
-
 class Painter {
     constructor(canvas, view) {
         this.canvas = canvas;
@@ -23,10 +21,15 @@ class Painter {
         const style = getComputedStyle(document.documentElement);
         this.colours = {};
         for (const name of ["ground", "raised", "chosen", "line", "text", "faint", "accent", "ready", "blocked",
-            "transfer", "wake", "mark", "found", ...COUNTERS]) {
+            "transfer", "wake", "mark", "found", "main", ...COUNTERS]) {
             this.colours[name] = style.getPropertyValue(`--${name}`).trim();
         }
         this.font = `12px ${style.fontFamily}`;
+    }
+
+    // Main tasklets are grey: what one looks for is mostly done by others.
+    colour_of(tasklet) {
+        return this.view.trace.is_main[tasklet] ? this.colours.main : PALETTE[tasklet % PALETTE.length];
     }
 
     fill(colour, x, y, width, height) {
@@ -119,7 +122,7 @@ class Painter {
     paint_track({ kind, track, tasklet, top, height }) {
         const { view } = this;
         const { begin, end } = view.trace.slices;
-        const colour = kind === "tasklet" ? colour_of(tasklet) : null;
+        const colour = kind === "tasklet" ? this.colour_of(tasklet) : null;
         const right = view.labels + view.tracks_width;
         let free = view.labels; // what is left of it is drawn
         let place = track.first_ending_after(view.from);
@@ -147,7 +150,7 @@ class Painter {
         const seen = width > 5 ? width - 1 : width;
         const is_chosen = view.chosen?.slice === slice;
         if (state[slice] === RUNNING) {
-            this.fill(colour_of(tasklet[slice]), x, top + 2, seen, height - 4);
+            this.fill(this.colour_of(tasklet[slice]), x, top + 2, seen, height - 4);
             if (kind === "turns") {
                 this.text(view.trace.tasklet_name(tasklet[slice]), x + 4, top + height / 2 + 1, width - 8, "#ffffff");
             }
@@ -177,7 +180,7 @@ class Painter {
             if (!fill) {
                 // Of the turns of many the one in the middle speaks for all.
                 const place = Math.min(track.first_ending_after((from + to) / 2), track.length - 1);
-                fill = colour_of(view.trace.slices.tasklet[track.order[place]]);
+                fill = this.colour_of(view.trace.slices.tasklet[track.order[place]]);
             }
             this.fill(fill, x, bottom - part, DENSE, part);
         }

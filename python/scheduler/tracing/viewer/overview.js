@@ -1,4 +1,5 @@
-// The strip above the timeline: how busy the threads were all the time, and which part is seen below.
+// The strip above the timeline: how busy the tasklets of the threads were, but for main ones, and which part is
+// seen below.
 
 class Overview {
     constructor(canvas, view) {
@@ -14,7 +15,7 @@ class Overview {
     paint(colours) {
         const { context, view, width, height } = this;
         const { trace } = view;
-        const tracks = trace.of_thread.filter(track => track.length);
+        const tracks = trace.work_of.filter(track => track.length);
         context.fillStyle = colours.ground;
         context.fillRect(0, 0, width, height);
         context.fillStyle = colours.accent;
