@@ -7,6 +7,7 @@ host under examples/embedding is built and run with the tests of the C table (cm
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,8 +50,8 @@ def test_a_trace_of_the_game_loop_shows_the_slow_character(
     for event in events:
         if event.get("cat") == "turn":
             used.setdefault(event["name"], []).append(event["dur"])
-    # It computes in three turns what find_path() does in 60.
-    assert sorted(used["prophesy"])[-3] > 10_000 > used["forge"][0]
+    # It computes in three turns, of ten milliseconds each, what find_path() does in 60.
+    assert len([turn for turn in used["prophesy"] if turn > 9000]) == 3
     assert len(used["find_path"]) > 50
     assert [event for event in events if event["name"] == "frame 3"]
 
