@@ -2,7 +2,7 @@
 
     python game_loop.py                     what happened
     python game_loop.py --plot frames.svg   and a plot of the frame times (needs matplotlib)
-    python game_loop.py --trace game.html   with one character more, who holds up all others: the page shows whom
+    python game_loop.py --trace game.html   and a page that shows whom one more character holds up
 
 Characters are tasklets that sleep between their deeds. They are a group: if one fails, the others end
 and the error comes out of `run()`. The path finder is one long

@@ -9,8 +9,6 @@ import shutil
 import sys
 import types
 from collections.abc import Iterator
-from importlib.machinery import PathFinder
-from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +28,10 @@ def import_without_module() -> None:
         package = types.ModuleType(name)
         package.__path__ = [str(ROOT / folder)]
         sys.modules[name] = package
-    spec = PathFinder.find_spec("scheduler.tracing", [str(ROOT / "python" / "scheduler")])
-    assert spec is not None
-    tracing = module_from_spec(spec)  # not run: it may import what needs the extension module
-    sys.modules["scheduler.tracing"] = tracing
 
 
 import_without_module()
-from scheduler.tracing._model import Trace  # noqa: E402
+from scheduler.tracing._model import Park, Trace  # noqa: E402
 from scheduler.tracing._page import write_page  # noqa: E402
 from support.traces import make_trace  # noqa: E402
 
@@ -138,6 +132,25 @@ def test_the_scheme_may_change_while_it_is_open(show: Any) -> None:
     before = seen.evaluate("viewer.painter.colours.ground")
     seen.page.emulate_media(color_scheme="dark")
     assert seen.after_frame("viewer.painter.colours.ground") != before
+
+
+def test_where_a_thread_sleeps_is_told(show: Any) -> None:
+    trace = make_trace(100, threads=1)
+    trace.parks.append(Park(1, trace.duration, trace.duration + 1000))
+    trace.duration += 1000
+    seen = show(trace)
+    assert seen.evaluate("viewer.trace.parks_of.map(track => track.length)") == [1]
+    assert seen.evaluate("viewer.trace.parks.end[0]") == trace.duration
+
+
+def test_main_tasklets_are_grey_and_not_counted_as_work(show: Any) -> None:
+    trace = make_trace(300, threads=1)
+    trace.tasklets[0].location = ""
+    seen = show(trace)
+    assert seen.evaluate("viewer.trace.is_main").count(True) == 1
+    others = sum(entry.state == "running" and entry.tasklet != 1 for entry in trace.slices)
+    assert seen.evaluate("viewer.trace.work_of[0].length") == others
+    assert seen.evaluate("viewer.painter.colour_of(0) == viewer.painter.colours.main")
 
 
 def test_keys_zoom_pan_and_choose(show: Any) -> None:

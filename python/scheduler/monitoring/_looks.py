@@ -12,7 +12,6 @@ import sys
 import time
 import weakref
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 from _scheduler import _live_tasklets, _tasklets, tasklet
@@ -31,6 +30,7 @@ from ._processor import FADING, Use, processor_time, thread_name
 
 MOST_TOLD = 500  # tasklets: those that use the most time, and those that have waited longest
 
+_Entry = tuple[tasklet, str | None]
 _count_turns = vars(tasklet)["times_switched_to"].__get__
 
 
@@ -40,9 +40,9 @@ class _Record:
 
     number: int
     tasklet: weakref.ref[tasklet]
-    turns: int
-    since: float  # when it was first seen in this state, with this number of turns
     told_turns: int
+    since: float  # when it was first seen in this state, without a turn since then
+    new_turns: int = 0
     state: str = ""
     seen: float = 0.0  # seconds that looks have seen it use, the later the more they count
     share: float = 0.0  # of a processor, in the second before it was told
@@ -82,15 +82,13 @@ class Looks:
         self._told_at = now
         entries = _live_tasklets()
         self._divide([task for task, _ in entries], now, seconds)
-        described = [self._describe(task, wait, now, seconds) for task, wait in entries]
+        for task, _ in entries:
+            self._update(task, now)
         self._forget_the_dead({id(task) for task, _ in entries})
+        told = self._select(entries)
         counts: dict[str, int] = {}
-        for entry in described:
-            counts[entry["state"]] = counts.get(entry["state"], 0) + 1
-        told = _select(described)
-        objects = {id(task): task for task, _ in entries}
-        for entry in told:
-            entry["place"] = _place_of(objects[entry.pop("key")])
+        for record in self._records.values():
+            counts[record.state] = counts.get(record.state, 0) + 1
         threads = sorted({_get_thread_id(task) for task, _ in entries})
         return {
             "name": name,
@@ -101,16 +99,15 @@ class Looks:
                 for thread in threads
             ],
             "counts": counts,
-            "left_out": len(described) - len(told),
-            "tasklets": told,
+            "left_out": len(entries) - len(told),
+            "tasklets": [self._describe(task, wait, now, seconds) for task, wait in told],
         }
 
     def _record(self, task: tasklet, now: float) -> _Record:
         record = self._records.get(id(task))
         if record is None or record.tasklet() is not task:  # another one had that address
             self._last_number += 1
-            turns = _count_turns(task)
-            record = _Record(self._last_number, weakref.ref(task), turns, now, turns)
+            record = _Record(self._last_number, weakref.ref(task), _count_turns(task), now)
             self._records[id(task)] = record
         return record
 
@@ -124,39 +121,50 @@ class Looks:
             record.processor += used
             record.seen *= FADING
 
-    def _describe(self, task: tasklet, wait: str | None, now: float, seconds: float) -> dict[str, Any]:
+    def _update(self, task: tasklet, now: float) -> None:
         record = self._record(task, now)
         state, turns = _state(task), _count_turns(task)
-        if (state, turns) != (record.state, record.turns):
-            record.state, record.turns, record.since = state, turns, now
-        new_turns, record.told_turns = turns - record.told_turns, turns
+        record.new_turns = turns - record.told_turns
+        record.told_turns = turns
+        if record.new_turns or state != record.state:
+            record.state, record.since = state, now
+
+    def _select(self, entries: list[_Entry]) -> list[_Entry]:
+        """Those that use most, and those that have waited longest."""
+        if len(entries) <= MOST_TOLD:
+            return entries
+
+        def use(entry: _Entry) -> tuple[float, float, int]:
+            record = self._records[id(entry[0])]
+            return -record.share, -record.processor, -record.new_turns
+
+        def since(entry: _Entry) -> float:
+            return self._records[id(entry[0])].since
+
+        half = MOST_TOLD // 2
+        chosen = (*sorted(entries, key=use)[:half], *sorted(entries, key=since)[:half])
+        return list({id(entry[0]): entry for entry in chosen}.values())
+
+    def _describe(self, task: tasklet, wait: str | None, now: float, seconds: float) -> dict[str, Any]:
+        record = self._records[id(task)]
         return {
-            "key": id(task),
             "number": record.number,
             "name": _get_name(task),
             "thread": _get_thread_id(task),
             "main": _is_main(task),
-            "state": state,
+            "state": record.state,
             "wait": wait or "",
             "since": now - record.since,
             "processor": record.processor,
             "share": record.share,
-            "turns": turns,
-            "turns_a_second": new_turns / seconds if seconds else 0.0,
+            "turns": record.told_turns,
+            "turns_a_second": record.new_turns / seconds if seconds else 0.0,
+            "place": _place_of(task),
         }
 
     def _forget_the_dead(self, alive: set[int]) -> None:
         for key in self._records.keys() - alive:
             del self._records[key]
-
-
-def _select(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if len(described) <= MOST_TOLD:
-        return described
-    busy = sorted(described, key=itemgetter("share", "processor", "turns_a_second"), reverse=True)
-    waiting = sorted(described, key=itemgetter("since"), reverse=True)
-    half = MOST_TOLD // 2
-    return list({entry["key"]: entry for entry in (*busy[:half], *waiting[:half])}.values())
 
 
 _Turn = tuple[tasklet, int]  # whose, and the how manieth

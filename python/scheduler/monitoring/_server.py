@@ -68,6 +68,13 @@ class Server:
             one.close()
 
     def _serve(self) -> None:
+        try:
+            self._serve_readers()
+        finally:
+            for reader in self._readers:  # whatever went wrong, they are not to wait for more
+                reader.close()
+
+    def _serve_readers(self) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._listener, selectors.EVENT_READ)
             selector.register(self._is_woken, selectors.EVENT_READ)

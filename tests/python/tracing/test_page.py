@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from scheduler.tracing import _page
-from scheduler.tracing._model import Arrow, Mark, Sample, Slice, Tasklet, Thread, Trace
+from scheduler.tracing._model import Arrow, Mark, Park, Sample, Slice, Tasklet, Thread, Trace
 from scheduler.tracing._page import write_page
 from support.traces import make_trace
 
@@ -83,6 +83,7 @@ def small_trace(name: str = "smith") -> Trace:
         ],
         arrows=[Arrow("wake", 30, 2, 31, 3, 4), Arrow("transfer", 31, 6, 30, 9)],
         marks=[Mark(7, 4, "frame 1")],
+        parks=[Park(7, 100, 5_000_000_100)],
         samples=[Sample(7, 1, 2, 3, 4), Sample(7, 5_000_000_000, 20, 30, 40)],
         lost=3,
     )
@@ -114,6 +115,9 @@ def test_all_of_the_trace_is_in_the_page() -> None:
     assert column(facts, "sample runnable") == [2, 20]
     assert column(facts, "sample blocked") == [3, 30]
     assert column(facts, "sample stacks") == [4, 40]
+    assert sums(column(facts, "park begin", "q")) == [100]
+    assert column(facts, "park length", "q") == [5_000_000_000]
+    assert column(facts, "park thread") == [0]
 
 
 @pytest.mark.spec("PAGE-01")
