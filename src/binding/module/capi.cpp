@@ -293,6 +293,7 @@ SchedulerCAPI table = {
     queue_channel_new,
     queue_channel_check,
     run_until,
+    mark_in_trace,
 };
 
 }  // namespace

@@ -165,15 +165,18 @@ void drop_unsent(ManagerBody& manager, Parcel& parcel) {
     manager.run_deferred();
 }
 
-// transfer() from where its manager is known. `kIsTraced`: it may be in a trace.
-template <bool kIsTraced>
+// transfer() from where its manager is known. `kMayBeTraced`: it may be in a trace.
+template <bool kMayBeTraced>
 SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& channel,
                                          Direction direction, Parcel& parcel,
                                          const ItemQueue& queue, std::int64_t timeout) {
     // As values, which the compiler knows where there is no queue.
     const bool has_queue = queue.deque != nullptr;
     const bool has_item = queue.item != nullptr;
-    const std::uint64_t time = kIsTraced ? manager->trace()->look() : 0;
+    std::uint64_t time = 0;
+    if constexpr (kMayBeTraced) {
+        if (core::TraceBuffer* const trace = manager->trace()) time = trace->look();
+    }
     TaskletBody& self = manager->current_body();
     Obstacle obstacle = Obstacle::kNone;
     bool waits_freely = false;
@@ -185,19 +188,21 @@ SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& ch
             queued = use_queue(*manager, channel.channel, queue);
             if (queued != Transfer::kDone) return queued;
         }
-        match = channel.channel.rendezvous_or_ask(direction, self, parcel, [&, has_item] {
+        // Inline, or each that waits pays for the call.
+        const auto may_wait = [&, has_item]() __attribute__((always_inline)) {
             waits_freely = timeout == core::kNever && manager->waits_freely();
             if (waits_freely) return !has_item;
             if (timeout == 0) return false;
             obstacle = manager->find_obstacle(timeout == core::kNever ? WaitFor::kTransfer
                                                                       : WaitFor::kTransferOrTime);
             return !has_item && obstacle == Obstacle::kNone;
-        });
+        };
+        match = channel.channel.rendezvous_or_ask(direction, self, parcel, may_wait);
         if (has_item && match.result == RendezvousResult::kWouldBlock) {
             queued = use_queue(*manager, channel.channel, queue);
         }
     }
-    if constexpr (kIsTraced) {
+    if constexpr (kMayBeTraced) {
         trace_transfer(*manager, time, channel.channel, direction, match);
     }
     Ending how = Ending::kBlock;
@@ -228,9 +233,12 @@ SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& ch
                                                                            : Transfer::kFailed;
 }
 
-[[gnu::noinline]] Transfer transfer_traced(ManagerBody* manager, ChannelObject& channel,
-                                           Direction direction, Parcel& parcel,
-                                           const ItemQueue& queue, std::int64_t timeout) {
+// transfer() when it cannot begin at once, or is to be written into a trace.
+[[gnu::noinline]] Transfer transfer_carefully(ChannelObject& channel, Direction direction,
+                                              Parcel& parcel, const ItemQueue& queue,
+                                              std::int64_t timeout) {
+    ManagerBody* const manager = enter_transfer(channel, direction, parcel);
+    if (manager == nullptr) return Transfer::kFailed;
     return transfer_in<true>(manager, channel, direction, parcel, queue, timeout);
 }
 
@@ -240,11 +248,7 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
     ChannelObject& channel = channel_of(object);
     ManagerBody* manager = last_manager_if_right(*channel.state);
     if (manager == nullptr || manager->has_mail() || channel.state->channel_callback) {
-        manager = enter_transfer(channel, direction, parcel);
-        if (manager == nullptr) return Transfer::kFailed;
-        if (manager->trace() != nullptr) {
-            return transfer_traced(manager, channel, direction, parcel, queue, timeout);
-        }
+        return transfer_carefully(channel, direction, parcel, queue, timeout);
     }
     return transfer_in<false>(manager, channel, direction, parcel, queue, timeout);
 }
