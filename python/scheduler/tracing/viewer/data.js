@@ -174,6 +174,12 @@ class Trace {
         this.arrows_to = group(arrows.target, tasklets.length, () => true);
     }
 
+    thread_name(thread) {
+        const { number, name } = this.threads[thread];
+        const plain = `thread ${number}`;
+        return name && name !== plain ? `${plain}: ${name}` : plain;
+    }
+
     tasklet_name(tasklet) {
         return this.tasklets[tasklet].name || `tasklet ${this.tasklets[tasklet].number}`;
     }

@@ -89,9 +89,8 @@ class Painter {
         this.counts.rows++;
         if (row.kind === "thread") {
             this.fill(colours.raised, 0, row.top, view.width, row.height);
-            const { number, name } = trace.threads[row.thread];
             const fold = view.rows.closed.has(row.thread) ? "\u25b8" : "\u25be";
-            this.text(`${fold} Thread ${number}${name ? `: ${name}` : ""}`, 8, middle, view.width / 2, colours.text);
+            this.text(`${fold} ${trace.thread_name(row.thread)}`, 8, middle, view.width / 2, colours.text);
             return;
         }
         const is_chosen = row.kind === "tasklet" && view.chosen?.tasklet === row.tasklet;
