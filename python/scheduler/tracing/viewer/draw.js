@@ -105,15 +105,18 @@ class Painter {
         if (row.parks) this.paint_parks(row);
     }
 
-    // A line where the thread sleeps.
+    // Where the thread sleeps, there is a line, and the turn of who has it nevertheless is pale.
     paint_parks({ parks, top, height }) {
-        const { view, colours } = this;
+        const { context, view, colours } = this;
         const { begin, end } = view.trace.parks;
         let place = parks.first_ending_after(view.from);
         while (place < parks.length && begin[parks.order[place]] < view.to) {
             const left = Math.max(view.x_of(begin[parks.order[place]]), view.labels);
             const right = Math.min(view.x_of(end[parks.order[place]]), view.labels + view.tracks_width);
-            this.fill(colours.blocked, left, top + height / 2 - 1, Math.max(1, right - left), 2);
+            context.globalAlpha = 0.6;
+            this.fill(colours.ground, left, top, right - left, height);
+            context.globalAlpha = 1;
+            this.fill(colours.blocked, left, top + height - 4, Math.max(1, right - left), 2);
             place = parks.first_ending_after(view.time_at(Math.max(right, left + DENSE)), place + 1);
         }
     }
@@ -165,28 +168,28 @@ class Painter {
         }
     }
 
-    // Two pixels of time: the part of the height says for how much of it somebody had his turn, or was ready.
+    // Two pixels of time: the height says for which part of it somebody had his turn. Behind that, what the
+    // tasklet did else for most of the time.
     paint_dense(track, colour, x, top, height) {
         const { view, colours } = this;
         const from = view.time_at(x);
         const to = view.time_at(x + DENSE);
-        const whole = height - 4;
-        const bottom = top + height - 2;
+        const middle = top + height / 2;
         const busy = Math.min(1, track.share(RUNNING, from, to));
-        const part = busy > 0 ? Math.max(1.5, busy * whole) : 0;
-        if (part) {
-            let fill = colour;
-            if (!fill) {
-                // Of the turns of many the one in the middle speaks for all.
-                const place = Math.min(track.first_ending_after((from + to) / 2), track.length - 1);
-                fill = this.colour_of(view.trace.slices.tasklet[track.order[place]]);
-            }
-            this.fill(fill, x, bottom - part, DENSE, part);
+        if (colour && busy < 0.75) {
+            const is_ready = track.share(READY, from, to) > (1 - busy) / 2;
+            if (is_ready) this.fill(colours.ready, x, middle - 3, DENSE, 6);
+            else this.fill(colours.blocked, x, middle - 1, DENSE, 2);
         }
-        if (!colour) return;
-        const ready = Math.min(1 - busy, track.share(READY, from, to)) * whole;
-        if (ready > 0.5) this.fill(colours.ready, x, bottom - part - ready, DENSE, ready);
-        else if (part < whole / 2) this.fill(colours.blocked, x, top + height / 2 - 1, DENSE, 2);
+        if (busy <= 0) return;
+        let fill = colour;
+        if (!fill) {
+            // Of the turns of many the one in the middle speaks for all.
+            const place = Math.min(track.first_ending_after((from + to) / 2), track.length - 1);
+            fill = this.colour_of(view.trace.slices.tasklet[track.order[place]]);
+        }
+        const part = Math.max(1.5, busy * (height - 4));
+        this.fill(fill, x, top + height - 2 - part, DENSE, part);
     }
 
     // Steps; where many samples fall into a pixel, their maximum.

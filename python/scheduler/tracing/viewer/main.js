@@ -131,7 +131,10 @@ function start(trace) {
 
 window.viewer = null;
 Trace.read(document.getElementById("trace").textContent).then(
-    trace => { window.viewer = start(trace); },
+    trace => {
+        window.viewer = start(trace);
+        document.documentElement.dataset.viewer = "ready";
+    },
     error => {
         const nothing = document.getElementById("nothing");
         nothing.hidden = false;
