@@ -221,7 +221,7 @@ class ScheduleManager {
     // True: it was queued, and the caller owns the queue's reference now.
     bool take_out(Tasklet& tasklet);
     // For Channel: the current tasklet goes from the queue to a wait queue, reference and all.
-    void leave_queue_to_wait(Tasklet& tasklet) {
+    SCHED_ALWAYS_INLINE void leave_queue_to_wait(Tasklet& tasklet) {
         if (!tasklet.is_main) unlink(tasklet);
     }
 

@@ -32,9 +32,13 @@ void put_text(TraceEvent event, std::string_view text, Put put) {
 
 }  // namespace
 
-void TraceNames::add(const void* tasklet, std::string_view text) {
-    const TraceEvent event{static_cast<std::uint64_t>(TraceKind::kName), clock_.ticks(),
-                           reinterpret_cast<std::uintptr_t>(tasklet), 0};
+void TraceNames::add(const void* tasklet, std::string_view text, TraceState state,
+                     const void* channel, std::uint32_t thread) {
+    const TraceEvent event{static_cast<std::uint64_t>(TraceKind::kName) |
+                               static_cast<std::uint64_t>(state) << 8 |
+                               static_cast<std::uint64_t>(thread) << 32,
+                           clock_.ticks(), reinterpret_cast<std::uintptr_t>(tasklet),
+                           reinterpret_cast<std::uintptr_t>(channel)};
     put_text(event, text, [this](const TraceEvent& one) { events_.push_back(one); });
 }
 

@@ -70,6 +70,7 @@ class TraceBuffer {
     // Appends all events that are there, behind a TraceChunk.
     void copy_to(std::string& raw) const;
     TraceRecorder& recorder() const { return *recorder_; }
+    std::uint32_t number() const { return number_; }
 
   private:
     friend class TraceRecorder;
@@ -115,11 +116,13 @@ class TraceBuffer {
     std::atomic<bool> ended_{false};
 };
 
-// The names of tasklets that are alive, to follow what a flight recorder knows: of most of them it has
-// overwritten the first event.
+// The tasklets that are alive, to follow what a flight recorder knows: of most of them it has overwritten the
+// first event, of some all.
 class TraceNames {
   public:
-    void add(const void* tasklet, std::string_view text);
+    // `thread`: the number of its buffer, or 0 if nothing but the name is known.
+    void add(const void* tasklet, std::string_view text, TraceState state = TraceState::kIdle,
+             const void* channel = nullptr, std::uint32_t thread = 0);
     // As a chunk of thread 0.
     void copy_to(std::string& raw) const;
 
@@ -174,8 +177,8 @@ class TraceRecorder : public std::enable_shared_from_this<TraceRecorder> {
     std::atomic<int> error_{0};
     // A thread that is about to write to the file says so, and then looks whether that is closed; who closes it says
     // so, and then waits for those who write.
-    Atomic<bool> closed_{false};
-    Atomic<int> writing_{0};
+    std::atomic<bool> closed_{false};
+    std::atomic<int> writing_{0};
     std::atomic<std::uint32_t> last_number_{0};
     mutable Lock lock_;
     Buffers buffers_ SCHED_GUARDED_BY(lock_);

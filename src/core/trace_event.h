@@ -32,7 +32,7 @@ enum class TraceKind : std::uint8_t {
     kStackTaken = 19,  // value: stacks in use
     kMark = 20,  // text
     kMade = 21,  // a channel, `other`
-    kName = 22,  // as kNamed, of one that is alive at the end of what is told
+    kName = 22,  // as kNamed, of one that is alive at the end; value: in which thread, then as kKnown; or 0
 };
 
 enum class TraceWhy : std::uint8_t {

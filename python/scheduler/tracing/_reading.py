@@ -77,6 +77,7 @@ class _Reader:
         self._sample_every = max((recording.last[1] - recording.first[1]) // _MOST_SAMPLES, 1)
         self._actions: dict[int, Callable[[Event, _Thread], None]] = {
             _raw.THREAD: self._thread_begins,
+            _raw.THREAD_ENDS: self._thread_ends,
             _raw.KNOWN: self._is_known,
             _raw.CREATED: self._is_created,
             _raw.NAMED: self._is_named,
@@ -110,7 +111,7 @@ class _Reader:
             if action is not None:
                 action(event, thread)
         for event in recording.events(0):
-            self._name_at_last(event)
+            self._is_there_at_last(event)
         self._finish(end)
         begin = recording.first[1]
         if self._threads and any(recording.lost.values()):
@@ -163,6 +164,12 @@ class _Reader:
             self._trace.threads[-1].name = event.text
         self._new_life(event.tasklet, thread.number, "main")
 
+    def _thread_ends(self, event: Event, thread: _Thread) -> None:
+        for life in self._all:
+            if life.tasklet.thread == thread.number and not life.is_over:
+                self._change(life, thread, event.time, "", "thread over")
+                life.is_over = True
+
     def _is_known(self, event: Event, thread: _Thread) -> None:
         life = self._lives.get(event.tasklet)
         if life is None or life.tasklet.name != "main" or life.state:
@@ -180,12 +187,22 @@ class _Reader:
             self._new_life(event.tasklet, thread.number, event.text)
 
     def _is_named(self, event: Event, thread: _Thread) -> None:
-        _rename(self._life(event.tasklet, thread).tasklet, event.text)
-
-    def _name_at_last(self, event: Event) -> None:
         life = self._lives.get(event.tasklet)
-        if event.kind == _raw.NAME and life is not None and not life.is_over:
+        if life is not None:
             _rename(life.tasklet, event.text)
+
+    def _is_there_at_last(self, event: Event) -> None:
+        """If nothing else is known of it, it has been like that all the time."""
+        life = self._lives.get(event.tasklet)
+        if event.kind != _raw.NAME:
+            return
+        if life is not None and not life.is_over:
+            _rename(life.tasklet, event.text)
+            return
+        thread = self._threads.get(event.value)
+        if thread is not None:
+            life = self._new_life(event.tasklet, thread.number, event.text)
+            self._change(life, thread, thread.begin, _STATES[event.why], "", self._channel(event.other))
 
     # ---- states
 
@@ -252,8 +269,9 @@ class _Reader:
         arrow, life.handed_over = life.handed_over, None
         if arrow is not None:
             self._add_arrows(arrow, event.time)
-        elif event.other:
-            by = self._life(event.other, thread)
+            return
+        by = self._lives.get(event.other)  # perhaps over by now, which is how it wakes those who join it
+        if by is not None and by.is_known:
             self._arrow("wake", by, event.time, life, event.time)
 
     def _times_out(self, event: Event, thread: _Thread) -> None:

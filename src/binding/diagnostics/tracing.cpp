@@ -168,6 +168,7 @@ void ManagerBody::trace_end_of_turn(const TaskletBody& tasklet, Ending how) {
         why = TraceWhy::kRemoved;
     } else if (how >= Ending::kReturn) {
         why = reason_of_end(tasklet);
+        if (trace()->recorder().is_flight_recorder()) trace_tasklet(tasklet, TraceKind::kNamed);
     }
     trace()->write(TraceKind::kTurnEnds, &tasklet, channel, static_cast<std::uint8_t>(why));
 }
@@ -246,7 +247,15 @@ std::string copy_trace(ModuleState& state, const core::TraceRecorder& recorder) 
     core::TraceNames names;
     for (const PyRef& found : find_tasklets(state, Which::kAlive)) {
         const TaskletBody& tasklet = body_of(found.get());
-        names.add(&tasklet, describe_for_trace(tasklet));
+        const ManagerBody& manager = *tasklet.get_manager();
+        const std::string text = describe_for_trace(tasklet);
+        // Without the GIL the state of those of other threads cannot be told.
+        if (kHasGil && manager.trace() != nullptr) {
+            names.add(&tasklet, text, state_for_trace(manager, tasklet), tasklet.channel.load(),
+                      manager.trace()->number());
+        } else {
+            names.add(&tasklet, text);
+        }
     }
     names.copy_to(raw);
     return raw;

@@ -140,7 +140,7 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // leave the queue may never have another turn for it.
     bool check_nothing_pending();
     // Nothing is in the way of any wait, nor has it an end of its own: the rule, told at a glance.
-    bool waits_freely() const {
+    SCHED_ALWAYS_INLINE bool waits_freely() const {
         const TaskletBody& self = current_body();
         return open_tls_slot != nullptr && !self.pending && !self.is_main && !self.block_trap &&
                !self.is_in_scope();
