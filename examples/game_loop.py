@@ -79,7 +79,7 @@ def find_path(game: Game, log: Log) -> None:
 
 def prophesy(game: Game, log: Log) -> None:
     for number in range(1, 4):
-        scheduler.sleep(6 * FRAME)
+        scheduler.sleep(7.5 * FRAME)
         thought_ends = time.perf_counter() + 5 * BUDGET
         while time.perf_counter() < thought_ends:  # a long calculation in one turn: what find_path() avoids
             pass
