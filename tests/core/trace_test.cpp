@@ -235,7 +235,9 @@ TEST(FlightRecorderTest, ACopyWhileAThreadWritesHasWholeEventsInTheirOrder) {
         for (const TraceEvent& event : Raw(recorder->copy()).events()) {
             ASSERT_EQ(event.tasklet, event.time);
             ASSERT_EQ(event.other, event.time);
-            if (before != 0) ASSERT_EQ(event.time, before + 1);
+            if (before != 0) {
+                ASSERT_EQ(event.time, before + 1);
+            }
             before = event.time;
         }
     }
