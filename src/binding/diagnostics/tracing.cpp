@@ -24,8 +24,9 @@ using core::TraceWhy;
 // Empty if it cannot be told.
 std::string_view text_of(const PyRef& text) {
     Py_ssize_t length = 0;
-    const char* const bytes =
-        text && PyUnicode_Check(text.get()) ? PyUnicode_AsUTF8AndSize(text.get(), &length) : nullptr;
+    const char* const bytes = text && PyUnicode_Check(text.get())
+                                  ? PyUnicode_AsUTF8AndSize(text.get(), &length)
+                                  : nullptr;
     if (bytes == nullptr) {
         PyErr_Clear();  // surrogates, or no memory
         return {};
@@ -54,8 +55,7 @@ std::string describe_for_trace(const TaskletBody& tasklet) {
 std::string name_of_thread(unsigned long ident) {
     PyRef module_name = PyRef::steal(PyUnicode_FromString("threading"));
     PyRef module = PyRef::steal(module_name ? PyImport_GetModule(module_name.get()) : nullptr);
-    PyRef active =
-        PyRef::steal(module ? PyObject_GetAttrString(module.get(), "_active") : nullptr);
+    PyRef active = PyRef::steal(module ? PyObject_GetAttrString(module.get(), "_active") : nullptr);
     PyRef key = PyRef::steal(active ? PyLong_FromUnsignedLong(ident) : nullptr);
     PyRef thread = PyRef::steal(
         key && PyDict_Check(active.get()) ? PyObject_GetItem(active.get(), key.get()) : nullptr);

@@ -168,8 +168,8 @@ void drop_unsent(ManagerBody& manager, Parcel& parcel) {
 // transfer() from where its manager is known. `kMayBeTraced`: it may be in a trace.
 template <bool kMayBeTraced>
 SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& channel,
-                                         Direction direction, Parcel& parcel,
-                                         ItemQueue queue, std::int64_t timeout) {
+                                         Direction direction, Parcel& parcel, ItemQueue queue,
+                                         std::int64_t timeout) {
     // As values, which the compiler knows where there is no queue.
     const bool has_queue = queue.deque != nullptr;
     const bool has_item = queue.item != nullptr;
