@@ -51,7 +51,8 @@ globals().update(
 __all__ = sorted(
     {name for name in dir(_scheduler) if not name.startswith("_")}
     | {"QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_tasklets"}
-    | {"dump_flight", "flight_recorder", "get_include", "start_trace", "stop_trace", "tasklets", "timeout", "trace"}
+    | {"dump_flight", "flight_recorder", "get_include", "start_trace", "stop_trace", "tasklets", "timeout"}
+    | {"trace"}
 )
 
 del _scheduler

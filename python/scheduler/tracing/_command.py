@@ -50,7 +50,11 @@ def _make_parser() -> argparse.ArgumentParser:
         "-o", "--output", default="trace.json", metavar="FILE", help="by default trace.json; also .html, .gz"
     )
     parser.add_argument(
-        "--max-bytes", type=int, default=DEFAULT_MAX_BYTES, metavar="N", help="for the raw events, 32 bytes each"
+        "--max-bytes",
+        type=int,
+        default=DEFAULT_MAX_BYTES,
+        metavar="N",
+        help="for the raw events, 32 bytes each",
     )
     parser.add_argument("--convert", metavar="RAW", help="what a program that has crashed left: to FILE")
     parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
