@@ -309,7 +309,7 @@ class ScheduleManager {
     void plan_look(std::int64_t time);  // somebody has just looked at the clock
     void mark(QueueNode* anchor, Tasklet* last, std::uint32_t change);
     void append(Tasklet& tasklet) { link_behind(*runnables_.head()->prev, tasklet); }
-    void link_behind(QueueNode& place, Tasklet& tasklet) {
+    SCHED_ALWAYS_INLINE void link_behind(QueueNode& place, Tasklet& tasklet) {
         runnables_.insert_after(place, tasklet);
         tasklet.in_runnables = true;
         if (in_event_loop_) [[unlikely]]
@@ -320,7 +320,7 @@ class ScheduleManager {
     [[gnu::noinline, gnu::cold]] void wake_event_loop() {
         if (loop_ == nullptr && return_from_event_loop()) waker_->wake();
     }
-    void unlink(Tasklet& tasklet) {
+    SCHED_ALWAYS_INLINE void unlink(Tasklet& tasklet) {
         runnables_.remove(tasklet);
         tasklet.in_runnables = false;
     }

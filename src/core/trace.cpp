@@ -43,12 +43,9 @@ void TraceNames::add(const void* tasklet, std::string_view text, TraceState stat
 }
 
 void TraceNames::copy_to(std::string& raw) const {
-    const TraceChunk chunk{kTraceChunkMagic,
-                           0,
-                           static_cast<std::uint32_t>(events_.size()),
-                           0,
-                           clock_.ticks(),
-                           monotonic_nanoseconds()};
+    const TraceChunk chunk{
+        kTraceChunkMagic,       0, static_cast<std::uint32_t>(events_.size()), 0, clock_.ticks(),
+        monotonic_nanoseconds()};
     raw.append(reinterpret_cast<const char*>(&chunk), sizeof chunk);
     raw.append(reinterpret_cast<const char*>(events_.data()), events_.size() * sizeof(TraceEvent));
 }
@@ -143,7 +140,11 @@ void TraceBuffer::copy_to(std::string& raw) const {
 // ---- all of them ---------------------------------------------------------------------------------
 
 TraceRecorder::TraceRecorder(int fd, std::size_t max_bytes, std::size_t capacity)
-    : fd_(fd), is_flight_recorder_(fd < 0), owner_(::getpid()), max_bytes_(max_bytes), capacity_(capacity) {}
+    : fd_(fd),
+      is_flight_recorder_(fd < 0),
+      owner_(::getpid()),
+      max_bytes_(max_bytes),
+      capacity_(capacity) {}
 
 TraceRecorder::~TraceRecorder() {
     if (fd_ >= 0) ::close(fd_);
@@ -202,7 +203,9 @@ TraceRecorder::Buffers TraceRecorder::buffers() const {
 void TraceRecorder::forget_ended(const TraceBuffer& ended) {
     std::shared_ptr<TraceBuffer> gone;
     LockGuard guard(lock_);
-    const auto is_ended = [](const std::shared_ptr<TraceBuffer>& one) { return one->ended_.load(); };
+    const auto is_ended = [](const std::shared_ptr<TraceBuffer>& one) {
+        return one->ended_.load();
+    };
     auto out = buffers_.end();
     if (!is_flight_recorder()) {
         out = std::find_if(buffers_.begin(), buffers_.end(),
@@ -239,7 +242,8 @@ std::string TraceRecorder::copy() const {
     return raw;
 }
 
-bool TraceRecorder::append(const TraceChunk& chunk, const TraceBuffer& buffer, std::uint64_t first) {
+bool TraceRecorder::append(const TraceChunk& chunk, const TraceBuffer& buffer,
+                           std::uint64_t first) {
     const std::size_t bytes = sizeof chunk + chunk.count * sizeof(TraceEvent);
     if (error_ != 0 || ::getpid() != owner_) return false;
     if (chunk.count != 0 && used_.fetch_add(bytes) + bytes > max_bytes_) return false;

@@ -34,7 +34,8 @@ class TraceRecorder;
 class TraceBuffer {
   public:
     // Room for `capacity` events, a power of two. Throws std::bad_alloc.
-    TraceBuffer(std::shared_ptr<TraceRecorder> recorder, std::uint32_t number, std::size_t capacity);
+    TraceBuffer(std::shared_ptr<TraceRecorder> recorder, std::uint32_t number,
+                std::size_t capacity);
     TraceBuffer(const TraceBuffer&) = delete;
     TraceBuffer& operator=(const TraceBuffer&) = delete;
     ~TraceBuffer();
@@ -59,8 +60,8 @@ class TraceBuffer {
              reinterpret_cast<std::uintptr_t>(other)});
     }
     // With text, of which the first kLongestText bytes are kept.
-    void write_text(TraceKind kind, const void* tasklet, std::string_view text, std::uint8_t why = 0,
-                    const void* other = nullptr);
+    void write_text(TraceKind kind, const void* tasklet, std::string_view text,
+                    std::uint8_t why = 0, const void* other = nullptr);
     // The thread ends, or leaves the trace.
     void end();
 

@@ -14,7 +14,8 @@ enum class TraceKind : std::uint8_t {
     kText = 1,  // of the event before it, 24 bytes
     kThread = 2,  // tasklet: its main one; text: its name
     kThreadEnds = 3,
-    kKnown = 4,  // there already as the thread's trace begins; `why` is a TraceState, other: the channel; text
+    kKnown =
+        4,  // there already as the thread's trace begins; `why` is a TraceState, other: the channel; text
     kCreated = 5,  // given something to do; text: name, a zero, place
     kNamed = 6,  // the same text
     kTurnBegins = 7,  // value: stacks in use
@@ -32,7 +33,8 @@ enum class TraceKind : std::uint8_t {
     kStackTaken = 19,  // value: stacks in use
     kMark = 20,  // text
     kMade = 21,  // a channel, `other`
-    kName = 22,  // as kNamed, of one that is alive at the end; value: in which thread, then as kKnown; or 0
+    kName =
+        22,  // as kNamed, of one that is alive at the end; value: in which thread, then as kKnown; or 0
 };
 
 enum class TraceWhy : std::uint8_t {
@@ -47,13 +49,20 @@ enum class TraceWhy : std::uint8_t {
     kKilled = 9,
 };
 
-enum class TraceState : std::uint8_t { kIdle = 1, kReady = 2, kRunning = 3, kDriving = 4, kBlocked = 5 };
+enum class TraceState : std::uint8_t {
+    kIdle = 1,
+    kReady = 2,
+    kRunning = 3,
+    kDriving = 4,
+    kBlocked = 5
+};
 
 // As bits: the tasklet that has its turn sends (else receives); `tasklet` is of another thread.
 enum TraceTransfer : std::uint8_t { kTraceSends = 1, kTraceRemote = 2 };
 
 struct TraceEvent {
-    std::uint64_t head;  // from the lowest byte: kind, why, length of the text (two bytes), value (four)
+    std::uint64_t
+        head;  // from the lowest byte: kind, why, length of the text (two bytes), value (four)
     std::uint64_t time;  // in ticks, see trace_clock.h
     std::uint64_t tasklet;
     std::uint64_t other;
@@ -66,7 +75,8 @@ struct TraceChunk {
     std::uint32_t thread;  // by number
     std::uint32_t count;
     std::uint32_t lost;  // so far, of this thread
-    std::uint64_t ticks;  // the time as both clocks show it: from two such pairs follows how long a tick is
+    std::uint64_t
+        ticks;  // the time as both clocks show it: from two such pairs follows how long a tick is
     std::uint64_t nanoseconds;
 };
 static_assert(sizeof(TraceChunk) == 32);

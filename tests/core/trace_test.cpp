@@ -76,7 +76,7 @@ class TraceFileTest : public ::testing::Test {
     }
     Raw raw() const {
         const int fd = ::open(path_.c_str(), O_RDONLY);
-        struct stat facts {};
+        struct stat facts{};
         EXPECT_EQ(::fstat(fd, &facts), 0);
         std::string bytes(static_cast<std::size_t>(facts.st_size), '\0');
         EXPECT_EQ(::read(fd, bytes.data(), bytes.size()), facts.st_size);
@@ -121,7 +121,7 @@ TEST_F(TraceFileTest, TheFileGetsNoLargerThanItMay) {
     const std::size_t count = 10 * TraceRecorder::kFileBuffer + 3;
     write_some(*buffer, count);
     recorder->close();
-    struct stat facts {};
+    struct stat facts{};
     ASSERT_EQ(::stat(path_.c_str(), &facts), 0);
     EXPECT_LE(static_cast<std::size_t>(facts.st_size), kMost + sizeof(TraceChunk));
     const std::size_t kept = raw().events().size();
@@ -235,7 +235,9 @@ TEST(FlightRecorderTest, ACopyWhileAThreadWritesHasWholeEventsInTheirOrder) {
         for (const TraceEvent& event : Raw(recorder->copy()).events()) {
             ASSERT_EQ(event.tasklet, event.time);
             ASSERT_EQ(event.other, event.time);
-            if (before != 0) ASSERT_EQ(event.time, before + 1);
+            if (before != 0) {
+                ASSERT_EQ(event.time, before + 1);
+            }
             before = event.time;
         }
     }

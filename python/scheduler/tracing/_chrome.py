@@ -1,7 +1,7 @@
 """A trace in the JSON format of Chrome's tracing, which ui.perfetto.dev and chrome://tracing open.
 
-The process is the program. Each thread has a track with its turns, and each tasklet one with what it does. Flow
-arrows lead from who sends to who receives, and from who wakes to who is woken.
+The process is the program. Each thread has a track with its turns, and each tasklet one with what it does.
+Flow arrows lead from who sends to who receives, and from who wakes to who is woken.
 """
 
 from __future__ import annotations

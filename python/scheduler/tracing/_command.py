@@ -14,8 +14,9 @@ from ._recording import DEFAULT_MAX_BYTES, start_trace
 
 def main(arguments: list[str]) -> None:
     parser = _make_parser()
-    options = parser.parse_args(arguments)
-    rest: list[str] = options.program
+    own, of_module = _split(arguments)
+    options = parser.parse_args(own)
+    rest: list[str] = options.program + of_module
     if options.convert:
         if len(rest) != 1 or options.module:
             parser.error("--convert takes the name of the raw file and that of the trace")
@@ -25,6 +26,16 @@ def main(arguments: list[str]) -> None:
     if name is None:
         parser.error("which program? Give its file, or -m and its module")
     _run(parser, options, name, rest)
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What comes after -m and its module is for that, as python -m has it."""
+    at = 0
+    while at < len(arguments) and arguments[at].startswith("-"):
+        if arguments[at] == "-m":
+            return arguments[: at + 2], arguments[at + 2 :]
+        at += 2 if arguments[at] in ("-o", "--output", "--max-bytes", "--convert") else 1
+    return arguments, []
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -39,7 +50,11 @@ def _make_parser() -> argparse.ArgumentParser:
         "-o", "--output", default="trace.json", metavar="FILE", help="by default trace.json; also .html, .gz"
     )
     parser.add_argument(
-        "--max-bytes", type=int, default=DEFAULT_MAX_BYTES, metavar="N", help="for the raw events, 32 bytes each"
+        "--max-bytes",
+        type=int,
+        default=DEFAULT_MAX_BYTES,
+        metavar="N",
+        help="for the raw events, 32 bytes each",
     )
     parser.add_argument("--convert", metavar="RAW", help="what a program that has crashed left: to FILE")
     parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")

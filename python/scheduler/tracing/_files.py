@@ -30,7 +30,8 @@ def check_path(file: Path) -> str:
     plain = path.removesuffix(_GZIP)
     if not plain.endswith((*_PAGES, _CHROME)) and not path.endswith(RAW):
         raise ValueError(
-            f"the name of a trace's file ends in .json or .html, in these with .gz, or in .raw, not as {path!r} does"
+            "the name of a trace's file ends in .json or .html, in these with .gz, or in .raw, "
+            f"not as {path!r} does"
         )
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path!r} is a directory: name a file in it")

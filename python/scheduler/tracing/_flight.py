@@ -79,23 +79,24 @@ def flight_recorder(
 ) -> None:
     """Keep in memory what the tasklets of all threads have done last, for dump_flight() to write.
 
-    As a trace (see start_trace()), but nothing is written, and the newest event takes the place of the oldest.
-    So it may be left on. Of threads that have ended the last eight are kept.
+    As a trace (see start_trace()), but nothing is written, and the newest event takes the place of the
+    oldest. So it may be left on. Of threads that have ended the last eight are kept.
 
     Parameters:
         seconds: how much of it is written, at most; math.inf for all there is. None ends the flight recorder,
             if one is on.
-        bytes_per_thread: memory for each thread, in bytes, 4096 or more: 32 for an event, of which a yield makes
-            two. It is rounded down to a power of two.
-        on_failure: a file, as for dump_flight(), which is written when a thread is in a deadlock, and when the
-            exception of a tasklet reaches its thread's main tasklet. It is written once, at the first of these,
-            until flight_recorder() is called again.
+        bytes_per_thread: memory for each thread, in bytes, 4096 or more: 32 for an event, of which a yield
+            makes two. It is rounded down to a power of two.
+        on_failure: a file, as for dump_flight(), which is written when a thread is in a deadlock, and when
+            the exception of a tasklet reaches its thread's main tasklet. It is written once, at the first
+            of these, until flight_recorder() is called again.
         signal: the number of a signal that writes the same file each time it comes.
 
     Raises:
         TypeError: an argument is of another type.
-        ValueError: `seconds` is negative or nan; `bytes_per_thread` is too small; the name of the file tells no
-            format; `signal` comes without `on_failure`, is none, or is set by another thread than the main one.
+        ValueError: `seconds` is negative or nan; `bytes_per_thread` is too small; the name of the file
+            tells no format; `signal` comes without `on_failure`, is none, or is set by another thread than
+            the main one.
         OSError: the file cannot be written.
         RuntimeError: there is a trace, or a flight recorder, already.
 

@@ -31,7 +31,8 @@ class Slice:
     state: str  # "running", "ready", "blocked"
     begin: int
     end: int
-    why: str  # why it ended: "yielded", "blocked", "removed", "ended", "failed", "killed", "turn", "woken", "trace over", ...
+    # Why it ended: "yielded", "blocked", "removed", "ended", "failed", "killed", "turn", "woken", and so on.
+    why: str
     channel: int = 0  # what it waited on, if blocked on a channel; 0: none
 
 

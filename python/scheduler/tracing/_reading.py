@@ -1,6 +1,7 @@
 """From the recorder's events to what a trace tells: who ran, was ready and waited, from when to when.
 
-Each event changes the state of a tasklet. A flight recorder has forgotten what came first, and a trace may have no
+Each event changes the state of a tasklet. A flight recorder has forgotten what came first, and a trace may
+have no
 room for what came last: so an event may be about a tasklet of which nothing is known.
 """
 

@@ -6,8 +6,8 @@ import atexit
 import os
 import sys
 
-# Not of threading: whoever imports that on a thread other than its interpreter's main one may wait for ever when
-# the interpreter is destroyed.
+# Not of threading: whoever imports that on a thread other than its interpreter's main one may wait for
+# ever when the interpreter is destroyed.
 from _thread import RLock
 from collections.abc import Callable
 from types import TracebackType
@@ -100,18 +100,18 @@ def _stop_at_exit() -> None:
 def start_trace(file: Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
     """Record what the tasklets of all threads do from now on, until stop_trace() writes it to a file.
 
-    Recorded are the turns of tasklets and why each ended, who made whom runnable, transfers, waits, time-outs,
-    run loops and marks (see trace_mark()). Each takes some 20 ns, more than that for the creation of a tasklet,
-    and 32 bytes; while nobody traces it costs nothing.
+    Recorded are the turns of tasklets and why each ended, who made whom runnable, transfers, waits,
+    time-outs, run loops and marks (see trace_mark()). Each takes some 20 ns, more than that for the
+    creation of a tasklet, and 32 bytes; while nobody traces it costs nothing.
 
-    The events go to a raw file beside the one that is asked for, its name with ".raw" behind, whenever a thread
-    has 2048 of them. A program that crashes leaves that file behind, with all but the last events:
+    The events go to a raw file beside the one that is asked for, its name with ".raw" behind, whenever a
+    thread has 2048 of them. A program that crashes leaves that file behind, with all but the last events:
     `python -m scheduler trace --convert run.json.raw run.json` makes a trace of it.
 
     Parameters:
         file: where to write to, a str or os.PathLike. The name tells the format: ".json" is that of Chrome's
-            tracing, which ui.perfetto.dev opens; ".html" a page for any browser, which needs no network; ".raw"
-            stays as it was recorded, to be converted later; ".gz" behind the first two packs them.
+            tracing, which ui.perfetto.dev opens; ".html" a page for any browser, which needs no network;
+            ".raw" stays as it was recorded, to be converted later; ".gz" behind the first two packs them.
         max_bytes: how large the raw file may become, 131072 or more. What comes later is lost, and the trace
             says how much that is. In memory 64 KiB are needed for each thread.
 
@@ -123,8 +123,8 @@ def start_trace(file: Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
 
     Threads:
         Any thread. Of other threads everything is recorded at once; on free-threaded Python from their next
-        schedule(), run(), or wait on. In a child of fork() the trace is not continued. Other interpreters of the
-        process are not in it.
+        schedule(), run(), or wait on. In a child of fork() the trace is not continued. Other interpreters
+        of the process are not in it.
 
     Example:
         >>> import os, scheduler, tempfile

@@ -24,8 +24,9 @@ using core::TraceWhy;
 // Empty if it cannot be told.
 std::string_view text_of(const PyRef& text) {
     Py_ssize_t length = 0;
-    const char* const bytes =
-        text && PyUnicode_Check(text.get()) ? PyUnicode_AsUTF8AndSize(text.get(), &length) : nullptr;
+    const char* const bytes = text && PyUnicode_Check(text.get())
+                                  ? PyUnicode_AsUTF8AndSize(text.get(), &length)
+                                  : nullptr;
     if (bytes == nullptr) {
         PyErr_Clear();  // surrogates, or no memory
         return {};
@@ -54,8 +55,7 @@ std::string describe_for_trace(const TaskletBody& tasklet) {
 std::string name_of_thread(unsigned long ident) {
     PyRef module_name = PyRef::steal(PyUnicode_FromString("threading"));
     PyRef module = PyRef::steal(module_name ? PyImport_GetModule(module_name.get()) : nullptr);
-    PyRef active =
-        PyRef::steal(module ? PyObject_GetAttrString(module.get(), "_active") : nullptr);
+    PyRef active = PyRef::steal(module ? PyObject_GetAttrString(module.get(), "_active") : nullptr);
     PyRef key = PyRef::steal(active ? PyLong_FromUnsignedLong(ident) : nullptr);
     PyRef thread = PyRef::steal(
         key && PyDict_Check(active.get()) ? PyObject_GetItem(active.get(), key.get()) : nullptr);
@@ -77,6 +77,7 @@ TraceState state_for_trace(const ManagerBody& manager, const TaskletBody& taskle
 
 // The thread, and the tasklets that it has already.
 void introduce(ManagerBody& manager, TraceBuffer& trace) {
+    ManagerBody* const here = existing_manager_of_this_thread(manager.state);
     trace.write_text(TraceKind::kThread, &manager.main(), name_of_thread(manager.thread_id));
     for (PyRef& found : find_tasklets(manager.state, Which::kAlive)) {
         const TaskletBody& tasklet = body_of(found.get());
@@ -85,7 +86,7 @@ void introduce(ManagerBody& manager, TraceBuffer& trace) {
                              static_cast<std::uint8_t>(state_for_trace(manager, tasklet)),
                              tasklet.channel.load());
         }
-        manager.defer_decref(std::move(found));
+        if (here != nullptr) here->defer_decref(std::move(found));
     }
 }
 
@@ -211,7 +212,8 @@ void trace_thrown(const ManagerBody& manager, const TaskletBody& tasklet, const 
 // ---- for all --------------------------------------------------------------------------------------
 
 bool start_trace(ModuleState& state, const std::shared_ptr<core::TraceRecorder>& recorder) {
-    if (manager_of_this_thread(state) == nullptr) return false;
+    ManagerBody* const manager = manager_of_this_thread(state);
+    if (manager == nullptr) return false;
     if (!state.trace.start(recorder)) {
         PyErr_SetString(PyExc_RuntimeError,
                         "a trace or a flight recorder is on already: end it first, by stop_trace() "
@@ -220,6 +222,7 @@ bool start_trace(ModuleState& state, const std::shared_ptr<core::TraceRecorder>&
     }
     state.set_watcher(ModuleState::kTraceWatches, true);
     let_all_follow(state);
+    manager->run_deferred();
     return true;
 }
 

@@ -106,10 +106,11 @@ struct ModuleState {
     SCHED_ALWAYS_INLINE bool watches_switches() const {
         return schedule_callback || watchers.load(std::memory_order_relaxed) != 0;
     }
-    bool is_traced() const { return (watchers.load(std::memory_order_relaxed) & kTraceWatches) != 0; }
+    bool is_traced() const {
+        return (watchers.load(std::memory_order_relaxed) & kTraceWatches) != 0;
+    }
     bool has_schedule_callbacks() const {
-        return schedule_callback ||
-               (watchers.load(std::memory_order_relaxed) & kHookWatches) != 0;
+        return schedule_callback || (watchers.load(std::memory_order_relaxed) & kHookWatches) != 0;
     }
     void set_fast_callback(FastCallback hook) {
         fast_callback = hook;

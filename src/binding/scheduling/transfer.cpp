@@ -168,8 +168,8 @@ void drop_unsent(ManagerBody& manager, Parcel& parcel) {
 // transfer() from where its manager is known. `kMayBeTraced`: it may be in a trace.
 template <bool kMayBeTraced>
 SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& channel,
-                                         Direction direction, Parcel& parcel,
-                                         const ItemQueue& queue, std::int64_t timeout) {
+                                         Direction direction, Parcel& parcel, ItemQueue queue,
+                                         std::int64_t timeout) {
     // As values, which the compiler knows where there is no queue.
     const bool has_queue = queue.deque != nullptr;
     const bool has_item = queue.item != nullptr;
@@ -235,7 +235,7 @@ SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& ch
 
 // transfer() when it cannot begin at once, or is to be written into a trace.
 [[gnu::noinline]] Transfer transfer_carefully(ChannelObject& channel, Direction direction,
-                                              Parcel& parcel, const ItemQueue& queue,
+                                              Parcel& parcel, ItemQueue queue,
                                               std::int64_t timeout) {
     ManagerBody* const manager = enter_transfer(channel, direction, parcel);
     if (manager == nullptr) return Transfer::kFailed;
@@ -244,7 +244,7 @@ SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& ch
 
 // One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
 SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
-                                      const ItemQueue& queue, std::int64_t timeout) {
+                                      ItemQueue queue, std::int64_t timeout) {
     ChannelObject& channel = channel_of(object);
     ManagerBody* manager = last_manager_if_right(*channel.state);
     if (manager == nullptr || manager->has_mail() || channel.state->channel_callback) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 from collections import Counter
@@ -15,6 +16,7 @@ from support import recorded
 from support.recorded import Recorded, check, turns
 from support.threads import Worker
 
+serials = itertools.count()
 KINDS = ("yield", "send", "receive", "spawn", "join", "select", "kill", "throw", "time", "run", "pause")
 
 
@@ -23,6 +25,7 @@ class Program:
 
     def __init__(self, seed: int, kinds: tuple[str, ...] = KINDS) -> None:
         self.random = random.Random(seed)
+        self.serial = next(serials)
         self.kinds = kinds
         self.channels = [scheduler.channel() for _ in range(3)]
         for channel in self.channels:
@@ -54,7 +57,7 @@ class Program:
 
     def spawn(self, depth: int) -> scheduler.tasklet:
         task = scheduler.tasklet(self.work)(depth)
-        task.name = f"{threading.get_ident()}-{len(self.tasks)}"
+        task.name = f"{self.serial}-{len(self.tasks)}"
         self.tasks.append(task)
         return task
 
