@@ -70,6 +70,8 @@ function(scheduler_add_core_model_tests)
         src/core/stack_pool.cpp
         src/core/stack_supply.cpp
         src/core/timers.cpp
+        src/core/trace.cpp
+        src/core/trace_clock.cpp
     )
     target_include_directories(core_model_tests PRIVATE src tests/core/model)
     target_compile_definitions(core_model_tests PRIVATE SCHED_MODEL="model_atomic.h")

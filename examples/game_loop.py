@@ -2,6 +2,7 @@
 
     python game_loop.py                     what happened
     python game_loop.py --plot frames.svg   and a plot of the frame times (needs matplotlib)
+    python game_loop.py --trace game.html   and a page that shows whom one more character holds up
 
 Characters are tasklets that sleep between their deeds. They are a group: if one fails, the others end
 and the error comes out of `run()`. The path finder is one long
@@ -44,6 +45,7 @@ class Game:
         game = scheduler.tasklet(play)()
         next_frame = time.perf_counter()
         while game.alive:
+            scheduler.trace_mark(f"frame {self.frame}")  # nothing without a trace
             begin = time.perf_counter()
             scheduler.run(timeout=BUDGET)  # who has no turn now comes first in the next frame
             self.busy.append(time.perf_counter() - begin)
@@ -75,6 +77,15 @@ def find_path(game: Game, log: Log) -> None:
     log.append("found in one frame" if game.frame == first else "found, some steps in each frame")
 
 
+def prophesy(game: Game, log: Log) -> None:
+    for number in range(1, 4):
+        scheduler.sleep(7.5 * FRAME)
+        thought_ends = time.perf_counter() + 5 * BUDGET
+        while time.perf_counter() < thought_ends:  # a long calculation in one turn: what find_path() avoids
+            pass
+        log.append(f"prophecy {number}")
+
+
 def plot(busy: list[float], file: str) -> None:
     try:
         pyplot = importlib.import_module("matplotlib.pyplot")
@@ -92,10 +103,16 @@ def plot(busy: list[float], file: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--plot", metavar="FILE", help="where to draw the frame times")
+    parser.add_argument("--trace", metavar="FILE", help="where to write what happened: .html or .json")
     options = parser.parse_args()
 
     game = Game()
-    logs = game.run({"smith": forge, "guard": patrol, "path": find_path})
+    plans: dict[str, Callable[[Game, Log], None]] = {"smith": forge, "guard": patrol, "path": find_path}
+    if options.trace:
+        with scheduler.trace(options.trace):
+            logs = game.run(plans | {"oracle": prophesy})
+    else:
+        logs = game.run(plans)
 
     for name, log in logs.items():
         print(f"{name}: {', '.join(log)}")

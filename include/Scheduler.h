@@ -468,19 +468,27 @@ typedef struct SchedulerCAPI {
     // failure: RuntimeError for a trap, in a schedule callback or for a deadlock; what a tasklet did
     // not catch.
     SCHEDULER_ROUTINE(int, PyScheduler_Run, (int threadblock, double seconds));
+
+    // ---- traces --------------------------------------------------------------------------------
+
+    // As `scheduler.trace_mark(name)`: "here the program was at this moment", such as the begin of a
+    // frame, for whoever looks at the trace. `name`: UTF-8, of which 240 bytes are kept; not kept by
+    // address. Where there is no trace it does nothing. Any thread, also in a callback; does not
+    // switch. Returns 1, it is in the trace; 0, there is none; -1 on failure: TypeError for NULL.
+    SCHEDULER_ROUTINE(int, PyScheduler_TraceMark, (const char* name));
 } SchedulerCAPI;
 // clang-format on
 
-// The layout is part of the binary interface: 63 pointers without padding, in this order. The first
+// The layout is part of the binary interface: 64 pointers without padding, in this order. The first
 // 40 are those that every module has.
 #ifdef __cplusplus
 #define SCHEDULER_SLOT(index, name) \
     static_assert(offsetof(SchedulerCAPI, name) == (index) * sizeof(void*), "moved: " #name)
-static_assert(sizeof(SchedulerCAPI) == 63 * sizeof(void*), "the table has 63 members");
+static_assert(sizeof(SchedulerCAPI) == 64 * sizeof(void*), "the table has 64 members");
 #else
 #define SCHEDULER_SLOT(index, name) \
     _Static_assert(offsetof(SchedulerCAPI, name) == (index) * sizeof(void*), "moved: " #name)
-_Static_assert(sizeof(SchedulerCAPI) == 63 * sizeof(void*), "the table has 63 members");
+_Static_assert(sizeof(SchedulerCAPI) == 64 * sizeof(void*), "the table has 64 members");
 #endif
 
 SCHEDULER_SLOT(0, PyTasklet_New);
@@ -546,6 +554,7 @@ SCHEDULER_SLOT(59, PyChannel_Clear);
 SCHEDULER_SLOT(60, PyQueueChannel_New);
 SCHEDULER_SLOT(61, PyQueueChannel_Check);
 SCHEDULER_SLOT(62, PyScheduler_Run);
+SCHEDULER_SLOT(63, PyScheduler_TraceMark);
 
 #undef SCHEDULER_SLOT
 #undef SCHEDULER_ROUTINE

@@ -9,9 +9,12 @@
     >>> scheduler.run()
     hello, world
 
-Everything but QueueChannel, TaskletGroup, block_trap, blocked_tasklets, dump_tasklets, get_include, tasklets,
-timeout and the modules `aio`, `sync` and `testing` comes from the extension module `_scheduler`.
+Everything but QueueChannel, TaskletGroup, block_trap, blocked_tasklets, dump_tasklets, get_include, monitor,
+tasklets, timeout, what makes traces, and the modules `aio`, `sync` and `testing` comes from the extension
+module `_scheduler`.
 """
+
+from os import environ as _environ
 
 try:
     import _scheduler
@@ -35,8 +38,11 @@ globals().update(
 from ._debugging import blocked_tasklets, dump_tasklets, tasklets  # noqa: E402
 from ._helpers import block_trap, get_include  # noqa: E402
 from .groups import TaskletGroup  # noqa: E402
+from .monitoring import _start_if_asked, monitor  # noqa: E402
 from .queue_channel import QueueChannel  # noqa: E402
 from .timeouts import timeout  # noqa: E402
+from .tracing._flight import dump_flight, flight_recorder  # noqa: E402
+from .tracing._recording import start_trace, stop_trace, trace  # noqa: E402
 
 # Types print by names of their own, by which pickle and readers of messages find them as well.
 globals().update(
@@ -48,10 +54,14 @@ globals().update(
 __all__ = sorted(
     {name for name in dir(_scheduler) if not name.startswith("_")}
     | {"QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_tasklets"}
-    | {"get_include", "tasklets", "timeout"}
+    | {"dump_flight", "flight_recorder", "get_include", "monitor", "start_trace", "stop_trace", "tasklets"}
+    | {"timeout", "trace"}
 )
 
 del _scheduler
+
+if "SCHEDULER_MONITOR" in _environ:
+    _start_if_asked(_environ["SCHEDULER_MONITOR"])
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""`python -m scheduler`: facts about version, system and limits, and where files for hosts are."""
+"""`python -m scheduler`: facts about version, system and limits, and where files for hosts are; `top`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,22 @@ MADV_GUARD_INSTALL = 102  # Linux 6.13; mmap has no name for it
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["trace"]:
+        from scheduler.tracing import _command
+
+        _command.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["top"]:
+        from scheduler.monitoring import _top
+
+        _top.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(
         prog="python -m scheduler",
         description="Facts about the package, for bug reports and for builds of hosts in C and C++.",
-        epilog="help(scheduler) has the documentation of every function.",
+        epilog="help(scheduler) has the documentation of every function. "
+        "python -m scheduler trace PROGRAM.py runs a program and writes what its tasklets do to a file; "
+        "python -m scheduler top [PID-or-NAME] shows the tasklets of a running program.",
         allow_abbrev=False,
     )
     options = parser.add_mutually_exclusive_group()

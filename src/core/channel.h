@@ -40,6 +40,8 @@ enum class RendezvousResult : std::uint8_t {
 struct Rendezvous {
     RendezvousResult result;
     Tasklet* partner;  // kMatched only
+    const void* elsewhere =
+        nullptr;  // kMatchedRemote: where the partner was, which may be gone by now
 };
 
 // A partner that has just been served, with what is left to do once the lock is released.

@@ -42,13 +42,15 @@ Mail ScheduleManager::take_mail() {
 
     if (wakes && tasklet.get_state() == TaskletState::kInTransit) {
         make_runnable(tasklet, (message.bits & mail::kWakeFirst) != 0);
+        trace_ready(tasklet, nullptr);
     }
     if ((message.bits & mail::kRemove) != 0 && !tasklet.has_turn() && take_out(tasklet)) {
+        if (trace_ != nullptr) trace_->write(TraceKind::kRemoved, &tasklet);
         tasklet.paused = true;
         ++message.references;
     }
     if ((message.bits & mail::kInsert) != 0 && tasklet.alive() && !tasklet.blocked() &&
-        insert(tasklet)) {
+        insert_for(tasklet, nullptr)) {
         host_.retain(tasklet);
     }
     return message;
@@ -58,7 +60,9 @@ void ScheduleManager::complete_delivery(Tasklet& tasklet) {
     if (tasklet.get_state() != TaskletState::kInTransit) return;
     const std::uint32_t bits = tasklet.mail.fetch_and(static_cast<std::uint16_t>(~mail::kWakes),
                                                       std::memory_order_acq_rel);
-    if ((bits & mail::kWakes) != 0) make_runnable(tasklet, (bits & mail::kWakeFirst) != 0);
+    if ((bits & mail::kWakes) == 0) return;
+    make_runnable(tasklet, (bits & mail::kWakeFirst) != 0);
+    trace_ready(tasklet, nullptr);
 }
 
 // ---- live list ------------------------------------------------------------------------------------
@@ -129,6 +133,7 @@ void ScheduleManager::fire_timers() {
         if (!cancel_wait(wait.tasklet)) continue;
         wait.timed_out = true;
         make_runnable(wait.tasklet, false);
+        if (trace_ != nullptr) trace_->write(TraceKind::kTimer, &wait.tasklet);
     }
     turns_to_look_ = timers_.empty() ? kNoLook : kTurnsPerLook;
 }
@@ -167,7 +172,9 @@ Tasklet* ScheduleManager::previous_in_queue(const Tasklet& tasklet) const {
     return tasklet.prev == runnables_.head() ? &main_ : static_cast<Tasklet*>(tasklet.prev);
 }
 
-bool ScheduleManager::insert(Tasklet& tasklet) {
+bool ScheduleManager::insert(Tasklet& tasklet) { return insert_for(tasklet, current_); }
+
+bool ScheduleManager::insert_for(Tasklet& tasklet, const Tasklet* by) {
     if (tasklet.is_main) return false;
     if (tasklet.has_turn()) {
         tasklet.insert_again = true;
@@ -176,18 +183,21 @@ bool ScheduleManager::insert(Tasklet& tasklet) {
     if (tasklet.queued() || tasklet.get_state() == TaskletState::kInTransit) return false;
     tasklet.paused = false;
     append(tasklet);
+    trace_ready(tasklet, by);
     return true;
 }
 
 bool ScheduleManager::insert_behind(Tasklet& place, Tasklet& tasklet) {
     if (tasklet.queued()) return false;
     link_behind(place.queued() ? *node(place) : *runnables_.head()->prev, tasklet);
+    trace_ready(tasklet, current_);
     return true;
 }
 
 bool ScheduleManager::insert_behind_current(Tasklet& tasklet) {
     const bool was_queued = take_out(tasklet);
     link_behind(*place_of_current(), tasklet);
+    if (!was_queued) trace_ready(tasklet, current_);
     return !was_queued;
 }
 
@@ -207,6 +217,7 @@ void ScheduleManager::mark(QueueNode* anchor, Tasklet* last, std::uint32_t chang
 }
 
 void ScheduleManager::open_loop(RunLoop& loop, Tasklet* first) {
+    trace_loop(TraceKind::kLoopOpens);
     loop.driver = current_;
     loop.anchor = first != nullptr ? first->prev : node(*current_);
     loop.last = first != nullptr ? runnables_.back() : nullptr;
@@ -218,6 +229,7 @@ void ScheduleManager::open_loop(RunLoop& loop, Tasklet* first) {
 }
 
 void ScheduleManager::open_unwinding(RunLoop& loop, Tasklet& victim) {
+    trace_loop(TraceKind::kLoopOpens);
     loop.driver = current_;
     loop.unwinding = &victim;
     loop.outer = std::exchange(loop_, &loop);
@@ -225,6 +237,7 @@ void ScheduleManager::open_unwinding(RunLoop& loop, Tasklet& victim) {
 }
 
 void ScheduleManager::open_turn(RunLoop& loop, Tasklet& only) {
+    trace_loop(TraceKind::kLoopOpens);
     loop.driver = current_;
     loop.last = &only;
     loop.outer = std::exchange(loop_, &loop);
@@ -237,6 +250,7 @@ void ScheduleManager::close_loop(RunLoop& loop) {
     mark(loop.anchor, loop.last, static_cast<std::uint32_t>(-1));
     --current_->driving;
     loop_ = loop.outer;
+    trace_loop(TraceKind::kLoopCloses);
     if (in_event_loop_ && (!queue_empty() || next_deadline() < told_deadline_)) wake_event_loop();
 }
 
@@ -254,6 +268,7 @@ EndOfTurn ScheduleManager::finish_unstarted(Tasklet& tasklet, bool silently) {
     unlink(tasklet);
     tasklet.state.die();
     tasklet.insert_again = false;
+    if (trace_ != nullptr) trace_->write(TraceKind::kDied, &tasklet);
     if (loop_->driver == &main_) limit_.charge_turn();
     if (silently) ++completed_;
     return {!ends_loop(tasklet), &tasklet};

@@ -29,6 +29,7 @@
 #include "tasklet.h"
 #include "timer_clock.h"
 #include "timers.h"
+#include "trace.h"
 #include "wait.h"
 
 namespace scheduler::core {
@@ -220,7 +221,7 @@ class ScheduleManager {
     // True: it was queued, and the caller owns the queue's reference now.
     bool take_out(Tasklet& tasklet);
     // For Channel: the current tasklet goes from the queue to a wait queue, reference and all.
-    void leave_queue_to_wait(Tasklet& tasklet) {
+    SCHED_ALWAYS_INLINE void leave_queue_to_wait(Tasklet& tasklet) {
         if (!tasklet.is_main) unlink(tasklet);
     }
 
@@ -271,6 +272,16 @@ class ScheduleManager {
     // frames on it may still be looked at.
     void free_stacks();
 
+    // ---- a trace of what happens, see trace.h; nullptr: there is none
+    // Whoever gives turns, and transfers, writes what it does. They take their shortest way only while
+    // there is no trace.
+    TraceBuffer* trace() const { return trace_; }
+    void set_trace(TraceBuffer* buffer) { trace_ = buffer; }
+    // `by`: nullptr if that is not known.
+    void trace_ready(const Tasklet& tasklet, const Tasklet* by) {
+        if (trace_ != nullptr) trace_->write(TraceKind::kReady, &tasklet, by);
+    }
+
     // Nanoseconds of the monotonic clock, as tasklets report their start and end.
     static std::int64_t now() { return TimerClock::real_time(); }
 
@@ -287,11 +298,18 @@ class ScheduleManager {
     bool ends_loop(const Tasklet& tasklet) const {
         return &tasklet == loop_->last || loop_->unwinding != nullptr || driver_is_served();
     }
+    bool insert_for(Tasklet& tasklet, const Tasklet* by);
+    void trace_loop(TraceKind kind) {
+        if (trace_ == nullptr) return;
+        // Between the end of the last turn and that of the loop is nothing that takes time.
+        const bool opens = kind == TraceKind::kLoopOpens;
+        trace_->write_at(opens ? trace_->look() : trace_->last_time(), kind, current_);
+    }
     bool look_at_clock();
     void plan_look(std::int64_t time);  // somebody has just looked at the clock
     void mark(QueueNode* anchor, Tasklet* last, std::uint32_t change);
     void append(Tasklet& tasklet) { link_behind(*runnables_.head()->prev, tasklet); }
-    void link_behind(QueueNode& place, Tasklet& tasklet) {
+    SCHED_ALWAYS_INLINE void link_behind(QueueNode& place, Tasklet& tasklet) {
         runnables_.insert_after(place, tasklet);
         tasklet.in_runnables = true;
         if (in_event_loop_) [[unlikely]]
@@ -302,7 +320,7 @@ class ScheduleManager {
     [[gnu::noinline, gnu::cold]] void wake_event_loop() {
         if (loop_ == nullptr && return_from_event_loop()) waker_->wake();
     }
-    void unlink(Tasklet& tasklet) {
+    SCHED_ALWAYS_INLINE void unlink(Tasklet& tasklet) {
         runnables_.remove(tasklet);
         tasklet.in_runnables = false;
     }
@@ -342,6 +360,7 @@ class ScheduleManager {
     std::uint64_t completed_ = 0;
     std::uint64_t switched_ = 0;
     std::unique_ptr<StackSupply> stacks_;
+    TraceBuffer* trace_ = nullptr;
 };
 
 inline bool ScheduleManager::post_silently(Tasklet& tasklet, std::uint32_t bits) {

@@ -14,6 +14,7 @@ struct Selection {
     RendezvousResult result;
     SelectCase* done;  // kMatched, kMatchedRemote: it; kClosing: the one whose channel is
     Tasklet* partner;  // kMatched only; not of a gate, a buffer, or a case that was ready
+    const void* elsewhere = nullptr;  // as in Rendezvous
 };
 
 // Sends or receives by one of `cases`, which are looked at from `first` on, for `wait.tasklet`, the calling
@@ -71,7 +72,7 @@ Selection select(Wait& wait, std::span<SelectCase*> cases, std::size_t first,
         }
     }
     const Rendezvous match = Channel::finish(found.served);
-    return {match.result, found.done, match.partner};
+    return {match.result, found.done, match.partner, match.elsewhere};
 }
 
 }  // namespace scheduler::core

@@ -21,7 +21,7 @@ SCHED_ALWAYS_INLINE Turn ScheduleManager::next_turn() const {
     return {Turn::Kind::kGive, next};
 }
 
-inline void ScheduleManager::make_runnable(Tasklet& partner, bool first) {
+SCHED_ALWAYS_INLINE void ScheduleManager::make_runnable(Tasklet& partner, bool first) {
     if (partner.is_main) {
         partner.state.go_on();
         return;

@@ -82,6 +82,7 @@ EXPECT_SIGNATURE(PyChannel_Clear, int(Channel));
 EXPECT_SIGNATURE(PyQueueChannel_New, Channel(PyTypeObject*));
 EXPECT_SIGNATURE(PyQueueChannel_Check, int(PyObject*));
 EXPECT_SIGNATURE(PyScheduler_Run, int(int, double));
+EXPECT_SIGNATURE(PyScheduler_TraceMark, int(const char*));
 
 static_assert(std::is_same_v<decltype(Table::PyTaskletType), PyTypeObject*>);
 static_assert(std::is_same_v<decltype(Table::PyChannelType), PyTypeObject*>);
@@ -97,11 +98,11 @@ class HeaderTest : public CApiTest {};
 TEST_F(HeaderTest, TheTableHasFortyPointersAndThoseThatCameLater) {
     SPEC("K-04", "K-05");
     EXPECT_EQ(offsetof(Table, PyTasklet_GetContext), 39 * sizeof(void*));
-    EXPECT_EQ(sizeof(Table), 63 * sizeof(void*));
+    EXPECT_EQ(sizeof(Table), 64 * sizeof(void*));
     // In particular none of them is NULL.
-    void* slots[63];
+    void* slots[64];
     std::memcpy(slots, api, sizeof(slots));
-    for (int i = 0; i < 63; ++i) EXPECT_NE(slots[i], nullptr) << i;
+    for (int i = 0; i < 64; ++i) EXPECT_NE(slots[i], nullptr) << i;
 }
 
 TEST_F(HeaderTest, TheCapsuleIsInBothModules) {
@@ -129,7 +130,7 @@ TEST_F(HeaderTest, TheHeaderIsWhereThePackageSays) {
 
 TEST_F(HeaderTest, TheHeaderReadsAsC11) {
     SPEC("K-02", "K-05");
-    EXPECT_EQ(c11_slots(), 63);
+    EXPECT_EQ(c11_slots(), 64);
     EXPECT_EQ(c11_uses_the_table(), 0);
 }
 

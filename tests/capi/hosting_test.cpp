@@ -1,4 +1,4 @@
-// Members 45 to 52: a loop of the program's that hosts its thread, and single turns.
+// Members 45 to 52 and 63: a loop of the program's that hosts its thread, and single turns.
 #include "fixture.h"
 
 #include <fcntl.h>
@@ -242,6 +242,20 @@ TEST_F(HostingTest, AnExceptionIsThrownAtOneAlone) {
     EXPECT_EQ(take_error(), "TypeError");
     EXPECT_EQ(text("log"), "['a']");
     run_all();
+}
+
+// ---- TraceMark ---------------------------------------------------------------------------------
+
+TEST_F(HostingTest, AMarkIsPutIntoTheFlightRecorder) {
+    SPEC("TRC-10");
+    EXPECT_EQ(api->PyScheduler_TraceMark("nobody traces"), 0);
+    run("scheduler.flight_recorder()");
+    EXPECT_EQ(api->PyScheduler_TraceMark("frame 12"), 1);
+    EXPECT_EQ(text("b'frame 12' in scheduler._trace_copy()"), "True");
+    EXPECT_EQ(api->PyScheduler_TraceMark(nullptr), -1);
+    EXPECT_EQ(take_error(), "TypeError");
+    run("scheduler.flight_recorder(None)");
+    EXPECT_EQ(api->PyScheduler_TraceMark("nobody traces"), 0);
 }
 
 }  // namespace

@@ -85,6 +85,7 @@ void call_without_objects(SchedulerCAPI& t, Expected expected) {
     FAILS(null, PyScheduler_RunWithTimeout(0));
     FAILS(null, PyScheduler_RunNTasklets(1));
     FAILS(-1, PyScheduler_Run(0, 0));
+    FAILS(-1, PyScheduler_TraceMark(nullptr));
     FAILS(-1, PyScheduler_Sleep(0));
     FAILS(-1, PyScheduler_Pump(1, 1));
     FAILS(-1.0, PyScheduler_NextDeadline());

@@ -41,6 +41,8 @@ SOUGHT = {
     "numpy": "guides/stacks.html",
     "lock": "guides/locks.html",
     "deadlock": "guides/debugging.html",
+    "trace": "guides/tracing.html",
+    "perfetto": "guides/tracing.html",
 }
 FIRST = 5
 

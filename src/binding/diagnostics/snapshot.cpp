@@ -6,6 +6,7 @@
 #include <new>
 
 #include "binding/diagnostics/repr.h"
+#include "binding/diagnostics/tracing.h"
 #include "binding/python/errors.h"
 #include "binding/threads/manager_list.h"
 
@@ -128,6 +129,7 @@ void refuse_deadlock(ManagerBody& manager, PyObject* message) {
     } else {
         refuse(Refusal::kDeadlock);
     }
+    tell_failure(manager);
 }
 
 }  // namespace scheduler::binding

@@ -215,7 +215,7 @@ PyObject* get_channel_callback() {
 }
 void set_fast_callback(schedule_hook_func func) {
     attached(-1, [func] {
-        table_state->fast_callback = func;
+        table_state->set_fast_callback(func);
         return 0;
     });
 }
@@ -293,6 +293,7 @@ SchedulerCAPI table = {
     queue_channel_new,
     queue_channel_check,
     run_until,
+    mark_in_trace,
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "binding/module/capi_hosting.h"
 
+#include "binding/diagnostics/tracing.h"
 #include "binding/module/capi_call.h"
 #include "binding/module/capi_waits.h"
 #include "binding/scheduling/hosting.h"
@@ -49,6 +50,17 @@ int forbid_waits(const char* message) {
         if (manager == nullptr) return -1;
         manager->exchange_main_refusal(std::move(text));
         return 0;
+    });
+}
+
+int mark_in_trace(const char* name) {
+    return attached(-1, [name] {
+        if (name == nullptr) {
+            PyErr_SetString(PyExc_TypeError, "the name of a mark must not be NULL");
+            return -1;
+        }
+        if (mark_trace(*table_state, name)) return 1;
+        return PyErr_Occurred() == nullptr ? 0 : -1;
     });
 }
 

@@ -1063,4 +1063,30 @@ Example:
     >>> scheduler.forbid_main_waits(None)
     'the loop runs here: await its receive()')doc";
 
+inline constexpr char trace_mark[] = R"doc(trace_mark(name, /)
+--
+
+Put a mark into the trace: "here the program was at this moment", such as the begin of a frame.
+
+It is shown in the calling thread's track. Where there is no trace, nor a flight recorder, it does
+nothing, so that it may stay in a program.
+
+Parameters:
+    name: what the mark says, a str; 240 bytes of it are kept.
+
+Returns:
+    True if there is a trace or a flight recorder, False otherwise.
+
+Raises:
+    TypeError: the name is no str.
+
+Threads:
+    Any thread, also in a callback. A thread that is in a trace has a schedule manager from its first
+    mark on.
+
+Example:
+    >>> import scheduler
+    >>> scheduler.trace_mark("frame 12")  # nobody traces
+    False)doc";
+
 }  // namespace scheduler::binding::docs::inline function_docs

@@ -15,6 +15,7 @@
 #include "binding/module/host_functions.h"
 #include "binding/module/module.h"
 #include "binding/module/stack_functions.h"
+#include "binding/module/trace_functions.h"
 #include "binding/python/errors.h"
 #include "binding/python/method_helpers.h"
 #include "binding/scheduling/manager_body.h"
@@ -299,6 +300,10 @@ constexpr char tasklets[] = "_tasklets";
 constexpr char can_wait[] = "_can_wait";
 constexpr char clock[] = "_clock";
 constexpr char raise_held[] = "_raise_held";
+constexpr char trace_stop[] = "_trace_stop";
+constexpr char trace_forget[] = "_trace_forget";
+constexpr char trace_copy[] = "_trace_copy";
+constexpr char trace_clock[] = "_trace_clock";
 }  // namespace names
 }  // namespace
 
@@ -334,6 +339,18 @@ PyMethodDef module_functions[] = {
     {"_clock", as_method(no_parameters<read_clock, names::clock>), METH_FASTCALL, nullptr},
     {"_stop_clock", one_parameter<stop_clock>, METH_O, nullptr},
     {"_advance_clock", one_parameter<advance_clock>, METH_O, nullptr},
+    {"trace_mark", one_parameter<trace_mark>, METH_O, docs::trace_mark},
+    {"_trace_to_file", as_method(trace_to_file), METH_FASTCALL, nullptr},
+    {"_trace_in_memory", one_parameter<trace_in_memory>, METH_O, nullptr},
+    {"_trace_stop", as_method(no_parameters<trace_stop, names::trace_stop>), METH_FASTCALL,
+     nullptr},
+    {"_trace_forget", as_method(no_parameters<trace_forget, names::trace_forget>), METH_FASTCALL,
+     nullptr},
+    {"_trace_copy", as_method(no_parameters<trace_copy, names::trace_copy>), METH_FASTCALL,
+     nullptr},
+    {"_trace_clock", as_method(no_parameters<trace_clock, names::trace_clock>), METH_FASTCALL,
+     nullptr},
+    {"_trace_on_failure", one_parameter<trace_on_failure>, METH_O, nullptr},
     {"_can_wait", as_method(no_parameters<can_wait, names::can_wait>), METH_FASTCALL, nullptr},
     {"_raise_held", as_method(no_parameters<raise_held, names::raise_held>), METH_FASTCALL,
      nullptr},

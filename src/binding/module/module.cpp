@@ -143,6 +143,7 @@ int module_traverse(PyObject* module, visitproc visit, void* arg) {
     Py_VISIT(state.schedule_callback.borrow());
     Py_VISIT(state.channel_callback.borrow());
     Py_VISIT(state.current_task.borrow());
+    Py_VISIT(state.trace.on_failure.borrow());
     return 0;
 }
 
@@ -153,6 +154,7 @@ int module_clear(PyObject* module) {
     state.schedule_callback.set({});
     state.channel_callback.set({});
     state.current_task.set({});
+    state.trace.on_failure.set({});
     for (const TypeEntry& entry : kTypes) Py_CLEAR(state.*entry.slot);
     Py_CLEAR(state.send_case_type);
     return 0;

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "binding/diagnostics/trace_switch.h"
 #include "binding/interp/instrumentation.h"
 #include "binding/python/refs.h"
 #include "core/atomic.h"
@@ -57,6 +58,10 @@ struct ModuleState {
     // asyncio's function, from when there has been a bond to a Task.
     SharedRef current_task;
     std::atomic<FastCallback> fast_callback;
+    // Who else than the schedule callback watches switches, as bits. It is asked for each of them.
+    static constexpr unsigned kHookWatches = 1;  // fast_callback
+    static constexpr unsigned kTraceWatches = 2;
+    std::atomic<unsigned> watchers;
 
     // How long a main tasklet waits for other threads, in nanoseconds; core::kNever: for ever.
     std::atomic<std::int64_t> deadlock_timeout;
@@ -80,7 +85,8 @@ struct ModuleState {
 
     // What is from here on, each tasklet and channel that is made changes: it stays out of the cache lines
     // above, which each switch of each thread reads.
-    alignas(core::kCacheLine) Counter channels;
+    alignas(core::kCacheLine) TraceSwitch trace;
+    Counter channels;
     Counter tasklets_ever;
     Counter tasklets;
     // Every channel object, for unblock_all_channels().
@@ -103,7 +109,24 @@ struct ModuleState {
     }
 
     SCHED_ALWAYS_INLINE bool watches_switches() const {
-        return schedule_callback || fast_callback.load(std::memory_order_relaxed) != nullptr;
+        return schedule_callback || watchers.load(std::memory_order_relaxed) != 0;
+    }
+    bool is_traced() const {
+        return (watchers.load(std::memory_order_relaxed) & kTraceWatches) != 0;
+    }
+    bool has_schedule_callbacks() const {
+        return schedule_callback || (watchers.load(std::memory_order_relaxed) & kHookWatches) != 0;
+    }
+    void set_fast_callback(FastCallback hook) {
+        fast_callback = hook;
+        set_watcher(kHookWatches, hook != nullptr);
+    }
+    void set_watcher(unsigned bit, bool on) {
+        if (on) {
+            watchers |= bit;
+        } else {
+            watchers &= ~bit;
+        }
     }
 };
 

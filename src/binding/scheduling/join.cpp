@@ -100,8 +100,11 @@ void ManagerBody::release_joiners(TaskletBody& tasklet, bool serve_own) {
             Py_XDECREF(static_cast<PyObject*>(served.take_payload()));
             return;
         }
-        if (match.result == RendezvousResult::kMatched && serve_own)
-            make_runnable(*match.partner, false);
+        if (match.result != RendezvousResult::kMatched || !serve_own) continue;
+        make_runnable(*match.partner, false);
+        if (core::TraceBuffer* const buffer = trace()) {  // as the turn of `tasklet` ends
+            buffer->write_at(buffer->last_time(), core::TraceKind::kReady, match.partner, &tasklet);
+        }
     }
 }
 

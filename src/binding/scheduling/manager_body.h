@@ -5,6 +5,7 @@
 #include <Python.h>
 
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <utility>
 #include <vector>
@@ -108,7 +109,7 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // it holds back?
     bool must_look() const {
         return switching || ending || unwindings != 0 || trap_level() != 0 ||
-               held_error.holder() != nullptr || main_must_stay();
+               held_error.holder() != nullptr || main_must_stay() || trace() != nullptr;
     }
     // It must not wait, nor give way to others.
     bool main_must_stay() const { return main_refusal && loop() == nullptr; }
@@ -139,7 +140,7 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // leave the queue may never have another turn for it.
     bool check_nothing_pending();
     // Nothing is in the way of any wait, nor has it an end of its own: the rule, told at a glance.
-    bool waits_freely() const {
+    SCHED_ALWAYS_INLINE bool waits_freely() const {
         const TaskletBody& self = current_body();
         return open_tls_slot != nullptr && !self.pending && !self.is_main && !self.block_trap &&
                !self.is_in_scope();
@@ -180,11 +181,24 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // may be set.
     void unwind(TaskletBody& victim, PyRef exit);
 
+    // ---- tracing.cpp: what happens, for people to look at
+    // Begins or stops to take part in the trace, if there is another one than before. Its own thread, or with
+    // the GIL. Runs no Python.
+    void follow_trace() {
+        if (trace_serial_ != state.trace.serial()) change_trace();
+    }
+    // The thread ends.
+    void leave_trace();
+    // `tasklet` has its turn from now on, or from the last event on, if nothing has run since. There is a trace.
+    void trace_turn(const TaskletBody& tasklet, bool at_once);
+    // The turn of the current tasklet is over, `how` as for suspend(). There is a trace.
+    void trace_end_of_turn(const TaskletBody& tasklet, core::Ending how);
+
     // ---- callbacks.cpp
     // "Current is about to change": called before the change, in the middle of the switch. May run
     // Python, which must not switch. With nobody watching it costs a load and a test.
     void notify_switch(TaskletBody& from, TaskletBody& to) {
-        if (state.watches_switches()) call_schedule_callbacks(from, to);
+        if (state.has_schedule_callbacks()) call_schedule_callbacks(from, to);
     }
     void call_schedule_callbacks(TaskletBody& from, TaskletBody& to);
 
@@ -332,7 +346,11 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
         has_deferred_ = has_deferred_ || kept;
     }
 
+    void change_trace();
+
     bool has_deferred_ = false;
+    std::uint64_t trace_serial_ = 0;
+    std::shared_ptr<core::TraceBuffer> trace_buffer_;
     TaskletBody* stack_to_release_ = nullptr;
     DeferredReferences decrefs_;
     DeferredReferences orphans_;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "binding/diagnostics/tracing.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/enter.h"
 #include "binding/scheduling/join.h"
@@ -249,6 +250,7 @@ class Select {
         TimedWait wait(manager_, self_, timeout_);
         Obstacle obstacle = Obstacle::kNone;
         Selection selection{};
+        const std::uint64_t time = manager_.trace() != nullptr ? manager_.trace()->look() : 0;
         PyRef item;
         {
             const QueueGuards guards(cases_);
@@ -256,6 +258,10 @@ class Select {
                 selection = look_and_enqueue(manager_, wait, cases_, first, timeout_, obstacle);
             } while (selection.done != nullptr && selection.done->is_ready &&
                      !take(selection.done, item));
+        }
+        if (selection.done != nullptr) {
+            trace_transfer(manager_, time, selection.done->channel, selection.done->direction,
+                           {selection.result, selection.partner, selection.elsewhere});
         }
         const bool waits = selection.result == RendezvousResult::kEnqueued;
         const bool resumed = !waits || manager_.suspend(Ending::kBlock);

@@ -8,6 +8,7 @@
 
 #include <utility>
 
+#include "binding/diagnostics/tracing.h"
 #include "binding/interp/interp_state.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/manager_body.h"
@@ -94,6 +95,10 @@ bool give_stack(ManagerBody& manager, TaskletBody& tasklet) {
         fail_loop(manager);
         return false;
     }
+    if (core::TraceBuffer* const trace = manager.trace()) {
+        trace->write_at(trace->last_time(), core::TraceKind::kStackTaken, &tasklet, nullptr, 0,
+                        static_cast<std::uint32_t>(manager.stacks().in_use()));
+    }
     tasklet.context.prepare<run_stack>(*tasklet.stack, &tasklet);
     return true;
 }
@@ -160,12 +165,14 @@ bool is_next(ManagerBody& manager, const TaskletBody& tasklet) {
             if (!finish_unstarted(manager, next)) return driver;
             continue;
         }
-        if (manager.state.watches_switches()) {
+        const bool has_callbacks = manager.state.has_schedule_callbacks();
+        if (has_callbacks) {
             notify_as_driver(manager, driver, next);
             if (!is_next(manager, next)) continue;
         }
         if (is_new && !can_adopt(manager, vacated) && !give_stack(manager, next)) return driver;
         manager.begin_turn(next);
+        if (manager.trace() != nullptr) manager.trace_turn(next, !has_callbacks);
         return next;
     }
 }
@@ -189,14 +196,19 @@ SCHED_ALWAYS_INLINE TaskletBody& choose_next(ManagerBody& manager, ReusableStack
     return choose_next_carefully(manager, vacated);
 }
 
+// The turn of `self` is about to end, and somebody watches.
+[[gnu::noinline]] void tell_end_of_turn(ManagerBody& manager, TaskletBody& self,
+                                        TaskletBody& driver, Ending how) {
+    if (manager.trace() != nullptr) manager.trace_end_of_turn(self, how);
+    if (!manager.unwinding_current()) manager.notify_switch(self, driver);
+}
+
 // The current tasklet's turn is over: who has control next? `vacated` as for choose_next().
 SCHED_ALWAYS_INLINE TaskletBody& end_turn(ManagerBody& manager, Ending how,
                                           ReusableStack vacated = {}) {
     TaskletBody& driver = body_of(*manager.loop()->driver);
     TaskletBody& self = manager.current_body();
-    if (manager.state.watches_switches() && !manager.unwinding_current()) {
-        manager.notify_switch(self, driver);
-    }
+    if (manager.state.watches_switches()) tell_end_of_turn(manager, self, driver, how);
     const EndOfTurn end = manager.end_turn(how);
     if (how >= Ending::kReturn) manager.end_activation(self);
     if (end.left != nullptr) manager.defer_decref(object_of(*end.left));
@@ -224,6 +236,7 @@ bool run_loop(ManagerBody& manager, RunLoop& loop, TaskletBody& driver, TaskletB
     if (!loop.failed) return true;
     if (is_interrupted) return driver.raise_taken(std::move(interrupt));
     raise_error(failure.release());
+    if (driver.is_main && !driver.blocked()) tell_failure(manager);
     return false;
 }
 
@@ -307,6 +320,7 @@ bool ManagerBody::give_turn(TaskletBody& target) {
     }
     if (is_new && !binding::give_stack(*this, target)) return run_loop(*this, loop, driver, driver);
     begin_turn(target);
+    if (trace() != nullptr) trace_turn(target, true);
     return run_loop(*this, loop, driver, target);
 }
 
@@ -342,11 +356,15 @@ bool suspend_main(ManagerBody& manager, Ending how) {
         manager.look_at_next_turn();
         return manager.run_queue(nullptr);
     }
-    if (wait_as_main(manager)) return true;
     TaskletBody& main = manager.main_body();
+    if (manager.trace() != nullptr) manager.trace_end_of_turn(main, how);
+    const bool is_served = wait_as_main(manager);
+    if (manager.trace() != nullptr) manager.trace_turn(main, false);
+    if (is_served) return true;
     if (manager.cancel_wait(main)) {
         main.state.go_on();
         manager.interrupted = false;
+        tell_failure(manager);
     }
     return false;
 }
@@ -359,6 +377,7 @@ bool suspend_main(ManagerBody& manager, Ending how) {
 
 // suspend() with everything that may come between.
 [[gnu::noinline]] bool suspend_carefully(ManagerBody& manager, Ending how) {
+    manager.follow_trace();
     if (manager.current_is_main()) return suspend_main(manager, how);
     if (how == Ending::kLeave && !manager.check_nothing_pending()) return false;
     if (!manager.can_switch() && !manager.check_can_switch()) return false;
@@ -395,6 +414,7 @@ void ManagerBody::unwind(TaskletBody& victim, PyRef exit) {
     RunLoop loop;
     open_unwinding(loop, victim);
     begin_turn(victim);
+    if (trace() != nullptr) trace_turn(victim, true);
     ++unwindings;
     update_tls_slot();
     const bool ended = run_loop(*this, loop, driver, victim);

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <memory>
 
+#include "binding/diagnostics/tracing.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/manager_body.h"
 #include "core/channel.h"
@@ -208,6 +209,8 @@ void ManagerBody::make_activation(TaskletBody& tasklet, PyRef args, PyRef kwargs
         defer_decref(notes->scope.take());
     }
     tasklet.paused = true;
+    if (trace() != nullptr) [[unlikely]]
+        trace_tasklet(tasklet, core::TraceKind::kCreated);
 }
 
 void ManagerBody::end_activation(TaskletBody& tasklet) {

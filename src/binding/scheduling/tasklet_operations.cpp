@@ -28,7 +28,7 @@ bool ManagerBody::switch_now(TaskletBody& target) {
 }
 
 bool ManagerBody::turn_now(TaskletBody& target) {
-    if (state.watches_switches()) {
+    if (state.has_schedule_callbacks()) {
         notify_switch(current_body(), target);
         // The callback may have changed everything.
         if (!check_runnable(target) || !check_switch_target(target)) return false;
@@ -56,6 +56,9 @@ bool remove(TaskletBody& tasklet) {
         return !tasklet.scheduled() || post(tasklet, mail::kRemove);
     }
     if (!manager->take_out(tasklet)) return true;
+    if (core::TraceBuffer* const trace = manager->trace()) {
+        trace->write(core::TraceKind::kRemoved, &tasklet);
+    }
     tasklet.paused = true;
     Py_DECREF(tasklet.object);  // the caller holds it as well
     return true;

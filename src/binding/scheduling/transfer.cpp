@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "binding/diagnostics/repr.h"
+#include "binding/diagnostics/tracing.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/callbacks.h"
 #include "binding/scheduling/enter.h"
@@ -164,17 +165,17 @@ void drop_unsent(ManagerBody& manager, Parcel& parcel) {
     manager.run_deferred();
 }
 
-// One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
-SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
-                                      const ItemQueue& queue, std::int64_t timeout) {
+// transfer() from where its manager is known. `kMayBeTraced`: it may be in a trace.
+template <bool kMayBeTraced>
+SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& channel,
+                                         Direction direction, Parcel& parcel, ItemQueue queue,
+                                         std::int64_t timeout) {
     // As values, which the compiler knows where there is no queue.
     const bool has_queue = queue.deque != nullptr;
     const bool has_item = queue.item != nullptr;
-    ChannelObject& channel = channel_of(object);
-    ManagerBody* manager = last_manager_if_right(*channel.state);
-    if (manager == nullptr || manager->has_mail() || channel.state->channel_callback) {
-        manager = enter_transfer(channel, direction, parcel);
-        if (manager == nullptr) return Transfer::kFailed;
+    std::uint64_t time = 0;
+    if constexpr (kMayBeTraced) {
+        if (core::TraceBuffer* const trace = manager->trace()) time = trace->look();
     }
     TaskletBody& self = manager->current_body();
     Obstacle obstacle = Obstacle::kNone;
@@ -187,17 +188,22 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
             queued = use_queue(*manager, channel.channel, queue);
             if (queued != Transfer::kDone) return queued;
         }
-        match = channel.channel.rendezvous_or_ask(direction, self, parcel, [&, has_item] {
+        // Inline, or each that waits pays for the call.
+        const auto may_wait = [&, has_item]() __attribute__((always_inline)) {
             waits_freely = timeout == core::kNever && manager->waits_freely();
             if (waits_freely) return !has_item;
             if (timeout == 0) return false;
             obstacle = manager->find_obstacle(timeout == core::kNever ? WaitFor::kTransfer
                                                                       : WaitFor::kTransferOrTime);
             return !has_item && obstacle == Obstacle::kNone;
-        });
+        };
+        match = channel.channel.rendezvous_or_ask(direction, self, parcel, may_wait);
         if (has_item && match.result == RendezvousResult::kWouldBlock) {
             queued = use_queue(*manager, channel.channel, queue);
         }
+    }
+    if constexpr (kMayBeTraced) {
+        trace_transfer(*manager, time, channel.channel, direction, match);
     }
     Ending how = Ending::kBlock;
     switch (match.result) {
@@ -225,6 +231,26 @@ SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Par
     }
     return block_or_yield(*manager, channel, self, direction, parcel, how) ? Transfer::kDone
                                                                            : Transfer::kFailed;
+}
+
+// transfer() when it cannot begin at once, or is to be written into a trace.
+[[gnu::noinline]] Transfer transfer_carefully(ChannelObject& channel, Direction direction,
+                                              Parcel& parcel, ItemQueue queue,
+                                              std::int64_t timeout) {
+    ManagerBody* const manager = enter_transfer(channel, direction, parcel);
+    if (manager == nullptr) return Transfer::kFailed;
+    return transfer_in<true>(manager, channel, direction, parcel, queue, timeout);
+}
+
+// One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
+SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
+                                      ItemQueue queue, std::int64_t timeout) {
+    ChannelObject& channel = channel_of(object);
+    ManagerBody* manager = last_manager_if_right(*channel.state);
+    if (manager == nullptr || manager->has_mail() || channel.state->channel_callback) {
+        return transfer_carefully(channel, direction, parcel, queue, timeout);
+    }
+    return transfer_in<false>(manager, channel, direction, parcel, queue, timeout);
 }
 
 bool ends_iteration(PyObject* channel, AtClose at_close) {

@@ -31,7 +31,7 @@ PyObject* refuse_closing(const core::Channel& channel, const ModuleState& state)
 PyObject* open_parcel(const ModuleState& state, core::Parcel& parcel);
 // May the current tasklet give way to a partner that it has served? Else that goes on by itself. An open
 // slot says that nothing forbids it.
-inline bool may_give_way(const ManagerBody& manager) {
+SCHED_ALWAYS_INLINE bool may_give_way(const ManagerBody& manager) {
     return manager.open_tls_slot != nullptr ||
            (manager.can_switch() && !manager.ending && !manager.main_must_stay());
 }

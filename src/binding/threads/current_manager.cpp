@@ -53,6 +53,7 @@ ManagerBody* make_manager(ModuleState& state, PyObject* thread_dict) {
     body->guard = guard_object;
     guard_object->body = body;
     list_manager(*body);
+    body->follow_trace();
     PyObject_GC_Track(reinterpret_cast<PyObject*>(object));
     ++state.managers;
     if (PyDict_SetItem(thread_dict, state.guard_key, guard.get()) < 0) return nullptr;

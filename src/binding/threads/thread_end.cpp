@@ -64,6 +64,7 @@ void end_manager(ManagerBody& manager) {
     end_tasklets(manager);
     detach_main(manager);
     manager.release_joiners(manager.main_body());
+    manager.leave_trace();
     manager.object = nullptr;
     manager.free_stacks();
     unlist_manager(manager);

@@ -67,7 +67,9 @@ bool close_and_wake(PyObject* object) {
     }
     for (std::size_t i = 0; i < count; ++i) {
         core::Tasklet* const partner = core::Channel::finish(released[i]).partner;
-        if (partner != nullptr) manager->make_runnable(*partner, false);
+        if (partner == nullptr) continue;
+        manager->make_runnable(*partner, false);
+        manager->trace_ready(*partner, &manager->current());
     }
     return true;
 }

@@ -9,6 +9,7 @@
 #include <new>
 
 #include "binding/diagnostics/repr.h"
+#include "binding/diagnostics/tracing.h"
 #include "binding/interp/interpreter.h"
 #include "binding/python/errors.h"
 #include "binding/threads/park.h"
@@ -39,6 +40,7 @@ PyObject* channel_new(PyTypeObject* type, PyObject*, PyObject*) {
     if (self == nullptr) return nullptr;
     ChannelObject& channel = channel_of(self);
     new (&channel.channel) core::Channel(self);
+    if (state->is_traced()) trace_channel(*state, channel.channel);
     state->hold();
     channel.state = state;
     allow_try_incref(self);

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "binding/diagnostics/repr.h"
+#include "binding/diagnostics/tracing.h"
 #include "binding/interp/interpreter.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/enter.h"
@@ -159,6 +160,11 @@ bool set_text(TaskletBody& body, PyObject* value, const char* attribute) {
     (body.get_notes().*Text).set(PyRef::share(value));
     return true;
 }
+bool set_name(TaskletBody& body, PyObject* value, const char* attribute) {
+    if (!set_text<&TaskletNotes::own_name>(body, value, attribute)) return false;
+    if (body.module_state.is_traced()) trace_tasklet(body, core::TraceKind::kNamed);
+    return true;
+}
 template <Note Hook>
 PyObject* hook(TaskletBody& body) {
     return new_or_none(body.get_note(Hook));
@@ -230,7 +236,7 @@ PyGetSetDef tasklet_attributes[] = {
     writable<flag<is_highlighted>, set_highlighted>("highlighted", docs::highlighted),
     writable<text<&TaskletNotes::context_text>, set_text<&TaskletNotes::context_text>>(
         "context", docs::context),
-    writable<name, set_text<&TaskletNotes::own_name>>("name", docs::name),
+    writable<name, set_name>("name", docs::name),
     writable<text<&TaskletNotes::parent_callsite>, set_text<&TaskletNotes::parent_callsite>>(
         "parent_callsite", docs::parent_callsite),
     writable<hook<&TaskletNotes::exception_handler>, set_hook<&TaskletNotes::exception_handler>>(

@@ -51,8 +51,9 @@ TYPES = {
 }
 NAMES = FUNCTIONS | set(TYPES) | {"TaskletExit", "_C_API"}
 PACKAGE_NAMES = {
-    "QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_tasklets", "get_include",
-    "tasklets", "timeout",
+    "QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_flight",
+    "dump_tasklets", "flight_recorder", "get_include", "start_trace", "stop_trace", "tasklets", "timeout",
+    "trace", "monitor",
 }  # fmt: skip
 
 

@@ -137,8 +137,9 @@ def test_the_package_shows_public_names_only():
     public = {name for name in dir(scheduler) if not name.startswith("__")}
     extension = {name for name in dir(_scheduler) if not name.startswith("_")} | {"_C_API"}
     in_python = {
-        "QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_tasklets",
-        "get_include", "tasklets", "timeout",
+        "QueueChannel", "TaskletGroup", "block_trap", "blocked_tasklets", "dump_flight",
+        "dump_tasklets", "flight_recorder", "get_include", "start_trace", "stop_trace", "tasklets",
+        "timeout", "trace", "monitor",
     }  # fmt: skip
     assert public == extension | in_python | {"aio", "sync", "testing"}
     assert scheduler.__name__ == scheduler.__spec__.name == scheduler.__package__ == "scheduler"

@@ -50,7 +50,7 @@ SHORTER = {
 PROCESS_WIDE = re.compile(
     r"set_use_nested_tasklets|unblock_all_channels|_callback\(|settrace|setprofile|cProfile|faulthandler"
     r"|get_(active|all_time)_|get_number_of|gc\.collect|dump_tasklets|set_deadlock_timeout|set_stack_size"
-    r"|stack_stats|signal\."
+    r"|stack_stats|signal\.|_trace\(|scheduler\.trace\(file|flight"
 )
 
 

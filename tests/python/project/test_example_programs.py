@@ -7,6 +7,7 @@ host under examples/embedding is built and run with the tests of the C table (cm
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,23 @@ def test_each_program_has_its_output_and_is_in_the_list() -> None:
     assert names == sorted(path.stem for path in (EXAMPLES / "expected").glob("*.txt"))
     listed = (EXAMPLES / "README.md").read_text()
     assert [name for name in names if f"({name}.py)" not in listed] == []
+
+
+def test_a_trace_of_the_game_loop_shows_the_slow_character(
+    tmp_path: Path, run_script: Callable
+) -> None:
+    program, file = EXAMPLES / "game_loop.py", tmp_path / "game.json"
+    done = run_script(program, "--trace", str(file))
+    assert done.stdout == expected(program) + "oracle: prophecy 1, prophecy 2, prophecy 3\n"
+    events = json.loads(file.read_text())["traceEvents"]
+    used: dict[str, list[float]] = {}
+    for event in events:
+        if event.get("cat") == "turn":
+            used.setdefault(event["name"], []).append(event["dur"])
+    # It computes in three turns, of ten milliseconds each, what find_path() does in 60.
+    assert len([turn for turn in used["prophesy"] if turn > 9000]) == 3
+    assert len(used["find_path"]) > 50
+    assert [event for event in events if event["name"] == "frame 3"]
 
 
 def test_game_loop_plots_its_frames_or_says_what_is_missing(

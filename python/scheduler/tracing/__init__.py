@@ -1,0 +1,1 @@
+"""See a program run: what its tasklets did, and when."""
