@@ -252,8 +252,11 @@ def call(session: Session, names: list[str], job: str) -> list[str]:
         return []
     report = ROOT / "build" / "nox.json"
     parallel = min(suites.at_once(), len(names)) if job in ("test", "main") else 1
+    report.unlink(missing_ok=True)
     again = (sys.executable, "-B", "-m", "nox", "--report", str(report), "--parallel", str(parallel))
     session.run(*again, "--session", *names, "--", job, external=True, success_codes=range(256))
+    if not report.exists():  # it did not come to a session
+        return []
     return [one["name"] for one in json.loads(report.read_text())["sessions"] if one["result"] == "success"]
 
 

@@ -115,7 +115,7 @@ def _paths(version: str, root: str) -> Iterator[str]:
 def _probe(path: str, version: str, root: str) -> Interpreter | None:
     command = [*inside(root), path, "-I", "-c", PROBE]
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=300)
         facts = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         return None  # a shim of a version manager, for instance, with nothing behind it
