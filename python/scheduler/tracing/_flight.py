@@ -9,8 +9,9 @@ from typing import Any
 
 import _scheduler
 
+from . import _recording
 from ._files import RAW, Path, check_path
-from ._recording import at_fork, lock, make_file_header, prepare
+from ._recording import at_fork, make_file_header, prepare
 
 DEFAULT_BYTES = 4 * 1024 * 1024
 _LEAST_BYTES = 4096
@@ -122,7 +123,7 @@ def flight_recorder(
     path = None if on_failure is None else check_path(on_failure)
     if signal is not None and path is None:
         raise ValueError("signal= needs on_failure=, the file that the signal writes")
-    with lock:
+    with _recording.lock:
         prepare()
         flight = _Flight(limit, path, signal)
         flight.start(bytes_per_thread)
@@ -148,7 +149,7 @@ at_fork.append(_forget)
 
 def _stop() -> None:
     global _current
-    with lock:
+    with _recording.lock:
         flight, _current = _current, None
         if flight is not None:
             flight.stop()

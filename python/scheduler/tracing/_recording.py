@@ -84,8 +84,8 @@ at_fork: list[Callable[[], None]] = []
 
 
 def _forget() -> None:
-    global _current
-    lock._at_fork_reinit()
+    global _current, lock
+    lock = RLock()
     _current = None
     _scheduler._trace_forget()
     for forget in at_fork:

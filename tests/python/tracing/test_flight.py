@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,12 @@ from support.threads import Worker
 def _ended():
     yield
     scheduler.flight_recorder(None)
+
+
+def begin(**options: Any) -> None:
+    """A test may be run again before the one that it has left on is ended."""
+    scheduler.flight_recorder(None)
+    scheduler.flight_recorder(**options)
 
 
 def yields(count: int) -> None:
@@ -42,7 +49,7 @@ def dumped(directory: Path) -> recorded.Trace:
 
 @pytest.mark.spec("TRC-08")
 def test_the_newest_events_are_kept(tmp_path: Path) -> None:
-    scheduler.flight_recorder(bytes_per_thread=4096)
+    begin(bytes_per_thread=4096)
     waits = scheduler.tasklet(scheduler.channel().receive)()
     waits.name = "it waits since long ago"
     run_some(1000)
@@ -59,7 +66,7 @@ def test_the_newest_events_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.spec("TRC-08")
 def test_it_goes_on_after_a_dump(tmp_path: Path) -> None:
-    scheduler.flight_recorder()
+    begin()
     for count in range(1, 4):
         run_some(0)
         assert sum(task.name == "yields" for task in dumped(tmp_path).tasklets) == 2 * count
@@ -67,7 +74,7 @@ def test_it_goes_on_after_a_dump(tmp_path: Path) -> None:
 
 @pytest.mark.spec("TRC-08")
 def test_threads_that_have_ended_are_kept(tmp_path: Path) -> None:
-    scheduler.flight_recorder()
+    begin()
     for _ in range(20):
         Worker(run_some).join()
     assert len(dumped(tmp_path).threads) == 9  # the last eight, and this one
@@ -75,7 +82,7 @@ def test_threads_that_have_ended_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.spec("TRC-08")
 def test_the_last_seconds_alone_are_written(tmp_path: Path) -> None:
-    scheduler.flight_recorder(seconds=0)
+    begin(seconds=0)
     run_some()
     path = tmp_path / "last.json"
     scheduler.dump_flight(path)
@@ -85,7 +92,7 @@ def test_the_last_seconds_alone_are_written(tmp_path: Path) -> None:
 
 @pytest.mark.spec("TRC-08", "TRC-15")
 def test_dumps_while_threads_run(tmp_path: Path) -> None:
-    scheduler.flight_recorder(bytes_per_thread=8192)
+    begin(bytes_per_thread=8192)
     workers = [Worker(run_some, 20_000) for _ in range(4)]
     for _ in range(10):
         dumped(tmp_path)
@@ -100,7 +107,7 @@ def test_a_failure_writes_it_once(tmp_path: Path) -> None:
     def fails() -> None:
         raise KeyError("lost")
 
-    scheduler.flight_recorder(on_failure=path)
+    begin(on_failure=path)
     scheduler.tasklet(fails)()
     with pytest.raises(KeyError, match="lost"):
         scheduler.run()
@@ -115,7 +122,7 @@ def test_a_failure_writes_it_once(tmp_path: Path) -> None:
 @pytest.mark.spec("TRC-09")
 def test_a_deadlock_writes_it(tmp_path: Path) -> None:
     path = tmp_path / "deadlock.json"
-    scheduler.flight_recorder(on_failure=path)
+    begin(on_failure=path)
     channel = scheduler.channel()
     other = scheduler.tasklet(scheduler.channel().receive)()
     with pytest.raises(RuntimeError, match="Deadlock"):
@@ -132,7 +139,7 @@ def test_a_failure_that_main_waits_for_writes_it(tmp_path: Path) -> None:
     def fails() -> None:
         raise KeyError("lost")
 
-    scheduler.flight_recorder(on_failure=path)
+    begin(on_failure=path)
     scheduler.tasklet(fails)()
     with pytest.raises(KeyError, match="lost"):
         scheduler.channel().receive()
@@ -145,7 +152,7 @@ def test_a_dump_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("sys.unraisablehook", reported.append)
     directory = tmp_path / "gone"
     directory.mkdir()
-    scheduler.flight_recorder(on_failure=directory / "failure.json")
+    begin(on_failure=directory / "failure.json")
     directory.rmdir()
     with pytest.raises(RuntimeError, match="Deadlock"):
         scheduler.channel().receive()
@@ -156,7 +163,7 @@ def test_a_dump_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_signal_writes_it_each_time(tmp_path: Path) -> None:
     path = tmp_path / "signal.json"
     before = signal.getsignal(signal.SIGUSR2)
-    scheduler.flight_recorder(on_failure=path, signal=signal.SIGUSR2)
+    begin(on_failure=path, signal=signal.SIGUSR2)
     for _ in range(2):
         os.kill(os.getpid(), signal.SIGUSR2)
         run_some()
@@ -167,6 +174,7 @@ def test_a_signal_writes_it_each_time(tmp_path: Path) -> None:
 
 @pytest.mark.spec("TRC-12")
 def test_what_is_refused(tmp_path: Path) -> None:
+    scheduler.flight_recorder(None)
     with pytest.raises(RuntimeError, match="flight_recorder"):
         scheduler.dump_flight(tmp_path / "last.json")
     scheduler.flight_recorder(None)  # there is none

@@ -266,7 +266,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
         scheduler.start_trace(tmp_path / "run.txt")
     with pytest.raises(FileNotFoundError, match="no directory"):
         scheduler.start_trace(tmp_path / "absent" / "run.json")
-    (tmp_path / "taken.json").mkdir()
+    (tmp_path / "taken.json").mkdir(exist_ok=True)
     with pytest.raises(IsADirectoryError):
         scheduler.start_trace(tmp_path / "taken.json")
     with pytest.raises(TypeError, match="max_bytes must be an int"):
