@@ -76,7 +76,7 @@ class RelaxedAtomic {
     RelaxedAtomic(T value = T()) : value_(value) {}
     RelaxedAtomic(const RelaxedAtomic&) = delete;
 
-    operator T() const { return value_.load(std::memory_order_relaxed); }
+    [[gnu::always_inline]] operator T() const { return value_.load(std::memory_order_relaxed); }
     RelaxedAtomic& operator=(T value) {
         value_.store(value, std::memory_order_relaxed);
         return *this;

@@ -106,7 +106,7 @@ Rendezvous Channel::finish(Served served) {
     if (served.remote == nullptr) return {RendezvousResult::kMatched, served.partner};
     if (served.mail != 0) served.remote->post_silently(*served.partner, served.mail);
     wake(*served.remote);
-    return {RendezvousResult::kMatchedRemote, nullptr, served.partner};
+    return {RendezvousResult::kMatchedRemote, served.partner};
 }
 
 // Before its wait is over a case goes only with the stack of a daemon thread that is ended by force.

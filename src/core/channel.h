@@ -39,9 +39,12 @@ enum class RendezvousResult : std::uint8_t {
 
 struct Rendezvous {
     RendezvousResult result;
-    Tasklet* partner;  // kMatched only
-    const void* elsewhere =
-        nullptr;  // kMatchedRemote: where the partner was, which may be gone by now
+    Tasklet*
+        partner;  // kMatched, if it was not a buffer; kMatchedRemote, but it may be gone by now
+    // Whom the caller has to queue, or nullptr.
+    Tasklet* own_partner() const {
+        return result == RendezvousResult::kMatched ? partner : nullptr;
+    }
 };
 
 // A partner that has just been served, with what is left to do once the lock is released.

@@ -112,8 +112,10 @@ static_assert(sizeof(Lock) == 4);
 // Holds a Lock for the length of a scope. The scope must not contain a switch of stacks.
 class SCHED_SCOPED_CAPABILITY LockGuard {
   public:
-    explicit LockGuard(Lock& lock) SCHED_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
-    ~LockGuard() SCHED_RELEASE() { lock_.unlock(); }
+    SCHED_ALWAYS_INLINE explicit LockGuard(Lock& lock) SCHED_ACQUIRE(lock) : lock_(lock) {
+        lock_.lock();
+    }
+    SCHED_ALWAYS_INLINE ~LockGuard() SCHED_RELEASE() { lock_.unlock(); }
     LockGuard(const LockGuard&) = delete;
     LockGuard& operator=(const LockGuard&) = delete;
 

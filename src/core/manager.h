@@ -308,7 +308,9 @@ class ScheduleManager {
     bool look_at_clock();
     void plan_look(std::int64_t time);  // somebody has just looked at the clock
     void mark(QueueNode* anchor, Tasklet* last, std::uint32_t change);
-    void append(Tasklet& tasklet) { link_behind(*runnables_.head()->prev, tasklet); }
+    SCHED_ALWAYS_INLINE void append(Tasklet& tasklet) {
+        link_behind(*runnables_.head()->prev, tasklet);
+    }
     SCHED_ALWAYS_INLINE void link_behind(QueueNode& place, Tasklet& tasklet) {
         runnables_.insert_after(place, tasklet);
         tasklet.in_runnables = true;

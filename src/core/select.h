@@ -10,11 +10,9 @@
 
 namespace scheduler::core {
 
-struct Selection {
-    RendezvousResult result;
+// There is no partner in a gate, a buffer, or a case that was ready.
+struct Selection : Rendezvous {
     SelectCase* done;  // kMatched, kMatchedRemote: it; kClosing: the one whose channel is
-    Tasklet* partner;  // kMatched only; not of a gate, a buffer, or a case that was ready
-    const void* elsewhere = nullptr;  // as in Rendezvous
 };
 
 // Sends or receives by one of `cases`, which are looked at from `first` on, for `wait.tasklet`, the calling
@@ -64,15 +62,14 @@ Selection select(Wait& wait, std::span<SelectCase*> cases, std::size_t first,
         if (found.done == nullptr) {
             const bool waits = may_wait();
             if (SelectCase* closing = find_closing_locked(cases, first)) {
-                return {RendezvousResult::kClosing, closing, nullptr};
+                return {{RendezvousResult::kClosing, nullptr}, closing};
             }
-            if (!waits) return {RendezvousResult::kWouldBlock, nullptr, nullptr};
+            if (!waits) return {{RendezvousResult::kWouldBlock, nullptr}, nullptr};
             enqueue_locked(wait, cases);
-            return {RendezvousResult::kEnqueued, nullptr, nullptr};
+            return {{RendezvousResult::kEnqueued, nullptr}, nullptr};
         }
     }
-    const Rendezvous match = Channel::finish(found.served);
-    return {match.result, found.done, match.partner, match.elsewhere};
+    return {Channel::finish(found.served), found.done};
 }
 
 }  // namespace scheduler::core

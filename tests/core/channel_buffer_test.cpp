@@ -62,7 +62,7 @@ class ChannelBuffer : public ThreadTest {
         const auto match =
             channel_.rendezvous(Direction::kReceive, thread_.manager().main(), parcel, false);
         if (!parcel.empty()) *number = open_parcel(parcel);
-        if (match.partner != nullptr) thread_.manager().make_runnable(*match.partner, false);
+        if (auto* const own = match.own_partner()) thread_.manager().make_runnable(*own, false);
         return match.result;
     }
 

@@ -175,8 +175,8 @@ TEST_P(Directions, ClosesAndReleasesAllOfBothThreads) {
     room.resize(2);
     ASSERT_EQ(channel_.close_and_release(here_.manager(), room), 2u);
     EXPECT_TRUE(channel_.closed());
-    EXPECT_EQ(Channel::finish(room[0]).partner, &own);
-    EXPECT_EQ(Channel::finish(room[1]).partner, nullptr);
+    EXPECT_EQ(Channel::finish(room[0]).own_partner(), &own);
+    EXPECT_EQ(Channel::finish(room[1]).own_partner(), nullptr);
     EXPECT_EQ(foreign.get_state(), TaskletState::kInTransit);
     for (TestTasklet* tasklet : {&own, &foreign}) {
         EXPECT_EQ(tasklet->parcel.empty(), GetParam() == Direction::kReceive);
@@ -218,7 +218,8 @@ TEST_P(Directions, PartnerOfAnotherThreadIsPosted) {
     TestTasklet& second = here_.make("second");
     const Rendezvous match = rendezvous(opposite(GetParam()), second);
     EXPECT_EQ(match.result, RendezvousResult::kMatchedRemote);
-    EXPECT_EQ(match.partner, nullptr);
+    EXPECT_EQ(match.partner, &first);
+    EXPECT_EQ(match.own_partner(), nullptr);
     EXPECT_EQ(first.get_state(), TaskletState::kInTransit);
     EXPECT_FALSE(first.queued());
     EXPECT_TRUE(first.scheduled()) << "as good as queued";

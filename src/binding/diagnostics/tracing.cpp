@@ -194,12 +194,10 @@ void trace_channel(ModuleState& state, const core::Channel& channel) {
 
 void trace_transfer(ManagerBody& manager, std::uint64_t time, const core::Channel& channel,
                     core::Direction direction, const core::Rendezvous& match) {
-    const bool is_remote = match.result == core::RendezvousResult::kMatchedRemote;
-    const void* const partner = is_remote ? match.elsewhere : match.partner;
-    if (manager.trace() == nullptr || partner == nullptr) return;
+    if (manager.trace() == nullptr || match.partner == nullptr) return;
     unsigned bits = direction == core::Direction::kSend ? core::kTraceSends : 0;
-    if (is_remote) bits |= core::kTraceRemote;
-    manager.trace()->write_at(time, TraceKind::kTransfer, partner, &channel,
+    if (match.result == core::RendezvousResult::kMatchedRemote) bits |= core::kTraceRemote;
+    manager.trace()->write_at(time, TraceKind::kTransfer, match.partner, &channel,
                               static_cast<std::uint8_t>(bits));
 }
 

@@ -261,7 +261,7 @@ class Select {
         }
         if (selection.done != nullptr) {
             trace_transfer(manager_, time, selection.done->channel, selection.done->direction,
-                           {selection.result, selection.partner, selection.elsewhere});
+                           selection);
         }
         const bool waits = selection.result == RendezvousResult::kEnqueued;
         const bool resumed = !waits || manager_.suspend(Ending::kBlock);
@@ -336,10 +336,9 @@ class Select {
     // tasklet meanwhile. False with an error set.
     bool give_way(const Selection& selection, Parcel& received) {
         const bool yields = selection.done->channel.caller_yields(selection.done->direction);
-        if (selection.partner != nullptr) manager_.make_runnable(*selection.partner, yields);
-        const bool partner_goes_on =
-            selection.partner != nullptr || selection.result == RendezvousResult::kMatchedRemote;
-        if (!yields || !partner_goes_on || !may_give_way(manager_)) return true;
+        if (core::Tasklet* const own = selection.own_partner())
+            manager_.make_runnable(*own, yields);
+        if (!yields || selection.partner == nullptr || !may_give_way(manager_)) return true;
         self_.parcel = std::move(received);
         if (!manager_.suspend(Ending::kRequeue) && !manager_.held_error.hold()) {
             manager_.defer_decref(static_cast<PyObject*>(self_.parcel.take_payload()));

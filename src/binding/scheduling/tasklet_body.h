@@ -106,7 +106,7 @@ struct TaskletBody : core::Tasklet {
         return found != nullptr && found->has_made_up_name;
     }
     // Of scheduler.timeout(). The deadline: core::kNever outside of them, and without one.
-    bool is_in_scope() const {
+    SCHED_ALWAYS_INLINE bool is_in_scope() const {
         const TaskletNotes* const found = notes.load(std::memory_order_relaxed);
         return found != nullptr && found->in_scope;
     }

@@ -210,7 +210,8 @@ SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& ch
         case RendezvousResult::kMatched:
         case RendezvousResult::kMatchedRemote: {
             const bool yields = channel.channel.caller_yields(direction);
-            if (match.partner != nullptr) manager->make_runnable(*match.partner, yields);
+            if (core::Tasklet* const own = match.own_partner())
+                manager->make_runnable(*own, yields);
             if (!yields || !may_give_way(*manager)) return Transfer::kDone;
             how = Ending::kRequeue;
             break;

@@ -66,7 +66,7 @@ bool close_and_wake(PyObject* object) {
         released.resize(count);
     }
     for (std::size_t i = 0; i < count; ++i) {
-        core::Tasklet* const partner = core::Channel::finish(released[i]).partner;
+        core::Tasklet* const partner = core::Channel::finish(released[i]).own_partner();
         if (partner == nullptr) continue;
         manager->make_runnable(*partner, false);
         manager->trace_ready(*partner, &manager->current());

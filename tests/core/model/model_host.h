@@ -139,7 +139,8 @@ class ModelThread {
             released.resize(count);
         }
         for (std::size_t i = 0; i < count; ++i) {
-            expect(Channel::finish(released[i]).partner == nullptr, "a partner of this thread");
+            expect(Channel::finish(released[i]).own_partner() == nullptr,
+                   "a partner of this thread");
         }
     }
     // One of `cases`, which is returned, or nullptr: by then none has been done. Parcels of those that
