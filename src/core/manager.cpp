@@ -1,5 +1,6 @@
 #include "manager.h"
 
+#include <ctime>
 #include <utility>
 
 #include "select.h"
@@ -17,6 +18,21 @@ std::int64_t TimerClock::real_time() {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(
                RunLimit::Clock::now().time_since_epoch())
         .count();
+}
+
+// The kernel sets its coarse clock at each tick, so a tick is added.
+std::int64_t TimerClock::coarse_time() {
+#ifdef CLOCK_MONOTONIC_COARSE
+    const auto read = [](auto* function) {
+        timespec time{};
+        function(CLOCK_MONOTONIC_COARSE, &time);
+        return time.tv_sec * kSecond + time.tv_nsec;
+    };
+    static const std::int64_t tick = read(clock_getres);
+    return read(clock_gettime) + tick;
+#else
+    return real_time();
+#endif
 }
 
 // ---- mail --------------------------------------------------------------------------------------

@@ -24,6 +24,17 @@ TEST(TimerClock, ShowsTheMonotonicClock) {
     EXPECT_EQ(clock.deadline_after(kNever - 1), kNever);
 }
 
+TEST(TimerClock, IsLessExactForLongWaits) {
+    TimerClock clock;
+    const std::int64_t before = TimerClock::real_time();
+    EXPECT_GE(clock.time_to_wait(kSecond - 1), before);
+    const std::int64_t coarse = clock.time_to_wait(kSecond);
+    EXPECT_GT(coarse, before - kSecond);
+    EXPECT_LT(coarse, TimerClock::real_time() + kSecond);
+    clock.stop();
+    EXPECT_EQ(clock.time_to_wait(kSecond), clock.time());
+}
+
 TEST(TimerClock, StandsStillUntilItIsMovedOn) {
     TimerClock clock;
     clock.stop();

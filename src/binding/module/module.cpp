@@ -106,6 +106,7 @@ int module_exec(PyObject* module) {
     // One key a module object: an interpreter may hold several, imported one after the other.
     state.guard_key = PyUnicode_FromFormat("_scheduler.thread_guard.%p", &state);
     state.cr_suspended = PyUnicode_InternFromString("cr_suspended");
+    state.timeout_name = PyUnicode_InternFromString("timeout");
     state.tasklet_exit = PyErr_NewExceptionWithDoc("_scheduler.TaskletExit", docs::tasklet_exit,
                                                    PyExc_SystemExit, nullptr);
     state.channel_closed = PyErr_NewExceptionWithDoc(
@@ -115,7 +116,7 @@ int module_exec(PyObject* module) {
     const bool ok = state.scope_expired != nullptr &&
                     PyModule_AddObjectRef(module, "_ScopeExpired", state.scope_expired) == 0 &&
                     state.guard_key != nullptr && state.cr_suspended != nullptr &&
-                    state.tasklet_exit != nullptr &&
+                    state.timeout_name != nullptr && state.tasklet_exit != nullptr &&
                     PyModule_AddObjectRef(module, "TaskletExit", state.tasklet_exit) == 0 &&
                     PyModule_AddStringConstant(module, "_jump_library", core::kJumpLibrary) == 0 &&
                     state.channel_closed != nullptr &&

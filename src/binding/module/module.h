@@ -43,6 +43,7 @@ struct ModuleState {
     PyObject* scope_expired;  // raised in a tasklet that waits when the time of a scope is over
     PyObject* guard_key;  // of this module's guard in a thread's dictionary
     PyObject* cr_suspended;  // str: the name of a coroutine's attribute
+    PyObject* timeout_name;  // str "timeout", as it is interned
     unsigned long serial;  // of this module object, never given twice
     std::int64_t interpreter;  // its id
     int sub_interpreter_watcher;
@@ -105,6 +106,7 @@ struct ModuleState {
         Py_XDECREF(scope_expired);
         Py_XDECREF(guard_key);
         Py_XDECREF(cr_suspended);
+        Py_XDECREF(timeout_name);
         delete this;
     }
 

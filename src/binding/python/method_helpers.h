@@ -67,9 +67,11 @@ PyObject* fast_method(PyObject* self, PyObject* const* args, Py_ssize_t count) {
 
 // The arguments of a METH_FASTCALL | METH_KEYWORDS function: borrowed, in the order of the parameters,
 // nullptr where none was given. A parameter with an empty name is positional only.
-bool parse_named_arguments(const char* function, std::span<const std::string_view> parameters,
-                           Py_ssize_t required, PyObject* const* args, Py_ssize_t count,
-                           PyObject* keywords, std::span<PyObject*> parsed);
+[[gnu::noinline]] bool parse_named_arguments(const char* function,
+                                             std::span<const std::string_view> parameters,
+                                             Py_ssize_t required, PyObject* const* args,
+                                             Py_ssize_t count, PyObject* keywords,
+                                             std::span<PyObject*> parsed);
 
 // The same, at once where none is given by its name.
 inline bool parse_arguments(const char* function, std::span<const std::string_view> parameters,

@@ -14,6 +14,8 @@ namespace scheduler::binding {
 struct TimedWait : core::Wait {
     // For `timeout` nanoseconds at most; core::kNever and 0: no end of its own.
     TimedWait(ManagerBody& manager, TaskletBody& who, std::int64_t timeout);
+    // The clock of timers shows `now`.
+    TimedWait(ManagerBody& manager, TaskletBody& who, std::int64_t timeout, std::int64_t now);
     void end();
 
     // The wait is over. Was it a scope's time that has ended it?
@@ -24,7 +26,6 @@ struct TimedWait : core::Wait {
     void update();
 
   private:
-    TimedWait(ManagerBody& manager, TaskletBody& who, std::int64_t timeout, std::int64_t now);
     std::int64_t scope_deadline() const { return body_of(tasklet).scope_deadline(); }
 
     ManagerBody& manager_;

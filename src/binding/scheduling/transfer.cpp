@@ -5,6 +5,7 @@
 #include "binding/diagnostics/repr.h"
 #include "binding/diagnostics/tracing.h"
 #include "binding/python/errors.h"
+#include "binding/python/method_helpers.h"
 #include "binding/scheduling/callbacks.h"
 #include "binding/scheduling/enter.h"
 #include "binding/scheduling/timed_wait.h"
@@ -134,19 +135,23 @@ bool is_refused_to_give_way(ManagerBody& manager, const core::Channel& channel,
 }
 
 // The transfer has not come about in that time.
-Transfer time_out(ChannelObject& channel, Direction direction, std::int64_t timeout) {
-    const char* const what = direction == Direction::kSend ? "send()" : "receive()";
-    PyRef who = describe(channel);
-    if (who) raise_timeout(PyUnicode_FromFormat("%s on %U", what, who.get()), timeout);
+[[gnu::noinline]] Transfer time_out(ChannelObject& channel, Direction direction,
+                                    std::int64_t timeout) {
+    guard_memory([&]() -> PyObject* {
+        const char* const what = direction == Direction::kSend ? "send()" : "receive()";
+        PyRef who = describe(channel);
+        if (who) raise_timeout(PyUnicode_FromFormat("%s on %U", what, who.get()), timeout);
+        return nullptr;
+    });
     return Transfer::kFailed;
 }
 
-// In the wait queue, until a partner or the time comes.
-[[gnu::noinline]] Transfer block_for(ManagerBody& manager, ChannelObject& channel,
-                                     TaskletBody& self, Direction direction, Parcel& parcel,
-                                     std::int64_t timeout) {
+// In the wait queue, until a partner or the time comes. Inline: see "What keeps a yield short" in internals.md.
+SCHED_ALWAYS_INLINE Transfer block_for(ManagerBody& manager, ChannelObject& channel,
+                                       TaskletBody& self, Direction direction, Parcel& parcel,
+                                       std::int64_t timeout) {
     PyRef keep = PyRef::share(&channel.ob_base);
-    TimedWait wait(manager, self, timeout);
+    TimedWait wait(manager, self, timeout, manager.clock().time_to_wait(timeout));
     const bool resumed = block_or_yield(manager, channel, self, direction, parcel, Ending::kBlock);
     wait.end();
     if (!resumed) return Transfer::kFailed;
@@ -156,6 +161,12 @@ Transfer time_out(ChannelObject& channel, Direction direction, std::int64_t time
     if (!wait.ended_by_scope()) return time_out(channel, direction, timeout);
     wait.raise_scope_expired();
     return Transfer::kFailed;
+}
+
+// The same without a time of its own. Not inline: who is in no scope would have to save registers.
+[[gnu::noinline]] Transfer block_in_scope(ManagerBody& manager, ChannelObject& channel,
+                                          TaskletBody& self, Direction direction, Parcel& parcel) {
+    return block_for(manager, channel, self, direction, parcel, core::kNever);
 }
 
 // There is no transfer, perhaps with an error that is set.
@@ -190,9 +201,10 @@ SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& ch
         }
         // Inline, or each that waits pays for the call.
         const auto may_wait = [&, has_item]() __attribute__((always_inline)) {
-            waits_freely = timeout == core::kNever && manager->waits_freely();
-            if (waits_freely) return !has_item;
             if (timeout == 0) return false;
+            const bool is_free = manager->waits_freely();
+            waits_freely = is_free && timeout == core::kNever;
+            if (is_free) return !has_item;
             obstacle = manager->find_obstacle(timeout == core::kNever ? WaitFor::kTransfer
                                                                       : WaitFor::kTransferOrTime);
             return !has_item && obstacle == Obstacle::kNone;
@@ -220,6 +232,9 @@ SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& ch
             return Transfer::kDone;
         case RendezvousResult::kEnqueued:
             if (waits_freely || (timeout == core::kNever && !self.is_in_scope())) break;
+            if (timeout == core::kNever) {
+                return block_in_scope(*manager, channel, self, direction, parcel);
+            }
             return block_for(*manager, channel, self, direction, parcel, timeout);
         case RendezvousResult::kWouldBlock:
         case RendezvousResult::kClosing:

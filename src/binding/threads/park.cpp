@@ -129,7 +129,7 @@ bool to_nanoseconds(double seconds, std::int64_t* nanoseconds) {
     return true;
 }
 
-bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds) {
+bool parse_any_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds) {
     *nanoseconds = kNever;
     if (seconds == nullptr || seconds == Py_None) return true;
     const double value =

@@ -12,7 +12,18 @@ namespace scheduler::binding {
 bool to_nanoseconds(double seconds, std::int64_t* nanoseconds);
 // A time in nanoseconds, of an argument in seconds: None means for ever (core::kNever). False with
 // TypeError or ValueError set.
-bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds);
+bool parse_any_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds);
+inline bool parse_timeout(PyObject* seconds, const char* name, std::int64_t* nanoseconds) {
+    if (seconds != nullptr && PyLong_CheckExact(seconds)) {
+        int too_large = 0;
+        const long whole = PyLong_AsLongAndOverflow(seconds, &too_large);
+        if (whole >= 0 && whole < core::kNever / core::kSecond) {
+            *nanoseconds = whole * core::kSecond;
+            return true;
+        }
+    }
+    return parse_any_timeout(seconds, name, nanoseconds);
+}
 // When a wait of that length that begins now is over, by the monotonic clock.
 std::int64_t deadline_after(std::int64_t nanoseconds);
 // Sets TimeoutError: `what` (stolen; nullptr with an error set: that stays) was not done in that time, for

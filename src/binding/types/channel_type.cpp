@@ -125,18 +125,33 @@ PyObject* channel_repr(PyObject* self) { return describe(channel_of(self)).relea
 
 // ---- methods -----------------------------------------------------------------------------------
 
+// The arguments of send() and receive(), the last of which is a time-out.
+template <std::size_t kCount>
+bool parse_transfer(const char* function, const std::string_view (&parameters)[kCount],
+                    PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names,
+                    PyObject* (&given)[kCount], std::int64_t* timeout) {
+    constexpr Py_ssize_t kRequired = kCount - 1;
+    if (!check_initialised<ChannelObject>(self)) return false;
+    // The usual way: by its name, which is interned as ours is.
+    if (count == kRequired && names != nullptr && PyTuple_GET_SIZE(names) == 1 &&
+        PyTuple_GET_ITEM(names, 0) == channel_of(self).state->timeout_name) {
+        std::copy_n(args, kCount, given);
+    } else if (!parse_arguments(function, parameters, kRequired, args, count, names, given)) {
+        return false;
+    }
+    return parse_timeout(given[kRequired], "timeout", timeout);
+}
+
 // With a time-out, or wrong arguments: not inlined, for the ordinary call would have to save registers.
 [[gnu::noinline]] PyObject* send_for(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                      PyObject* names) {
     static constexpr std::string_view kParameters[] = {"", "timeout"};
     PyObject* given[2];
     std::int64_t timeout = 0;
-    if (!check_initialised<ChannelObject>(self) ||
-        !parse_arguments("send", kParameters, 1, args, count, names, given) ||
-        !parse_timeout(given[1], "timeout", &timeout)) {
+    if (!parse_transfer("send", kParameters, self, args, count, names, given, &timeout)) {
         return nullptr;
     }
-    return guard_memory([&] { return exchange(self, Kind::kValue, Py_NewRef(given[0]), timeout); });
+    return exchange(self, Kind::kValue, Py_NewRef(given[0]), timeout);
 }
 
 PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
@@ -151,12 +166,10 @@ PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count, 
     static constexpr std::string_view kParameters[] = {"timeout"};
     PyObject* given[1];
     std::int64_t timeout = 0;
-    if (!check_initialised<ChannelObject>(self) ||
-        !parse_arguments("receive", kParameters, 0, args, count, names, given) ||
-        !parse_timeout(given[0], "timeout", &timeout)) {
+    if (!parse_transfer("receive", kParameters, self, args, count, names, given, &timeout)) {
         return nullptr;
     }
-    return guard_memory([&] { return exchange(self, Kind::kEmpty, nullptr, timeout); });
+    return exchange(self, Kind::kEmpty, nullptr, timeout);
 }
 
 PyObject* channel_receive(PyObject* self, PyObject* const* args, Py_ssize_t count,
