@@ -9,6 +9,8 @@ import os
 import threading
 from asyncio import AbstractEventLoop, Task
 from collections.abc import Awaitable
+from inspect import CORO_CREATED, getcoroutinestate
+from types import CoroutineType
 from typing import TypeVar
 
 from _scheduler import getcurrent
@@ -105,7 +107,13 @@ def wait_for(awaitable: Awaitable[T], timeout: float | None) -> T:
     def start() -> None:
         task = context.run(loop.create_task, wrap(awaitable))
         made.append(task)
-        task.add_done_callback(lambda _: spot.release())
+        task.add_done_callback(finish)
+
+    def finish(_: Task[T]) -> None:
+        # Cancelled before it began: else there is a warning that nobody has awaited it.
+        if isinstance(awaitable, CoroutineType) and getcoroutinestate(awaitable) == CORO_CREATED:
+            awaitable.close()
+        spot.release()
 
     def cancel() -> None:
         if made:

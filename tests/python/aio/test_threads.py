@@ -137,6 +137,22 @@ def test_without_a_loop_kill_and_time_limits(background):
     assert log == [*entered, "end"]
 
 
+def test_without_a_loop_a_coroutine_may_be_cancelled_before_it_begins(background):
+    begin = threading.Event()
+    log = []
+
+    async def never():
+        log.append("begun")
+
+    _background.get().loop.call_soon_threadsafe(wait, begin)
+    task = queued(lambda: aio.await_(never()))
+    task.run()
+    task.kill()
+    begin.set()
+    task.join(TIMEOUT)
+    assert log == []
+
+
 @pytest.mark.spec("AIO-10")
 def test_without_a_loop_descriptors_can_be_waited_for(background):
     reading, writing = os.pipe()
