@@ -126,7 +126,7 @@ def pytest(one: Interpreter, *arguments: str) -> Sequence[str]:
 
 
 def build(session: Session, one: Interpreter) -> None:
-    install(session, "test", *([] if one.version.endswith("t") else ["loops"]))
+    install(session, "test", *([] if one.version.endswith("t") else ["test-with-gil"]))
     install_module(session, one, STRICT)
     if one.has_library:
         session.run("cmake", "--build", place(one, "cmake"), "--target", "capi_tests")
