@@ -30,8 +30,8 @@ namespace scheduler::core {
 
 class TraceRecorder;
 
-// The events of one thread.
-class TraceBuffer {
+// The events of one thread. What other threads read lies in a cache line of its own.
+class TraceBuffer {  // NOLINT(clang-analyzer-optin.performance.Padding)
   public:
     // Room for `capacity` events, a power of two. Throws std::bad_alloc.
     TraceBuffer(std::shared_ptr<TraceRecorder> recorder, std::uint32_t number,

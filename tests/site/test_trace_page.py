@@ -5,7 +5,6 @@ Needs Chromium, and no network: a page that asks for anything fails the test.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import types
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[2]
 SLICES = 200_000
@@ -34,17 +33,6 @@ import_without_module()
 from scheduler.tracing._model import Park, Trace  # noqa: E402
 from scheduler.tracing._page import write_page  # noqa: E402
 from support.traces import make_trace  # noqa: E402
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "no chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        # Root has no sandbox.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Watched:

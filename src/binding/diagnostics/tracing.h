@@ -2,6 +2,7 @@
 // tasklets and threads besides.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,6 +28,11 @@ bool mark_trace(ModuleState& state, std::string_view text);
 // A tasklet has been given something to do, or another name.
 void trace_tasklet(const TaskletBody& tasklet, core::TraceKind kind);
 void trace_channel(ModuleState& state, const core::Channel& channel);
+// When that happens which begins now; 0: there is no trace.
+inline std::uint64_t trace_time(const ManagerBody& manager) {
+    core::TraceBuffer* const trace = manager.trace();
+    return trace != nullptr ? trace->look() : 0;
+}
 // A transfer with the partner of `match`, if there was one, that began at `time`.
 void trace_transfer(ManagerBody& manager, std::uint64_t time, const core::Channel& channel,
                     core::Direction direction, const core::Rendezvous& match);

@@ -250,7 +250,7 @@ class Select {
         TimedWait wait(manager_, self_, timeout_);
         Obstacle obstacle = Obstacle::kNone;
         Selection selection{};
-        const std::uint64_t time = manager_.trace() != nullptr ? manager_.trace()->look() : 0;
+        const std::uint64_t time = trace_time(manager_);
         PyRef item;
         {
             const QueueGuards guards(cases_);

@@ -156,6 +156,7 @@ SCHED_ALWAYS_INLINE Transfer block_for(ManagerBody& manager, ChannelObject& chan
     wait.end();
     if (!resumed) return Transfer::kFailed;
     if (!wait.timed_out) return Transfer::kDone;
+    // The payload is back, if there is one.  NOLINTNEXTLINE(clang-analyzer-cplusplus.Move)
     manager.defer_decref(static_cast<PyObject*>(parcel.take_payload()));
     manager.run_deferred();
     if (!wait.ended_by_scope()) return time_out(channel, direction, timeout);
@@ -176,18 +177,24 @@ void drop_unsent(ManagerBody& manager, Parcel& parcel) {
     manager.run_deferred();
 }
 
-// transfer() from where its manager is known. `kMayBeTraced`: it may be in a trace.
-template <bool kMayBeTraced>
+// Nobody is there, and the current tasklet may not wait. Sets the error.
+[[gnu::noinline]] Transfer refuse_transfer(ManagerBody& manager, ChannelObject& channel,
+                                           Direction direction, RendezvousResult result,
+                                           Obstacle obstacle, std::int64_t timeout) {
+    const bool closing = result == RendezvousResult::kClosing || channel.channel.closing();
+    if (timeout == 0 && !closing) return time_out(channel, direction, timeout);
+    return refuse_to_wait(manager, obstacle, closing);
+}
+
+// transfer() from where its manager is known. `MayBeTraced`: it may be in a trace.
+template <bool MayBeTraced>
 SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& channel,
                                          Direction direction, Parcel& parcel, ItemQueue queue,
                                          std::int64_t timeout) {
     // As values, which the compiler knows where there is no queue.
     const bool has_queue = queue.deque != nullptr;
     const bool has_item = queue.item != nullptr;
-    std::uint64_t time = 0;
-    if constexpr (kMayBeTraced) {
-        if (core::TraceBuffer* const trace = manager->trace()) time = trace->look();
-    }
+    const std::uint64_t time = MayBeTraced ? trace_time(*manager) : 0;
     TaskletBody& self = manager->current_body();
     Obstacle obstacle = Obstacle::kNone;
     bool waits_freely = false;
@@ -210,13 +217,10 @@ SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& ch
             return !has_item && obstacle == Obstacle::kNone;
         };
         match = channel.channel.rendezvous_or_ask(direction, self, parcel, may_wait);
-        if (has_item && match.result == RendezvousResult::kWouldBlock) {
+        if (has_item && match.result == RendezvousResult::kWouldBlock)
             queued = use_queue(*manager, channel.channel, queue);
-        }
     }
-    if constexpr (kMayBeTraced) {
-        trace_transfer(*manager, time, channel.channel, direction, match);
-    }
+    if (MayBeTraced) trace_transfer(*manager, time, channel.channel, direction, match);
     Ending how = Ending::kBlock;
     switch (match.result) {
         case RendezvousResult::kMatched:
@@ -232,18 +236,14 @@ SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& ch
             return Transfer::kDone;
         case RendezvousResult::kEnqueued:
             if (waits_freely || (timeout == core::kNever && !self.is_in_scope())) break;
-            if (timeout == core::kNever) {
-                return block_in_scope(*manager, channel, self, direction, parcel);
-            }
-            return block_for(*manager, channel, self, direction, parcel, timeout);
+            return timeout == core::kNever
+                       ? block_in_scope(*manager, channel, self, direction, parcel)
+                       : block_for(*manager, channel, self, direction, parcel, timeout);
         case RendezvousResult::kWouldBlock:
         case RendezvousResult::kClosing:
             drop_unsent(*manager, parcel);
             if (has_item) return queued;
-            const bool closing =
-                match.result == RendezvousResult::kClosing || channel.channel.closing();
-            if (timeout == 0 && !closing) return time_out(channel, direction, timeout);
-            return refuse_to_wait(*manager, obstacle, closing);
+            return refuse_transfer(*manager, channel, direction, match.result, obstacle, timeout);
     }
     return block_or_yield(*manager, channel, self, direction, parcel, how) ? Transfer::kDone
                                                                            : Transfer::kFailed;

@@ -126,16 +126,16 @@ PyObject* channel_repr(PyObject* self) { return describe(channel_of(self)).relea
 // ---- methods -----------------------------------------------------------------------------------
 
 // The arguments of send() and receive(), the last of which is a time-out.
-template <std::size_t kCount>
-bool parse_transfer(const char* function, const std::string_view (&parameters)[kCount],
+template <std::size_t Count>
+bool parse_transfer(const char* function, const std::string_view (&parameters)[Count],
                     PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names,
-                    PyObject* (&given)[kCount], std::int64_t* timeout) {
-    constexpr Py_ssize_t kRequired = kCount - 1;
+                    PyObject* (&given)[Count], std::int64_t* timeout) {
+    constexpr Py_ssize_t kRequired = Count - 1;
     if (!check_initialised<ChannelObject>(self)) return false;
     // The usual way: by its name, which is interned as ours is.
     if (count == kRequired && names != nullptr && PyTuple_GET_SIZE(names) == 1 &&
         PyTuple_GET_ITEM(names, 0) == channel_of(self).state->timeout_name) {
-        std::copy_n(args, kCount, given);
+        std::copy_n(args, Count, given);
     } else if (!parse_arguments(function, parameters, kRequired, args, count, names, given)) {
         return false;
     }
