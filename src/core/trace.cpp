@@ -103,10 +103,10 @@ void TraceBuffer::end() {
 
 TraceEvent TraceBuffer::event_at(std::uint64_t index) const {
     const Slot& slot = slots_[index & mask_];
-    return {slot.words[0].load(std::memory_order_relaxed),
-            slot.words[1].load(std::memory_order_relaxed),
-            slot.words[2].load(std::memory_order_relaxed),
-            slot.words[3].load(std::memory_order_relaxed)};
+    return {slot.words[0].load(std::memory_order_acquire),
+            slot.words[1].load(std::memory_order_acquire),
+            slot.words[2].load(std::memory_order_acquire),
+            slot.words[3].load(std::memory_order_acquire)};
 }
 
 TraceChunk TraceBuffer::chunk_of(std::uint64_t count, std::uint64_t lost) const {
@@ -125,7 +125,6 @@ void TraceBuffer::copy_to(std::string& raw) const {
     std::vector<TraceEvent> events;
     events.reserve(static_cast<std::size_t>(head - first));
     for (std::uint64_t i = first; i < head; ++i) events.push_back(event_at(i));
-    std::atomic_thread_fence(std::memory_order_acquire);
     // The owner may be about to overwrite one more.
     const std::uint64_t end = head_.load(std::memory_order_relaxed) + 1;
     const std::uint64_t oldest = std::min(end > capacity ? end - capacity : 0, head);

@@ -32,8 +32,9 @@ class Raw {
             EXPECT_EQ(part.chunk.magic, kTraceChunkMagic);
             at += sizeof part.chunk;
             part.events.resize(part.chunk.count);
-            std::memcpy(part.events.data(), bytes_.data() + at,
-                        part.events.size() * sizeof(TraceEvent));
+            if (!part.events.empty())  // else there may be no address to copy to
+                std::memcpy(part.events.data(), bytes_.data() + at,
+                            part.events.size() * sizeof(TraceEvent));
             at += part.events.size() * sizeof(TraceEvent);
             found.push_back(std::move(part));
         }

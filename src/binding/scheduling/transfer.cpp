@@ -156,7 +156,6 @@ SCHED_ALWAYS_INLINE Transfer block_for(ManagerBody& manager, ChannelObject& chan
     wait.end();
     if (!resumed) return Transfer::kFailed;
     if (!wait.timed_out) return Transfer::kDone;
-    // The payload is back, if there is one.  NOLINTNEXTLINE(clang-analyzer-cplusplus.Move)
     manager.defer_decref(static_cast<PyObject*>(parcel.take_payload()));
     manager.run_deferred();
     if (!wait.ended_by_scope()) return time_out(channel, direction, timeout);
@@ -172,6 +171,7 @@ SCHED_ALWAYS_INLINE Transfer block_for(ManagerBody& manager, ChannelObject& chan
 
 // There is no transfer, perhaps with an error that is set.
 void drop_unsent(ManagerBody& manager, Parcel& parcel) {
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.Move): a rendezvous that has not come about has left it
     manager.defer_decref(static_cast<PyObject*>(parcel.take_payload()));
     ErrorStash stash;
     manager.run_deferred();
