@@ -13,7 +13,7 @@ import traceback
 from _thread import get_ident
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from _scheduler import _live_tasklets, _tasklets, tasklet
 
@@ -243,9 +243,14 @@ def _lines(frame: FrameType | None) -> Iterator[tuple[int, int | None]]:
         frame = frame.f_back
 
 
-def _describe_thread(ident: int, is_here: bool) -> Iterator[str]:
+def _find_thread(ident: int) -> Any:
+    """The one that `threading` knows, or None."""
     # Not threading.enumerate(): that takes a lock, which the code below a signal handler may hold.
-    thread = getattr(sys.modules.get("threading"), "_active", {}).get(ident)
+    return getattr(sys.modules.get("threading"), "_active", {}).get(ident)
+
+
+def _describe_thread(ident: int, is_here: bool) -> Iterator[str]:
+    thread = _find_thread(ident)
     name = "" if thread is None else f" {vars(thread).get('_name')!r}"
     yield f"Thread {ident}{name}{', the calling one' if is_here else ''}:\n"
     if not is_here and not _SEES_FRAMES_OF_OTHERS:

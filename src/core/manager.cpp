@@ -61,7 +61,7 @@ Mail ScheduleManager::take_mail() {
         trace_ready(tasklet, nullptr);
     }
     if ((message.bits & mail::kRemove) != 0 && !tasklet.has_turn() && take_out(tasklet)) {
-        if (trace_ != nullptr) trace_->write(TraceKind::kRemoved, &tasklet);
+        trace_event(TraceKind::kRemoved, &tasklet);
         tasklet.paused = true;
         ++message.references;
     }
@@ -149,7 +149,7 @@ void ScheduleManager::fire_timers() {
         if (!cancel_wait(wait.tasklet)) continue;
         wait.timed_out = true;
         make_runnable(wait.tasklet, false);
-        if (trace_ != nullptr) trace_->write(TraceKind::kTimer, &wait.tasklet);
+        trace_event(TraceKind::kTimer, &wait.tasklet);
     }
     turns_to_look_ = timers_.empty() ? kNoLook : kTurnsPerLook;
 }
@@ -284,7 +284,7 @@ EndOfTurn ScheduleManager::finish_unstarted(Tasklet& tasklet, bool silently) {
     unlink(tasklet);
     tasklet.state.die();
     tasklet.insert_again = false;
-    if (trace_ != nullptr) trace_->write(TraceKind::kDied, &tasklet);
+    trace_event(TraceKind::kDied, &tasklet);
     if (loop_->driver == &main_) limit_.charge_turn();
     if (silently) ++completed_;
     return {!ends_loop(tasklet), &tasklet};

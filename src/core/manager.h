@@ -277,9 +277,13 @@ class ScheduleManager {
     // there is no trace.
     TraceBuffer* trace() const { return trace_; }
     void set_trace(TraceBuffer* buffer) { trace_ = buffer; }
-    // `by`: nullptr if that is not known.
+    // Something has happened now. `by`: nullptr if that is not known.
+    void trace_event(TraceKind kind, const Tasklet* tasklet, const Tasklet* by = nullptr,
+                     std::uint8_t why = 0) {
+        if (trace_ != nullptr) trace_->write(kind, tasklet, by, why);
+    }
     void trace_ready(const Tasklet& tasklet, const Tasklet* by) {
-        if (trace_ != nullptr) trace_->write(TraceKind::kReady, &tasklet, by);
+        trace_event(TraceKind::kReady, &tasklet, by);
     }
 
     // Nanoseconds of the monotonic clock, as tasklets report their start and end.

@@ -1,6 +1,6 @@
 #include "trace_clock.h"
 
-#include <chrono>
+#include "timer_clock.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -18,9 +18,7 @@ bool has_steady_counter() {
 #endif
 
 std::uint64_t monotonic_nanoseconds() {
-    const auto time = std::chrono::steady_clock::now().time_since_epoch();
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
+    return static_cast<std::uint64_t>(TimerClock::real_time());
 }
 
 }  // namespace scheduler::core

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
-from typing import Any
 
-
-def _thread_of(ident: int) -> Any:
-    return getattr(sys.modules.get("threading"), "_active", {}).get(ident)
+from .._debugging import _find_thread
 
 
 def thread_name(ident: int) -> str:
-    thread = _thread_of(ident)
+    thread = _find_thread(ident)
     return "" if thread is None else str(vars(thread).get("_name"))
 
 
@@ -23,7 +19,7 @@ def processor_time(ident: int) -> float:
     time.pthread_getcpuclockid() may crash if it has just ended. Linux's clocks of threads are named by their
     numbers, and asking for one that is gone is an error.
     """
-    number = getattr(_thread_of(ident), "native_id", None)
+    number = getattr(_find_thread(ident), "native_id", None)
     if number is None:
         return 0.0
     try:

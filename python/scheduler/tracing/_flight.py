@@ -10,8 +10,8 @@ from typing import Any
 import _scheduler
 
 from . import _recording
-from ._files import RAW, Path, check_path
-from ._recording import at_fork, make_file_header, prepare
+from ._files import RAW, Path, check_path, write
+from ._recording import at_fork, check_bytes, make_file_header, prepare
 
 DEFAULT_BYTES = 4 * 1024 * 1024
 _LEAST_BYTES = 4096
@@ -48,7 +48,7 @@ class _Flight:
             signals.signal(self.signal, self.handler_before or signals.SIG_DFL)
 
     def dump(self, path: str) -> None:
-        from . import _files, _raw
+        from . import _raw
 
         events = _scheduler._trace_copy()
         if events is None:
@@ -58,7 +58,7 @@ class _Flight:
             with open(path, "wb") as file:
                 file.write(raw)
         else:
-            _files.write(_raw.parse(raw), path, self.seconds)
+            write(_raw.parse(raw), path, self.seconds)
 
     # The first failure tells most, and a program may fail often.
     def _dump_failure(self) -> None:
@@ -116,10 +116,7 @@ def flight_recorder(
         _stop()
         return
     limit = _check_seconds(seconds)
-    if not isinstance(bytes_per_thread, int):
-        raise TypeError(f"bytes_per_thread must be an int, not {type(bytes_per_thread).__name__}")
-    if bytes_per_thread < _LEAST_BYTES:
-        raise ValueError(f"bytes_per_thread must be {_LEAST_BYTES} or more, not {bytes_per_thread}")
+    check_bytes("bytes_per_thread", bytes_per_thread, _LEAST_BYTES)
     path = None if on_failure is None else check_path(on_failure)
     if signal is not None and path is None:
         raise ValueError("signal= needs on_failure=, the file that the signal writes")

@@ -1,8 +1,7 @@
 """From the recorder's events to what a trace tells: who ran, was ready and waited, from when to when.
 
 Each event changes the state of a tasklet. A flight recorder has forgotten what came first, and a trace may
-have no
-room for what came last: so an event may be about a tasklet of which nothing is known.
+have no room for what came last: so an event may be about a tasklet of which nothing is known.
 """
 
 from __future__ import annotations
@@ -132,8 +131,8 @@ class _Reader:
     # ---- tasklets, threads and channels
 
     def _new_life(self, address: int, thread: int, text: str) -> _Life:
-        name, _, location = text.partition("\0")
-        tasklet = Tasklet(len(self._all) + 1, name, location, thread)
+        tasklet = Tasklet(len(self._all) + 1, "", "", thread)
+        _rename(tasklet, text)
         life = _Life(tasklet)
         self._all.append(life)
         self._lives[address] = life
@@ -379,9 +378,7 @@ class _Reader:
 
 
 def _rename(tasklet: Tasklet, text: str) -> None:
-    name, _, location = text.partition("\0")
-    tasklet.name = name
-    tasklet.location = location
+    tasklet.name, _, tasklet.location = text.partition("\0")
 
 
 def _sort(trace: Trace) -> None:

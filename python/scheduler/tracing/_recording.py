@@ -15,7 +15,7 @@ from typing import Self
 
 import _scheduler
 
-from ._files import RAW, Path, check_path
+from ._files import RAW, Path, check_path, write
 
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 # Two buffers of a thread.
@@ -45,14 +45,14 @@ class _Recording:
             raise
 
     def finish(self, error: int) -> None:
-        from . import _files, _raw
+        from . import _raw
 
         with open(self.raw_path, "ab") as file:
             file.write(_raw.make_end(*_scheduler._trace_clock()))
         if self.path != self.raw_path:
             with open(self.raw_path, "rb") as file:
                 raw = file.read()
-            _files.write(_raw.parse(raw), self.path)
+            write(_raw.parse(raw), self.path)
             os.unlink(self.raw_path)
         if error:
             reason = f"{os.strerror(error)}: the trace lacks what came after that"
@@ -97,6 +97,13 @@ def _stop_at_exit() -> None:
         stop_trace()
 
 
+def check_bytes(name: str, value: int, least: int) -> None:
+    if not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name} must be {least} or more, not {value}")
+
+
 def start_trace(file: Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
     """Record what the tasklets of all threads do from now on, until stop_trace() writes it to a file.
 
@@ -139,10 +146,7 @@ def start_trace(file: Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
     """
     global _current
     path = check_path(file)
-    if not isinstance(max_bytes, int):
-        raise TypeError(f"max_bytes must be an int, not {type(max_bytes).__name__}")
-    if max_bytes < _LEAST_BYTES:
-        raise ValueError(f"max_bytes must be {_LEAST_BYTES} or more, not {max_bytes}")
+    check_bytes("max_bytes", max_bytes, _LEAST_BYTES)
     with lock:
         if _current is not None:
             raise RuntimeError(
@@ -179,8 +183,8 @@ def stop_trace() -> None:
         recording, _current = _current, None
         if recording is None:
             raise RuntimeError("there is no trace to be stopped: start_trace() begins one")
-        stopped = _scheduler._trace_stop()
-    recording.finish(stopped[1] if stopped is not None else 0)
+        error = _scheduler._trace_stop()
+    recording.finish(error or 0)
 
 
 class trace:

@@ -90,6 +90,11 @@ void introduce(ManagerBody& manager, TraceBuffer& trace) {
     }
 }
 
+TraceBuffer* trace_of_this_thread(ModuleState& state) {
+    const ManagerBody* const manager = existing_manager_of_this_thread(state);
+    return manager != nullptr ? manager->trace() : nullptr;
+}
+
 void let_all_follow(ModuleState& state) {
     if constexpr (kHasGil) {
         for (const ListedManager& listed : managers_of(state)) listed.manager->follow_trace();
@@ -175,8 +180,7 @@ void ManagerBody::trace_end_of_turn(const TaskletBody& tasklet, Ending how) {
 }
 
 void trace_tasklet(const TaskletBody& tasklet, TraceKind kind) {
-    ManagerBody* const manager = existing_manager_of_this_thread(tasklet.module_state);
-    TraceBuffer* const trace = manager != nullptr ? manager->trace() : nullptr;
+    TraceBuffer* const trace = trace_of_this_thread(tasklet.module_state);
     if (trace == nullptr) return;
     ErrorStash stash;
     try {
@@ -187,9 +191,9 @@ void trace_tasklet(const TaskletBody& tasklet, TraceKind kind) {
 }
 
 void trace_channel(ModuleState& state, const core::Channel& channel) {
-    const ManagerBody* const manager = existing_manager_of_this_thread(state);
-    if (manager == nullptr || manager->trace() == nullptr) return;
-    manager->trace()->write(TraceKind::kMade, nullptr, &channel);
+    if (TraceBuffer* const trace = trace_of_this_thread(state)) {
+        trace->write(TraceKind::kMade, nullptr, &channel);
+    }
 }
 
 void trace_transfer(ManagerBody& manager, std::uint64_t time, const core::Channel& channel,
@@ -199,12 +203,6 @@ void trace_transfer(ManagerBody& manager, std::uint64_t time, const core::Channe
     if (match.result == core::RendezvousResult::kMatchedRemote) bits |= core::kTraceRemote;
     manager.trace()->write_at(time, TraceKind::kTransfer, match.partner, &channel,
                               static_cast<std::uint8_t>(bits));
-}
-
-void trace_thrown(const ManagerBody& manager, const TaskletBody& tasklet, const TaskletBody* by,
-                  bool kills) {
-    if (manager.trace() == nullptr) return;
-    manager.trace()->write(TraceKind::kThrown, &tasklet, by, kills ? 1 : 0);
 }
 
 // ---- for all --------------------------------------------------------------------------------------

@@ -36,9 +36,6 @@ inline std::uint64_t trace_time(const ManagerBody& manager) {
 // A transfer with the partner of `match`, if there was one, that began at `time`.
 void trace_transfer(ManagerBody& manager, std::uint64_t time, const core::Channel& channel,
                     core::Direction direction, const core::Rendezvous& match);
-// An exception waits for `tasklet`. `by`: nullptr if that is not known.
-void trace_thrown(const ManagerBody& manager, const TaskletBody& tasklet, const TaskletBody* by,
-                  bool kills);
 
 // Something has failed that whoever keeps a flight recorder wants to look at. Calls what he has asked for, which must
 // not switch; the error that is set stays.

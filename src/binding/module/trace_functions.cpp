@@ -50,8 +50,7 @@ PyObject* trace_in_memory(ModuleState& state, PyObject* bytes_per_thread) {
 PyObject* trace_stop(ModuleState& state) {
     const std::shared_ptr<core::TraceRecorder> recorder = stop_trace(state);
     if (!recorder) Py_RETURN_NONE;
-    return Py_BuildValue("(Oi)", recorder->is_flight_recorder() ? Py_True : Py_False,
-                         recorder->error());
+    return PyLong_FromLong(recorder->error());
 }
 
 PyObject* trace_forget(ModuleState& state) {

@@ -11,8 +11,7 @@ PyObject* trace_mark(ModuleState& state, PyObject* name);
 PyObject* trace_to_file(PyObject* module, PyObject* const* args, Py_ssize_t count);
 // _trace_in_memory(bytes_per_thread)
 PyObject* trace_in_memory(ModuleState& state, PyObject* bytes_per_thread);
-// _trace_stop(): None if there is no trace; else whether it was a flight recorder, and the errno of a write
-// that has failed, or 0.
+// _trace_stop(): None if there is no trace; else the errno of a write to the file that has failed, or 0.
 PyObject* trace_stop(ModuleState& state);
 // _trace_forget(): in a child of fork().
 PyObject* trace_forget(ModuleState& state);

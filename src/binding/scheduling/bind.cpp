@@ -80,7 +80,7 @@ bool unbind(ManagerBody& manager, TaskletBody& tasklet) {
 void ManagerBody::end_present_activation(TaskletBody& tasklet) {
     if (!tasklet.alive() || tasklet.has_turn()) return;
     if (tasklet.get_state() == core::TaskletState::kNew) {
-        if (trace() != nullptr) trace()->write(core::TraceKind::kDied, &tasklet);
+        trace_event(core::TraceKind::kDied, &tasklet);
         end_activation(tasklet);
         return;
     }

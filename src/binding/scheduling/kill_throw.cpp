@@ -1,6 +1,5 @@
 #include "binding/scheduling/kill_throw.h"
 
-#include "binding/diagnostics/tracing.h"
 #include "binding/scheduling/enter.h"
 #include "binding/scheduling/target.h"
 #include "binding/types/channel_object.h"
@@ -75,7 +74,7 @@ bool kill(TaskletBody& tasklet, Delivery how) {
     // One that is on its way already is enough, unless the tasklet has left the queue since.
     if (tasklet.posted.kills() || (tasklet.pending_kill && tasklet.queued())) return true;
     if (foreign) return post_error(tasklet, std::move(exit), true);
-    trace_thrown(*manager, tasklet, &manager->current_body(), true);
+    manager->trace_event(core::TraceKind::kThrown, &tasklet, &manager->current(), 1);
     if (!pending) return deliver_now(*manager, tasklet, std::move(exit), how);
     manager->make_pending(tasklet, std::move(exit), true);
     manager->run_deferred();
@@ -100,7 +99,7 @@ bool throw_at(TaskletBody& tasklet, PyObject* error, Delivery how) {
     }
     if (tasklet.is_main) return refused(Refusal::kMainTasklet);
     if (foreign) return post_error(tasklet, std::move(own), false);
-    trace_thrown(*manager, tasklet, &manager->current_body(), false);
+    manager->trace_event(core::TraceKind::kThrown, &tasklet, &manager->current(), 0);
     if (!pending) return deliver_now(*manager, tasklet, std::move(own), how);
     manager->make_pending(tasklet, std::move(own), false);
     manager->run_deferred();

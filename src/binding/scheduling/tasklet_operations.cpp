@@ -56,9 +56,7 @@ bool remove(TaskletBody& tasklet) {
         return !tasklet.scheduled() || post(tasklet, mail::kRemove);
     }
     if (!manager->take_out(tasklet)) return true;
-    if (core::TraceBuffer* const trace = manager->trace()) {
-        trace->write(core::TraceKind::kRemoved, &tasklet);
-    }
+    manager->trace_event(core::TraceKind::kRemoved, &tasklet);
     tasklet.paused = true;
     Py_DECREF(tasklet.object);  // the caller holds it as well
     return true;

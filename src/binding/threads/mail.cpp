@@ -1,6 +1,5 @@
 // What other threads ask of the tasklets of this one.
 
-#include "binding/diagnostics/tracing.h"
 #include "binding/scheduling/manager_body.h"
 #include "binding/threads/park.h"
 
@@ -16,7 +15,8 @@ void ManagerBody::read_mail() {
         if ((message.bits & core::mail::kError) != 0) {
             const core::PostedError::Content posted = tasklet.posted.take();
             PyRef error = error_in(posted);
-            if (error) trace_thrown(*this, tasklet, nullptr, posted.kills);
+            if (error)
+                trace_event(core::TraceKind::kThrown, &tasklet, nullptr, posted.kills ? 1 : 0);
             if (error) make_pending(tasklet, std::move(error), posted.kills);
         }
         if ((message.bits & (core::mail::kUnwind | core::mail::kUnwindCycle)) != 0) {

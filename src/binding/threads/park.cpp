@@ -56,14 +56,14 @@ Waited park_here(ManagerBody& manager, std::int64_t deadline) {
             parking.cancel();
             return Waited::kWorkCame;
         }
-        if (manager.trace() != nullptr) manager.trace()->write(core::TraceKind::kParks, nullptr);
+        manager.trace_event(core::TraceKind::kParks, nullptr);
         PyThreadState* const thread = PyEval_SaveThread();
         const bool is_to_look = looks_for_signals && !has_pipe;
         const std::int64_t until =
             is_to_look ? std::min(deadline, deadline_after(kLookForSignals)) : deadline;
         const Wakeup wakeup = has_pipe ? parking.wait_in(pipe, until) : parking.wait(until);
         attach(manager, thread);
-        if (manager.trace() != nullptr) manager.trace()->write(core::TraceKind::kUnparks, nullptr);
+        manager.trace_event(core::TraceKind::kUnparks, nullptr);
         is_long = wakeup == Wakeup::kTimeout;
         if (is_long && until == deadline && !manager.has_mail()) return Waited::kTimeout;
     }

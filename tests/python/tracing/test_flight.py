@@ -33,6 +33,10 @@ def yields(count: int) -> None:
         scheduler.schedule()
 
 
+def fails() -> None:
+    raise KeyError("lost")
+
+
 def run_some(count: int = 10) -> None:
     for _ in range(2):
         scheduler.tasklet(yields)(count)
@@ -103,10 +107,6 @@ def test_dumps_while_threads_run(tmp_path: Path) -> None:
 @pytest.mark.spec("TRC-09")
 def test_a_failure_writes_it_once(tmp_path: Path) -> None:
     path = tmp_path / "failure.json"
-
-    def fails() -> None:
-        raise KeyError("lost")
-
     begin(on_failure=path)
     scheduler.tasklet(fails)()
     with pytest.raises(KeyError, match="lost"):
@@ -135,10 +135,6 @@ def test_a_deadlock_writes_it(tmp_path: Path) -> None:
 @pytest.mark.spec("TRC-09")
 def test_a_failure_that_main_waits_for_writes_it(tmp_path: Path) -> None:
     path = tmp_path / "failure.json"
-
-    def fails() -> None:
-        raise KeyError("lost")
-
     begin(on_failure=path)
     scheduler.tasklet(fails)()
     with pytest.raises(KeyError, match="lost"):
