@@ -294,16 +294,18 @@ STACKS = [in_a_tasklet, in_the_main_tasklet]
 ELSEWHERE = [in_a_thread, in_a_tasklet_of_another_thread]
 if HAS_MONITORING:  # with it came ways to trace other threads
     STACKS += ELSEWHERE
-PLACES = [(stack, tool) for stack in STACKS for tool in TOOLS]
+# Also without tasklets: cProfile has one stack of calls for all threads, so that what it counts hangs on
+# when the GIL changes hands (and without a GIL two threads destroy it).
+NOT_ELSEWHERE: tuple[type[Tool], ...] = (CProfiler,)
 if not HAS_GIL:
-    # Also without tasklets: cProfile's tables have no lock, so that two threads destroy them, and
-    # settrace_all_threads() changes the tracer of a thread that is calling it.
-    OF_ALL_THREADS = (Tracer, Profiler, CProfiler)
-    PLACES = [
-        (stack, tool)
-        for stack, tool in PLACES
-        if stack not in ELSEWHERE or not issubclass(tool, OF_ALL_THREADS)
-    ]
+    # Also without tasklets: settrace_all_threads() changes the tracer of a thread that is calling it.
+    NOT_ELSEWHERE += (Tracer, Profiler)
+PLACES = [
+    (stack, tool)
+    for stack in STACKS
+    for tool in TOOLS
+    if stack not in ELSEWHERE or not issubclass(tool, NOT_ELSEWHERE)
+]
 
 
 # -------------------------------------------------------------------------------------- the events

@@ -207,7 +207,8 @@ def test_traces_begin_and_end_while_threads_run(tmp_path: Path) -> None:
                     scheduler.run()
                     assert not task.alive
             check(done.trace)
-            assert len(done.named("schedule")) == 200
+            # Threads without a GIL may fill the file before this one hands in what it recorded.
+            assert len(done.named("schedule")) == 200 or done.trace.lost
     finally:
         stop.set()
         for worker in workers:
