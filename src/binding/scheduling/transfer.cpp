@@ -146,21 +146,32 @@ bool is_refused_to_give_way(ManagerBody& manager, const core::Channel& channel,
     return Transfer::kFailed;
 }
 
-// In the wait queue, until a partner or the time comes. Inline: see "What keeps a yield short" in internals.md.
-SCHED_ALWAYS_INLINE Transfer block_for(ManagerBody& manager, ChannelObject& channel,
-                                       TaskletBody& self, Direction direction, Parcel& parcel,
-                                       std::int64_t timeout) {
-    PyRef keep = PyRef::share(&channel.ob_base);
-    TimedWait wait(manager, self, timeout, manager.clock().time_to_wait(timeout));
-    const bool resumed = block_or_yield(manager, channel, self, direction, parcel, Ending::kBlock);
-    wait.end();
-    if (!resumed) return Transfer::kFailed;
-    if (!wait.timed_out) return Transfer::kDone;
+// A wait that its time has ended, or that of a scope.
+[[gnu::noinline]] Transfer fail_timed_out(ManagerBody& manager, ChannelObject& channel,
+                                          Direction direction, Parcel& parcel,
+                                          const TimedWait& wait, std::int64_t timeout) {
     manager.defer_decref(static_cast<PyObject*>(parcel.take_payload()));
     manager.run_deferred();
     if (!wait.ended_by_scope()) return time_out(channel, direction, timeout);
     wait.raise_scope_expired();
     return Transfer::kFailed;
+}
+
+// In the wait queue, until a partner or the time comes. Inline: see "What keeps a yield short" in internals.md.
+SCHED_ALWAYS_INLINE Transfer block_for(ManagerBody& manager, ChannelObject& channel,
+                                       TaskletBody& self, Direction direction, Parcel& parcel,
+                                       std::int64_t timeout) {
+    Py_INCREF(&channel.ob_base);
+    TimedWait wait(manager, self, timeout, manager.clock().time_to_wait(timeout));
+    const bool resumed = block_or_yield(manager, channel, self, direction, parcel, Ending::kBlock);
+    wait.end();
+    if (resumed && !wait.timed_out) [[likely]] {
+        Py_DECREF(&channel.ob_base);
+        return Transfer::kDone;
+    }
+    PyRef keep = PyRef::steal(&channel.ob_base);
+    if (!resumed) return Transfer::kFailed;
+    return fail_timed_out(manager, channel, direction, parcel, wait, timeout);
 }
 
 // The same without a time of its own. Not inline: who is in no scope would have to save registers.

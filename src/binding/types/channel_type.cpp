@@ -125,33 +125,40 @@ PyObject* channel_repr(PyObject* self) { return describe(channel_of(self)).relea
 
 // ---- methods -----------------------------------------------------------------------------------
 
-// The arguments of send() and receive(), the last of which is a time-out.
+// What send() and receive() were given. Returned by value, so that exchange() is called last and the caller's
+// frame is gone while it waits: see "What keeps a yield short" in internals.md.
+struct TransferArguments {
+    PyObject* value;       // of send()
+    std::int64_t timeout;  // below 0: an error is set
+};
+
 template <std::size_t Count>
-bool parse_transfer(const char* function, const std::string_view (&parameters)[Count],
-                    PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names,
-                    PyObject* (&given)[Count], std::int64_t* timeout) {
+[[gnu::noinline]] TransferArguments parse_transfer(const char* function,
+                                                   const std::string_view (&parameters)[Count],
+                                                   PyObject* self, PyObject* const* args,
+                                                   Py_ssize_t count, PyObject* names) {
+    constexpr TransferArguments kError{nullptr, -1};
     constexpr Py_ssize_t kRequired = Count - 1;
-    if (!check_initialised<ChannelObject>(self)) return false;
+    if (!check_initialised<ChannelObject>(self)) return kError;
+    PyObject* given[Count];
     // The usual way: by its name, which is interned as ours is.
     if (count == kRequired && names != nullptr && PyTuple_GET_SIZE(names) == 1 &&
         PyTuple_GET_ITEM(names, 0) == channel_of(self).state->timeout_name) {
         std::copy_n(args, Count, given);
     } else if (!parse_arguments(function, parameters, kRequired, args, count, names, given)) {
-        return false;
+        return kError;
     }
-    return parse_timeout(given[kRequired], "timeout", timeout);
+    std::int64_t timeout = 0;
+    if (!parse_timeout(given[kRequired], "timeout", &timeout)) return kError;
+    return {given[0], timeout};
 }
 
 // With a time-out, or wrong arguments: not inlined, for the ordinary call would have to save registers.
 [[gnu::noinline]] PyObject* send_for(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                      PyObject* names) {
     static constexpr std::string_view kParameters[] = {"", "timeout"};
-    PyObject* given[2];
-    std::int64_t timeout = 0;
-    if (!parse_transfer("send", kParameters, self, args, count, names, given, &timeout)) {
-        return nullptr;
-    }
-    return exchange(self, Kind::kValue, Py_NewRef(given[0]), timeout);
+    const auto [value, timeout] = parse_transfer("send", kParameters, self, args, count, names);
+    return timeout < 0 ? nullptr : exchange(self, Kind::kValue, Py_NewRef(value), timeout);
 }
 
 PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
@@ -164,12 +171,9 @@ PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count, 
 [[gnu::noinline]] PyObject* receive_for(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                         PyObject* names) {
     static constexpr std::string_view kParameters[] = {"timeout"};
-    PyObject* given[1];
-    std::int64_t timeout = 0;
-    if (!parse_transfer("receive", kParameters, self, args, count, names, given, &timeout)) {
-        return nullptr;
-    }
-    return exchange(self, Kind::kEmpty, nullptr, timeout);
+    const std::int64_t timeout =
+        parse_transfer("receive", kParameters, self, args, count, names).timeout;
+    return timeout < 0 ? nullptr : exchange(self, Kind::kEmpty, nullptr, timeout);
 }
 
 PyObject* channel_receive(PyObject* self, PyObject* const* args, Py_ssize_t count,
