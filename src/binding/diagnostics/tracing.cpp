@@ -1,6 +1,8 @@
 #include "binding/diagnostics/tracing.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <new>
 #include <utility>
 
@@ -34,20 +36,40 @@ std::string_view text_of(const PyRef& text) {
     return {bytes, static_cast<std::size_t>(length)};
 }
 
+// Of what is told of a tasklet; what is longer is cut off.
+class ShortText {
+  public:
+    std::string_view view() const { return {bytes_.data(), size_}; }
+    void append(std::string_view text, std::size_t limit = TraceBuffer::kLongestText) {
+        text = text.substr(0, limit - std::min(limit, size_));
+        size_ += text.copy(&bytes_[size_], text.size());
+    }
+    void append(int number) {
+        const auto end = std::to_chars(&bytes_[size_], bytes_.end(), number).ptr;
+        size_ = static_cast<std::size_t>(end - bytes_.begin());
+    }
+
+  private:
+    std::array<char, TraceBuffer::kLongestText + 16> bytes_;  // with a number
+    std::size_t size_ = 0;
+};
+
 // "agent\0agents.py:12": the name, and where its function begins.
-std::string describe_for_trace(const TaskletBody& tasklet) {
+ShortText describe_for_trace(const TaskletBody& tasklet) {
     PyRef name = tasklet.get_note(&TaskletNotes::own_name);
     if (!name) name = tasklet.name.get();
-    std::string text(name || !tasklet.is_main ? text_of(name) : "main");
-    text.resize(std::min(text.size(), TraceBuffer::kLongestText / 2));
-    text += '\0';
+    ShortText text;
+    text.append(name || !tasklet.is_main ? text_of(name) : "main", TraceBuffer::kLongestText / 2);
+    text.append({"", 1});
     const PyRef code = tasklet.code.get();
     if (!code) return text;
     const auto* const object = reinterpret_cast<PyCodeObject*>(code.get());
     const PyRef path = PyRef::share(object->co_filename);
     std::string_view file = text_of(path);
     file.remove_prefix(file.rfind('/') + 1);  // all of it if there is none
-    text.append(file).append(1, ':').append(std::to_string(object->co_firstlineno));
+    text.append(file);
+    text.append(":");
+    text.append(object->co_firstlineno);
     return text;
 }
 
@@ -82,7 +104,7 @@ void introduce(ManagerBody& manager, TraceBuffer& trace) {
     for (PyRef& found : find_tasklets(manager.state, Which::kAlive)) {
         const TaskletBody& tasklet = body_of(found.get());
         if (tasklet.manager == &manager) {
-            trace.write_text(TraceKind::kKnown, &tasklet, describe_for_trace(tasklet),
+            trace.write_text(TraceKind::kKnown, &tasklet, describe_for_trace(tasklet).view(),
                              static_cast<std::uint8_t>(state_for_trace(manager, tasklet)),
                              tasklet.channel.load());
         }
@@ -183,11 +205,7 @@ void trace_tasklet(const TaskletBody& tasklet, TraceKind kind) {
     TraceBuffer* const trace = trace_of_this_thread(tasklet.module_state);
     if (trace == nullptr) return;
     ErrorStash stash;
-    try {
-        trace->write_text(kind, &tasklet, describe_for_trace(tasklet));
-    } catch (const std::bad_alloc&) {
-        trace->write(kind, &tasklet);
-    }
+    trace->write_text(kind, &tasklet, describe_for_trace(tasklet).view());
 }
 
 void trace_channel(ModuleState& state, const core::Channel& channel) {
@@ -247,13 +265,13 @@ std::string copy_trace(ModuleState& state, const core::TraceRecorder& recorder) 
     for (const PyRef& found : find_tasklets(state, Which::kAlive)) {
         const TaskletBody& tasklet = body_of(found.get());
         const ManagerBody& manager = *tasklet.get_manager();
-        const std::string text = describe_for_trace(tasklet);
+        const ShortText text = describe_for_trace(tasklet);
         // Without the GIL the state of those of other threads cannot be told.
         if (kHasGil && manager.trace() != nullptr) {
-            names.add(&tasklet, text, state_for_trace(manager, tasklet), tasklet.channel.load(),
-                      manager.trace()->number());
+            names.add(&tasklet, text.view(), state_for_trace(manager, tasklet),
+                      tasklet.channel.load(), manager.trace()->number());
         } else {
-            names.add(&tasklet, text);
+            names.add(&tasklet, text.view());
         }
     }
     names.copy_to(raw);

@@ -3,9 +3,11 @@
 namespace scheduler::binding {
 
 ManagerBody* enter_carefully(ModuleState& state) {
-    ManagerBody* manager = enter(state);
-    if (manager != nullptr) manager->follow_trace();
-    return manager != nullptr && manager->held_error.check_none() ? manager : nullptr;
+    ManagerBody* manager = last_manager_by(&ManagerBody::tls_slot, state);
+    if (manager == nullptr || manager->has_mail()) manager = enter(state);
+    if (manager == nullptr) return nullptr;
+    manager->follow_trace();
+    return manager->held_error.check_none() ? manager : nullptr;
 }
 
 }  // namespace scheduler::binding

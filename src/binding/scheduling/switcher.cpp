@@ -375,6 +375,16 @@ bool suspend_main(ManagerBody& manager, Ending how) {
     return (!manager.has_deferred() && !self.pending) || run_deferred_and_raise(manager, self);
 }
 
+// Gives the turn of the current tasklet to another one, and tells a trace of it.
+TaskletBody* pass_traced_turn(ManagerBody& manager, TaskletBody& self, Ending how) {
+    core::Tasklet* const to = manager.pass_turn(how);
+    if (to == nullptr) return nullptr;
+    manager.prefetch_behind(*to);
+    manager.trace_end_of_turn(self, how);
+    manager.trace_turn(body_of(*to), true);
+    return &body_of(*to);
+}
+
 // suspend() with everything that may come between.
 [[gnu::noinline]] bool suspend_carefully(ManagerBody& manager, Ending how) {
     manager.follow_trace();
@@ -382,6 +392,12 @@ bool suspend_main(ManagerBody& manager, Ending how) {
     if (how == Ending::kLeave && !manager.check_nothing_pending()) return false;
     if (!manager.can_switch() && !manager.check_can_switch()) return false;
     TaskletBody& self = manager.current_body();
+    const bool only_traced = manager.trace() != nullptr &&
+                             !manager.state.has_schedule_callbacks() && !manager.has_mail();
+    if (only_traced && how <= Ending::kBlock && !manager.is_timer_due()) {
+        TaskletBody* const to = pass_traced_turn(manager, self, how);
+        if (to != nullptr) return suspend_for(manager, self, *to);
+    }
     TaskletBody& next = end_turn(manager, how);
     if (&next != &self) return suspend_for(manager, self, next);
     return run_deferred_and_raise(manager, self);

@@ -149,3 +149,11 @@ def test_the_benchmark_of_aio_has_a_line_for_each_operation_on_each_loop(run_scr
     lines = run_script(BENCHMARKS / "aio.py", "--quick").stdout.splitlines()
     loops = [line.split()[0] for line in lines if " ns   asyncio " in line]
     assert loops in (["asyncio"] * 4, ["asyncio"] * 4 + ["uvloop"] * 4)
+
+
+def test_the_benchmark_of_traces_counts_and_times_events(run_script):
+    lines = run_script(BENCHMARKS / "tracing.py", "--quick", "--job", "yield_100").stdout.splitlines()
+    row = next(line for line in lines if line.startswith("schedule(), 100"))
+    events, *times = map(float, row.split()[3:])
+    assert events == 2
+    assert len(times) == 5
