@@ -21,9 +21,11 @@ FAILED = ".failed"
 WITH_JIT = """channels frames kill leaks propagation python_state recursion references run_and_switch
     run_loops scenarios storm switching_anywhere threads throw tracing unwinding""".split()
 # The part of the suites that meets most of the module's C++, for interpreters that take long.
-MAIN_PART = """attributes callbacks channels channel_closing collecting cxx_exceptions exceptions frames
-    join kill leaks lifecycle monitoring python_state queue_channel references run_loops stack_size
-    switching_anywhere thread_end threads throw tracing unwinding""".split()
+MAIN_PART = """attributes buffered callbacks channels channel_closing collecting cxx_exceptions
+    exceptions frames groups join kill leaks lifecycle monitoring python_state queue_channel
+    recording references run_loops select select_meanwhile served_waits stack_size
+    switching_anywhere sync_waits thread_end threads throw timeout_scopes timeouts tracing unwinding
+    waits""".split()
 # What a wheel has to pass: what is in it, and programs that use all of it.
 SMOKE = "architecture module info examples example_programs".split()
 # Of pytest, ctest, tests/counts and the fuzz: the closing line, and how each names one thing that failed.
