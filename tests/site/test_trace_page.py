@@ -230,6 +230,18 @@ def test_a_tasklet_is_found_by_its_name(show: Any) -> None:
     assert "No tasklet of that name" in page.locator("#tasklets").inner_text()
 
 
+def test_a_late_scroll_event_does_not_take_back_where_the_view_has_gone(show: Any) -> None:
+    seen = show(make_trace(4000, names=[f"agent {number:03}" for number in range(300)], threads=1))
+    late = """(() => { const scroller = document.getElementById("scroller");
+        viewer.view.scroll_to(1000); scroller.dispatchEvent(new Event("scroll"));
+        return viewer.view.scroll; })()"""
+    seen.evaluate("viewer.view.scroll_to(500)")
+    seen.after_frame("true")
+    assert seen.evaluate(late) == 1000
+    seen.evaluate("document.getElementById('scroller').scrollTop = 200")  # by hand
+    seen.until("viewer.view.scroll == 200")
+
+
 def test_the_table_tells_who_ran_and_who_waited_longest(show: Any) -> None:
     trace = make_trace(2000)
     seen = show(trace)

@@ -24,9 +24,14 @@ class Controls {
         canvas.addEventListener("pointerup", event => this.on_up(event));
         canvas.addEventListener("pointercancel", () => { this.drag = null; });
         canvas.addEventListener("pointerleave", () => { places.tip.hidden = true; });
-        places.scroller.addEventListener("scroll", () => {
-            if (Math.abs(places.scroller.scrollTop - this.view.scroll) >= 1) this.view.scroll_to(places.scroller.scrollTop);
-        });
+        places.scroller.addEventListener("scroll", () => this.on_bar(places.scroller.scrollTop));
+    }
+
+    // Tells as well, and late, of where the painter has put the bar: the view may have gone elsewhere since.
+    on_bar(top) {
+        if (Math.abs(top - this.view.bar) < 1) return;
+        this.view.bar = top;
+        this.view.scroll_to(top);
     }
 
     on_wheel(event) {

@@ -95,7 +95,10 @@ function start(trace) {
         overview.paint(painter.colours);
         const { scroller } = places;
         scroller.firstElementChild.style.height = `${rows.height + RULER}px`;
-        if (Math.abs(scroller.scrollTop - view.scroll) >= 1) scroller.scrollTop = view.scroll;
+        if (Math.abs(view.bar - view.scroll) >= 1) {
+            scroller.scrollTop = view.scroll;
+            view.bar = scroller.scrollTop;
+        }
         say_what_is_chosen(view, places);
         const choice = view.chosen?.tasklet ?? null;
         if (choice !== drawn_choice) {

@@ -12,6 +12,7 @@ class View {
         this.height = 1;
         this.labels = 200; // pixels left of the tracks
         this.scroll = 0;
+        this.bar = 0; // where the scroll bar stands, as far as is known
         this.shows_arrows = true;
         this.marked = null; // [left, right]: pixels that a drag over the time scale marks
         this.chosen = null; // {tasklet, slice}: slice is -1 for the tasklet alone
