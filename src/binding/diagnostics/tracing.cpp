@@ -60,7 +60,7 @@ ShortText describe_for_trace(const TaskletBody& tasklet) {
     if (!name) name = tasklet.name.get();
     ShortText text;
     text.append(name || !tasklet.is_main ? text_of(name) : "main", TraceBuffer::kLongestText / 2);
-    text.append({"", 1});
+    text.append({"\0", 1});
     const PyRef code = tasklet.code.get();
     if (!code) return text;
     const auto* const object = reinterpret_cast<PyCodeObject*>(code.get());

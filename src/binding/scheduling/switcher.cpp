@@ -376,7 +376,8 @@ bool suspend_main(ManagerBody& manager, Ending how) {
 }
 
 // Gives the turn of the current tasklet to another one, and tells a trace of it.
-TaskletBody* pass_traced_turn(ManagerBody& manager, TaskletBody& self, Ending how) {
+TaskletBody* pass_traced_turn(ManagerBody& manager, Ending how) {
+    TaskletBody& self = manager.current_body();
     core::Tasklet* const to = manager.pass_turn(how);
     if (to == nullptr) return nullptr;
     manager.prefetch_behind(*to);
@@ -395,7 +396,7 @@ TaskletBody* pass_traced_turn(ManagerBody& manager, TaskletBody& self, Ending ho
     const bool only_traced = manager.trace() != nullptr &&
                              !manager.state.has_schedule_callbacks() && !manager.has_mail();
     if (only_traced && how <= Ending::kBlock && !manager.is_timer_due()) {
-        TaskletBody* const to = pass_traced_turn(manager, self, how);
+        TaskletBody* const to = pass_traced_turn(manager, how);
         if (to != nullptr) return suspend_for(manager, self, *to);
     }
     TaskletBody& next = end_turn(manager, how);
