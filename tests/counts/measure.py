@@ -71,7 +71,7 @@ def _instructions(job: str, operations: int) -> Counter[tuple[bool, str]]:
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "callgrind.out"
         options = (*callgrind_file.OPTIONS, f"--callgrind-out-file={file}")
-        _run(("valgrind", "--tool=callgrind", *options), job, operations)
+        _run((*_valgrind(), "--tool=callgrind", *options), job, operations)
         with file.open() as lines:
             for cost in callgrind_file.costs(lines):
                 counts[is_own(cost), cost.function] += cost.times
@@ -90,7 +90,7 @@ def _memory(job: str, operations: int) -> tuple[int, int]:
     """Blocks from the heap, and calls that concern mappings, of a whole run."""
     options = ("--tool=dhat", f"--dhat-out-file={os.devnull}", "--trace-syscalls=yes")
     # Python's own allocator would hide what is allocated from it.
-    done = _run(("valgrind", *options), job, operations, PYTHONMALLOC="malloc")
+    done = _run((*_valgrind(), *options), job, operations, PYTHONMALLOC="malloc")
     blocks = DHAT_TOTAL.search(done.stderr)
     calls = MEMORY_CALL.findall(done.stderr)
     if not blocks or not calls:
@@ -123,6 +123,14 @@ def _run(
             f"{' '.join(command)}\nexit code {done.returncode}\n{done.stderr[-4000:]}"
         )
     return done
+
+
+@cache
+def _valgrind() -> tuple[str, ...]:
+    """Newer ones know guard pages, and end a program that has more than 500. A stack has 256."""
+    known = subprocess.run(["valgrind", "--help"], capture_output=True, text=True).stdout
+    option = "--max-guard-pages="
+    return ("valgrind", f"{option}{4 * OPERATIONS * 256}") if option in known else ("valgrind",)
 
 
 @cache
