@@ -244,14 +244,17 @@ class host:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        host = self._host
-        if host is None or _here.host is not host:
+        if self._host is None or _here.host is not self._host:
             raise RuntimeError("the host is left without having been entered, or by another thread")
         try:
-            await host.end_leftovers()
+            await self._host.end_leftovers()
         finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._host is not None:
             _here.host = None
-            host.close()
+            self._host.close()
 
 
 def run(
@@ -294,12 +297,20 @@ def run(
     if not getcurrent().is_main:
         raise RuntimeError("aio.run() is for the main tasklet of a thread, outside any other tasklet")
 
-    async def main() -> T:
-        async with host():
-            return await call(function, *args)
+    place = host()
 
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(main())
+    async def main() -> T:
+        await place.__aenter__()
+        try:
+            return await call(function, *args)
+        finally:
+            await host_of_async_code("run").end_leftovers()
+
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(main())
+    finally:
+        place._leave()  # what goes on while the runner ends Tasks, and connections, may need it
 
 
 def host_of_async_code(name: str) -> Host:

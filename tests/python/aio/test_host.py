@@ -77,6 +77,27 @@ def test_an_entered_host_is_not_entered_again(factory):
         runner.run(main())
 
 
+@pytest.mark.parametrize("steps", range(4))
+def test_a_task_that_begins_as_run_ends_has_a_host_still_or_is_cancelled(steps):
+    """As that of a server's connection may."""
+    outcomes = []
+
+    async def late():
+        try:
+            outcomes.append(await aio.call(lambda: "served"))
+        except RuntimeError as error:
+            outcomes.append(error)
+
+    def make(loop, left):
+        if left == 0:
+            loop.create_task(late())
+        else:
+            loop.call_soon(make, loop, left - 1)
+
+    aio.run(lambda: make(asyncio.get_running_loop(), steps))
+    assert set(outcomes) <= {"served"}
+
+
 @pytest.mark.spec("AIO-07")
 def test_leftovers_are_killed_waited_for_and_reported(factory):
     complaints = Complaints()
