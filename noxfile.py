@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -101,17 +102,31 @@ def install_module(session: Session, one: Interpreter, options: str = "") -> Non
 # --------------------------------------------------------------------- the jobs of an interpreter's session
 
 
-def run(session: Session, commands: dict[str, Sequence[str]], **env: str) -> None:
-    """Runs suites by name, all of them; what they print also goes to files, for the table."""
+def run(session: Session, commands: dict[str, Sequence[str]], side_by_side: bool = False, **env: str) -> None:
+    """Runs suites by name, all of them; what they print also goes to files, for the table.
+
+    Side by side: the last one is seen while it runs, the others when all have ended.
+    """
     failed = []
-    for suite, command in commands.items():
-        log, variables = RESULTS / f"{suite}.log", (f"{name}={value}" for name, value in env.items())
-        tee = ("bash", "-o", "pipefail", "-c", 'env "${@:2}" 2>&1 | tee "$1"', "tee", str(log))
+    variables = [f"{name}={value}" for name, value in env.items()]
+    hidden = [*commands][:-1] if side_by_side else []
+
+    def run_one(suite: str) -> None:
+        log = RESULTS / f"{suite}.log"
+        where_to = '>"$1" 2>&1' if suite in hidden else '2>&1 | tee "$1"'
+        script = ("bash", "-o", "pipefail", "-c", f'env "${{@:2}}" {where_to}', "suite", str(log))
         try:
-            session.run(*tee, *variables, *command, external=True, log=False)
+            session.run(*script, *variables, *commands[suite], external=True, log=False)
         except CommandFailed:
-            log.rename(log.with_suffix(suites.FAILED))
             failed.append(suite)
+
+    with ThreadPoolExecutor(len(hidden) + 1) as pool:
+        list(pool.map(run_one, commands))
+    for suite in hidden:
+        print((RESULTS / f"{suite}.log").read_text(errors="replace"), flush=True)
+    for suite in failed:
+        log = RESULTS / f"{suite}.log"
+        log.rename(log.with_suffix(suites.FAILED))
     if failed:
         session.error(f"failed: {', '.join(failed)}")
 
@@ -143,9 +158,14 @@ def test(session: Session, one: Interpreter, *files: str) -> None:
         not_run(suite, f"{one.path} has no libpython (--enable-shared)", must)
     if one.version in words("FULL_TESTS_ON"):
         commands[f"{one.version} pytest"] = pytest(one, *files)
+        alone = False
     else:
-        commands[f"{one.version} pytest, not heavy"] = pytest(one, *LIGHT, *files)
-    run(session, commands)
+        # If no other interpreter keeps the cores busy, its own suites do.
+        alone = words("PYTHON_VERSIONS") == [one.version] and not (IN_CI or files or words("PYTEST_ARGS"))
+        for number, part in enumerate(suites.halves() if alone else [files], 1):
+            which = f", {number} of 2" if alone else ""
+            commands[f"{one.version} pytest, not heavy{which}"] = pytest(one, *LIGHT, *part)
+    run(session, commands, side_by_side=alone)
 
 
 def main(session: Session, one: Interpreter) -> None:

@@ -40,6 +40,12 @@ def test_files(names: Sequence[str]) -> list[str]:
     return [found[f"test_{name}"] for name in names]
 
 
+def halves() -> list[list[str]]:
+    """All test files, in two lists."""
+    files = sorted(str(path.relative_to(ROOT)) for path in PYTHON_TESTS.rglob("test_*.py"))
+    return [files[::2], files[1::2]]
+
+
 def at_once() -> int:
     """How many suites: one more than there are cores, if memory is enough. pytest uses less than one core,
     for it waits for what it has started. Tests make 100,000 tasklets, one heavy test at a time a million."""

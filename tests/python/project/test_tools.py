@@ -266,6 +266,13 @@ def test_the_smaller_suites_are_files_that_exist() -> None:
         assert {ROOT / name for name in suites.test_files(names)} < set(PYTHON_TESTS.rglob("test_*.py"))
 
 
+def test_the_two_halves_are_all_test_files():
+    first, second = suites.halves()
+    found = [str(path.relative_to(ROOT)) for path in (ROOT / "tests/python").rglob("test_*.py")]
+    assert sorted(first + second) == sorted(found)
+    assert abs(len(first) - len(second)) <= 1
+
+
 def test_test_files_are_found_by_their_names():
     names = [path.name for path in PYTHON_TESTS.rglob("test_*.py")]
     assert sorted({name for name in names if names.count(name) > 1}) == []
