@@ -154,7 +154,7 @@ TEST_F(HostingTest, ATimerThatComesEarlierThanWhatWasToldCallsTheWaker) {
     // It is in the queue for the length of this call only, which wakes once.
     EXPECT_EQ(api->PyTasklet_Resume(earlier.tasklet()), 0);
     EXPECT_EQ(woken, 1);
-    EXPECT_LE(api->PyScheduler_NextDeadline(), 1000);
+    EXPECT_LT(api->PyScheduler_NextDeadline(), 1001);  // a channel's time-out may be two ticks late
     for (const Ref* task : {&late, &later, &earlier}) {
         EXPECT_EQ(api->PyTasklet_KillAlone(task->tasklet()), 0);
     }
