@@ -8,6 +8,10 @@
 set -eu
 root=$1
 shift
+if [ ! -d "$root/usr" ]; then
+    echo "tools/in_root.sh: there is no Debian system below '$root'" >&2
+    exit 2
+fi
 if [ -z "${IN_MOUNT_NAMESPACE:-}" ]; then
     IN_MOUNT_NAMESPACE=1 exec unshare --mount "$0" "$root" "$@"
 fi
