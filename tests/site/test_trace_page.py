@@ -218,8 +218,11 @@ def test_a_tasklet_is_found_by_its_name(show: Any) -> None:
     page.keyboard.type("AGENT 29")
     assert page.locator("#found").inner_text() == "1 of 10"
     assert seen.evaluate("viewer.trace.tasklet_name(viewer.view.chosen.tasklet)") == "agent 290"
-    top = "viewer.view.rows.row_of(viewer.view.chosen.tasklet).top - viewer.view.scroll"
-    seen.until(f"0 <= {top} && {top} < viewer.view.tracks_height")  # it is seen
+    row = seen.evaluate(
+        "(() => { const { view } = viewer; const row = view.rows.row_of(view.chosen.tasklet);"
+        "return [row.top - view.scroll, view.tracks_height]; })()"
+    )
+    assert 0 <= row[0] < row[1]  # it is seen
     page.keyboard.press("Enter")
     assert seen.evaluate("viewer.trace.tasklet_name(viewer.view.chosen.tasklet)") == "agent 291"
     assert page.locator("#tasklets tbody tr").count() == 10
