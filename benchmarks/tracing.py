@@ -16,16 +16,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import scheduler
-from harness import measure, report, with_scheduler
+from harness import measure, report, rows, with_scheduler
 
 OPERATIONS = 50_000
 ROUNDS = 40
-JOBS = {
-    "yield_100": "schedule(), 100 tasklets",
-    "transfer_prefer_receiver": "send + receive, preference -1",
-    "transfer_prefer_neither": "send + receive, preference 0",
-    "spawn": "tasklet(f)(i), its turn, its end",
-}
+JOBS = ("yield_100", "transfer_prefer_receiver", "transfer_prefer_neither", "spawn")
 EVENT_BYTES = 32
 
 
@@ -62,7 +57,7 @@ def line(name: str, file: Path, operations: int, rounds: int) -> list[str]:
             file.unlink(missing_ok=True)
     plain, flight, recorded = map(min, times)
     events = events_of_one(job, file, operations)
-    cells = [JOBS[name], f"{events:.1f}", f"{plain:.1f}"]
+    cells = [rows.BY_NAME[name].title, f"{events:.1f}", f"{plain:.1f}"]
     for traced in (flight, recorded):
         cells += [f"{traced:.1f}", f"{(traced - plain) / events:.1f}"]
     return cells

@@ -268,7 +268,7 @@ def test_the_smaller_suites_are_files_that_exist() -> None:
 
 def test_the_two_halves_are_all_test_files():
     first, second = suites.halves()
-    found = [str(path.relative_to(ROOT)) for path in (ROOT / "tests/python").rglob("test_*.py")]
+    found = [str(path.relative_to(ROOT)) for path in PYTHON_TESTS.rglob("test_*.py")]
     assert sorted(first + second) == sorted(found)
     assert abs(len(first) - len(second)) <= 1
 
