@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "binding/python/refs.h"
+#include "core/stack_pool.h"
+
 #if PY_VERSION_HEX >= 0x030E0000
 // The first releases of 3.14 lack this function, in their headers as well.
 PyAPI_FUNC(int) PyUnstable_ThreadState_SetStackProtection(PyThreadState*, void*, std::size_t);
@@ -117,10 +120,27 @@ void share_c_stack(PyThreadState& host, PyThreadState& thread) {
     if (!encloses(own) && encloses(running)) own = running;
 }
 
+namespace {
+
+// CPython 3.14 optimises in buffers on the C stack.
+bool jit_needs_stack() {
+    if (PY_VERSION_HEX >= 0x030F0000) return false;
+    PyObject* const jit = PySys_GetObject("_jit");
+    PyRef enabled =
+        PyRef::steal(jit != nullptr ? PyObject_CallMethod(jit, "is_enabled", nullptr) : nullptr);
+    PyErr_Clear();
+    return enabled.get() == Py_True;
+}
+
+}  // namespace
+
 // Two margins lie below the limit, and `except RecursionError` at the top of the stack needs most of
 // another two above it. With the guard and the frames 100 KiB were enough for each construct that
-// recurses.
-std::size_t least_stack_bytes(std::size_t wanted) { return std::max(wanted, 7 * kMargin); }
+// recurses, and 162 KiB where traces are optimised there.
+std::size_t least_stack_bytes() {
+    static const std::size_t least = (jit_needs_stack() ? 11 : 7) * kMargin;
+    return std::max(core::kMinStackBytes, least);
+}
 
 CStackBounds bounds_of(const core::StackSpan& stack) {
     const auto bottom = reinterpret_cast<std::uintptr_t>(stack.bottom);
@@ -129,7 +149,7 @@ CStackBounds bounds_of(const core::StackSpan& stack) {
 
 #else
 
-std::size_t least_stack_bytes(std::size_t wanted) { return wanted; }
+std::size_t least_stack_bytes() { return core::kMinStackBytes; }
 bool find_c_stack_bounds(PyThreadState*) { return true; }
 CStackBounds bounds_of(const core::StackSpan&) { return {}; }
 

@@ -18,9 +18,6 @@ int recursion_allowance(const core::StackSpan& stack);
 // With the GIL, the calling thread's state: where do the bounds lie? False: not where they could be.
 bool find_c_stack_bounds(PyThreadState* thread);
 
-// A stack smaller than that, or than `wanted`, is too small for an `except RecursionError` at its top.
-std::size_t least_stack_bytes(std::size_t wanted);
-
 // What CPython would give to this stack if it were a thread's own.
 CStackBounds bounds_of(const core::StackSpan& stack);
 
@@ -35,8 +32,12 @@ inline CStackBounds* c_stack_bounds(PyThreadState* thread) {
                                            c_stack_bounds_offset.load(std::memory_order_relaxed));
 }
 inline CStackBounds get_c_stack_bounds(PyThreadState* thread) { return *c_stack_bounds(thread); }
+// Word by word, as they were stored: a wider load would wait for these stores.
 inline void set_c_stack_bounds(PyThreadState* thread, const CStackBounds& bounds) {
-    *c_stack_bounds(thread) = bounds;
+    CStackBounds& own = *c_stack_bounds(thread);
+    own.top = bounds.top;
+    own.soft_limit = bounds.soft_limit;
+    own.hard_limit = bounds.hard_limit;
 }
 
 // Two thread states of the calling OS thread, of which `host` has the bounds of the stack that is

@@ -24,8 +24,6 @@ _PyStackChunk* root_chunk(const core::StackSpan& stack) {
 
 }  // namespace
 
-const std::size_t kLeastStackBytes = least_stack_bytes(core::kMinStackBytes);
-
 void InterpState::save(PyThreadState* thread) {
     critical_section_ = suspend_critical_sections(thread);
     frames_ = get_frames(thread);

@@ -12,8 +12,8 @@
 
 namespace scheduler::binding {
 
-// What a tasklet's stack needs at least with this CPython.
-extern const std::size_t kLeastStackBytes;
+// What a tasklet's stack needs at least with this CPython, for an `except RecursionError` at its top.
+std::size_t least_stack_bytes();
 
 // A member that takes part only if `TakesPart`: one that does not costs no instruction.
 struct Absent {

@@ -292,9 +292,9 @@ the process: do not compile or literal_eval() text that you do not trust there.
 
 Parameters:
     bytes: an int from 65536 (64 KiB; CPython 3.14 and later: 114688, 112 KiB, their
-        debug builds: 224 KiB) to 4294967296 (4 GiB). More than 2 MiB is rounded
-        up to a multiple of that, for which page tables are made. stack_stats() tells
-        how much is left without the guard.
+        debug builds: 224 KiB; 3.14 with its JIT: 176 KiB) to 4294967296 (4 GiB). More
+        than 2 MiB is rounded up to a multiple of that, for which page tables are made.
+        stack_stats() tells how much is left without the guard.
 
 Returns:
     The size so far, an int.

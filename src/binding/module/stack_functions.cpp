@@ -1,5 +1,4 @@
 #include "binding/module/stack_functions.h"
-#include "binding/scheduling/transfer.h"
 
 #include "binding/threads/current_manager.h"
 
@@ -21,7 +20,7 @@ bool parse_size(PyObject* argument, std::size_t* bytes) {
     int overflow = 0;
     const long long value = PyLong_AsLongLongAndOverflow(number.get(), &overflow);
     if (value == -1 && PyErr_Occurred() != nullptr) return false;
-    const auto least = static_cast<long long>(kLeastStackBytes);
+    const auto least = static_cast<long long>(least_stack_bytes());
     constexpr auto kMost = static_cast<long long>(core::kMaxStackBytes);
     if (overflow != 0 || value < least || value > kMost) {
         PyErr_Format(PyExc_ValueError,

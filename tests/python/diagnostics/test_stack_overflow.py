@@ -182,14 +182,14 @@ def test_with_stacks_of_a_former_size(crash):
     (message,) = crash(
         PLAIN,
         OVERFLOW,
-        """
+        f"""
 def old():
     scheduler.schedule_remove()
     overflow()
 
 task = scheduler.tasklet(old)()
 task.run()
-scheduler.set_stack_size(128 * 1024)
+scheduler.set_stack_size({LEAST_STACK} * 1024)
 run(len, "")
 task.run()
 """,
