@@ -162,7 +162,14 @@ class ScheduleManager {
     std::int64_t next_deadline() const { return timers_.next_deadline(); }
     // For each turn that begins: is a timer due? It looks at the clock every kTurnsPerLook turns, or at
     // each turn if they take long: so late is a timer noticed at most, in turns.
-    SCHED_ALWAYS_INLINE bool is_timer_due() { return --turns_to_look_ == 0 && look_at_clock(); }
+    SCHED_ALWAYS_INLINE bool is_timer_due() { return is_time_to_look() && look_at_clock(); }
+    // Is it time to look? Then is_timer_due() is still to be asked.
+    SCHED_ALWAYS_INLINE bool is_time_to_look() {
+        if (--turns_to_look_ != 0) [[likely]]
+            return false;
+        turns_to_look_ = 1;
+        return true;
+    }
     // The thread comes back to its tasklets, from a frame that it has drawn, say: how much time has passed
     // does not follow from the number of turns.
     void look_at_next_turn() {
@@ -250,7 +257,7 @@ class ScheduleManager {
     EndOfTurn end_turn(Ending how);
     // end_turn(), next_turn() and begin_turn() at once, for what nearly every turn ends in: the current
     // tasklet yields or blocks, the loop goes on, and the one at the front of the queue has started
-    // before. nullptr: it is not so, and nothing has happened. `how`: kRequeue or kBlock.
+    // before. nullptr: it is not so, and nothing has happened. `how`: kRequeue or kBlock. No trap may be set.
     Tasklet* pass_turn(Ending how);
     // A tasklet that never ran dies at the place where its turn was due. See end_turn.
     EndOfTurn finish_unstarted(Tasklet& tasklet, bool silently);

@@ -114,9 +114,10 @@ SCHED_ALWAYS_INLINE Tasklet* ScheduleManager::pass_turn(Ending how) {
     const RunLoop& loop = *loop_;
     // A loop that unwinds has no anchor.
     if (loop.anchor != runnables_.head() || loop.last == &self || driver_is_served() ||
-        limit_.is_set() || trap_level_ != 0) {
+        limit_.is_set()) {
         return nullptr;
     }
+    SCHED_DCHECK(trap_level_ == 0, "a turn is passed although a trap is set");
     Tasklet* next = runnables_.front();
     if (next == &self) {
         if (how == Ending::kBlock) return nullptr;  // served already
@@ -130,8 +131,9 @@ SCHED_ALWAYS_INLINE Tasklet* ScheduleManager::pass_turn(Ending how) {
         self.state.end_turn();
         runnables_.move_to_back(self);
     }
-    ++loop.driver->times_switched_to;
-    loop.driver->paused = false;
+    Tasklet& driver = *loop.driver;
+    ++driver.times_switched_to;
+    driver.paused = false;
     ++completed_;
     switched_ += 2;  // to the driver and on
     ++next->times_switched_to;

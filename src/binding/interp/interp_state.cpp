@@ -1,6 +1,4 @@
 #include "binding/interp/interp_state.h"
-#include "binding/scheduling/enter.h"
-#include "binding/scheduling/transfer.h"
 
 #include <utility>
 
@@ -24,6 +22,39 @@ _PyStackChunk* root_chunk(const core::StackSpan& stack) {
 
 }  // namespace
 
+std::uintptr_t PassingState::find_any(const PyThreadState* thread) {
+    const int counts = thread->recursion_headroom | thread->tracing | get_trash_nesting(thread);
+    return static_cast<unsigned>(counts | (get_event(thread) ^ kNoEvent)) |
+           reinterpret_cast<std::uintptr_t>(get_executor(thread));
+}
+
+PassingState::PassingState(PyThreadState* thread)
+    : recursion_headroom_(thread->recursion_headroom),
+      tracing_(thread->tracing),
+      event_(get_event(thread)),
+      trash_nesting_(get_trash_nesting(thread)),
+      executor_(Py_XNewRef(get_executor(thread))) {
+    clear(thread);
+}
+
+void PassingState::put_back(PyThreadState* thread) const {
+    thread->recursion_headroom = recursion_headroom_;
+    thread->tracing = tracing_;
+    set_event(thread, event_);
+    set_trash_nesting(thread, trash_nesting_);
+    set_executor(thread, executor_);
+    Py_XDECREF(executor_);
+    refresh_use_tracing(thread);
+}
+
+void PassingState::clear(PyThreadState* thread) {
+    thread->recursion_headroom = 0;
+    thread->tracing = 0;
+    set_event(thread, kNoEvent);
+    set_trash_nesting(thread, 0);
+    set_executor(thread, nullptr);
+}
+
 void InterpState::save(PyThreadState* thread) {
     critical_section_ = suspend_critical_sections(thread);
     frames_ = get_frames(thread);
@@ -35,13 +66,7 @@ void InterpState::save(PyThreadState* thread) {
     recursion_remaining_ = *recursion_remaining(thread);
     recursion_limit_ = recursion_limit(thread);
     c_recursion_remaining_ = get_c_recursion(thread);
-    trash_nesting_ = get_trash_nesting(thread);
-    recursion_headroom_ = thread->recursion_headroom;
-    tracing_ = thread->tracing;
-    event_ = get_event(thread);
     if (kSeesWholeFrames) generators_spared_ = false;
-    PyObject* const executor = get_executor(thread);
-    executor_ = Py_XNewRef(executor);
     c_stack_bounds_ = get_c_stack_bounds(thread);
     c_stack_references_ = get_c_stack_references(thread);
     instrumentation_word_ = instrumentation_word(thread);
@@ -49,31 +74,37 @@ void InterpState::save(PyThreadState* thread) {
 
 const void* InterpState::prefetch_hint() const { return innermost(frames_); }
 
-bool InterpState::restore(PyThreadState* thread) const {
-    if (kSeesWholeFrames && generators_spared_) spare_generators(innermost(frames_), false);
+bool InterpState::is_up_to_date(PyThreadState* thread) const {
+    const std::uintptr_t word_before = instrumentation_word_;
+    return recursion_limit_ == recursion_limit(thread) &&
+           !(kSeesWholeFrames && generators_spared_) &&
+           (instrumentation_word(thread) ^ word_before) < kVersionStep;
+}
+
+void InterpState::restore_words(PyThreadState* thread) const {
     set_frames(thread, frames_);
     thread->exc_info = exc_info_;
     thread->datastack_chunk = datastack_chunk_;
     thread->datastack_top = datastack_top_;
     thread->datastack_limit = datastack_limit_;
-    thread->context = context_;
-    ++thread->context_ver;
-    const int limit = recursion_limit(thread);
-    const bool is_new_limit = limit != recursion_limit_;
-    *recursion_remaining(thread) =
-        is_new_limit ? recursion_remaining_of(limit, thread) : recursion_remaining_;
+    if (thread->context != context_) {
+        thread->context = context_;
+        ++thread->context_ver;
+    }
+    *recursion_remaining(thread) = recursion_remaining_;
     set_c_recursion(thread, c_recursion_remaining_);
-    set_trash_nesting(thread, trash_nesting_);
-    thread->recursion_headroom = recursion_headroom_;
-    thread->tracing = tracing_;
-    set_event(thread, event_);
-    PyObject* const executor = executor_;
-    set_executor(thread, executor);
-    Py_XDECREF(executor);
     set_c_stack_bounds(thread, c_stack_bounds_);
     set_c_stack_references(thread, c_stack_references_);
     refresh_use_tracing(thread);
     resume_critical_sections(thread, critical_section_);
+}
+
+bool InterpState::restore(PyThreadState* thread) const {
+    if (kSeesWholeFrames && generators_spared_) spare_generators(innermost(frames_), false);
+    restore_words(thread);
+    const int limit = recursion_limit(thread);
+    if (limit != recursion_limit_)
+        *recursion_remaining(thread) = recursion_remaining_of(limit, thread);
     const std::uintptr_t word_before = instrumentation_word_;
     return (instrumentation_word(thread) ^ word_before) < kVersionStep;
 }
@@ -108,13 +139,8 @@ void StackBase::enter(PyThreadState* thread, const core::StackSpan& stack, PyObj
     thread->exc_info = &handled_;
     thread->context = context;
     ++thread->context_ver;
-    thread->recursion_headroom = 0;
-    thread->tracing = 0;
-    set_event(thread, kNoEvent);
-    set_executor(thread, nullptr);
     set_c_stack_bounds(thread, bounds_of(stack));
     set_c_stack_references(thread, nullptr);
-    set_trash_nesting(thread, 0);
     set_frames(thread, no_frames(thread, c_frame_));
 
     allowance_ = recursion_allowance(stack);
@@ -134,6 +160,7 @@ PyObject* StackBase::leave(PyThreadState* thread, const core::StackSpan& stack) 
 
 PyObject* StackBase::abandon(PyThreadState* thread) {
     suspend_critical_sections(thread);
+    PassingState::clear(thread);
     PyObject* context = thread->context;
     thread->context = nullptr;
     return context;
@@ -153,8 +180,6 @@ PyObject* InterpState::frame(PyThreadState* thread) const {
 
 int InterpState::traverse(visitproc visit, void* arg) const {
     Py_VISIT(context_);
-    PyObject* const executor = executor_;
-    Py_VISIT(executor);
     if (kSeesWholeFrames) generators_spared_ = spare_generators(innermost(frames_), true);
     const int result = visit_frames(innermost(frames_), visit, arg);
     if (result != 0) return result;

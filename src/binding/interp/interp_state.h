@@ -39,6 +39,26 @@ struct CStackBounds {
     std::uintptr_t hard_limit;
 };
 
+// What nearly every stack has none of when it stops: code that handles a RecursionError, a trace function,
+// the destruction of a container, a trace that is being executed. Whoever has any takes it out before he
+// leaves his stack and puts it back when he is back, so that a switch finds none.
+class PassingState {
+  public:
+    // 0: there is none.
+    static std::uintptr_t find_any(const PyThreadState* thread);
+    explicit PassingState(PyThreadState* thread);
+    void put_back(PyThreadState* thread) const;
+    // Forgets what a stack has that will not go on.
+    static void clear(PyThreadState* thread);
+
+  private:
+    int recursion_headroom_;  // how many handlers of errors on this stack may go beyond the limit
+    int tracing_;
+    int event_;
+    int trash_nesting_;
+    PyObject* executor_;  // owned
+};
+
 // The state of a stack that does not run. It lies on that stack, which never moves.
 class InterpState {
   public:
@@ -49,6 +69,9 @@ class InterpState {
     void save(PyThreadState* thread);
     // False: the frames of the stack have to catch up with tools, see instrumentation.h.
     [[nodiscard]] bool restore(PyThreadState* thread) const;
+    // Has nothing changed meanwhile that the stack depends on? Then restore_words() is all of it.
+    bool is_up_to_date(PyThreadState* thread) const;
+    void restore_words(PyThreadState* thread) const;
 
     // The innermost frame of the stopped stack: a new reference, or nullptr (no error set).
     PyObject* frame(PyThreadState* thread) const;
@@ -72,14 +95,9 @@ class InterpState {
     PyObject* context_;  // owned, as by the thread state
     int recursion_remaining_;
     int recursion_limit_;  // that goes with it
-    int recursion_headroom_;  // how many handlers of errors on this stack may go beyond the limit
-    int tracing_;
-    int event_;
     // What some versions lack.
-    [[no_unique_address]] OnlyIf<(PY_VERSION_HEX < 0x030D0000), int> trash_nesting_;
     [[no_unique_address]] OnlyIf<(PY_VERSION_HEX >= 0x030C0000 && !kHasStackBounds), int>
         c_recursion_remaining_;
-    [[no_unique_address]] OnlyIf<kHasStackBounds, PyObject*> executor_;  // owned
     [[no_unique_address]] OnlyIf<kHasStackBounds, CStackBounds> c_stack_bounds_;
     [[no_unique_address]] OnlyIf<!kHasGil, std::uintptr_t> critical_section_;
     [[no_unique_address]] OnlyIf<!kHasGil && kHasStackBounds, void*> c_stack_references_;

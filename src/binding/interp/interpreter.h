@@ -61,11 +61,11 @@ void allow_finalizing_again(PyObject* object);
 PyThreadState* this_thread_state();
 
 // Is this the state of the running thread? If it is some thread's at all, it is this one's, the caller
-// knows. From 3.12 on it says so itself, which saves a call; without the GIL others may run as well.
+// knows, who has one. From 3.12 on it says so itself, which saves a call; without the GIL others may run as well.
 template <typename ThreadState>
 bool is_current(const ThreadState* thread) {
     if constexpr (kHasGil && requires { thread->_status.active; }) {
-        return thread != nullptr && thread->_status.active != 0;
+        return thread->_status.active != 0;
     } else {
         return thread == this_thread_state();
     }

@@ -1,5 +1,4 @@
 #include "binding/interp/sub_interpreters.h"
-#include "binding/scheduling/transfer.h"
 
 #include "binding/interp/c_stack.h"
 #include "binding/interp/interpreter.h"

@@ -56,15 +56,15 @@ inline void set_c_recursion(PyThreadState*, int) {}
 // How deep the destruction of containers is nested on this stack. From 3.13 on the chain of those
 // that wait belongs to the thread alone: whoever next has recursion to spare works it off.
 #if PY_VERSION_HEX >= 0x030D0000
-inline int get_trash_nesting(PyThreadState*) { return 0; }
+inline int get_trash_nesting(const PyThreadState*) { return 0; }
 inline void set_trash_nesting(PyThreadState*, int) {}
 #elif PY_VERSION_HEX >= 0x030C0000
-inline int get_trash_nesting(PyThreadState* thread) { return thread->trash.delete_nesting; }
+inline int get_trash_nesting(const PyThreadState* thread) { return thread->trash.delete_nesting; }
 inline void set_trash_nesting(PyThreadState* thread, int value) {
     thread->trash.delete_nesting = value;
 }
 #else
-inline int get_trash_nesting(PyThreadState* thread) { return thread->trash_delete_nesting; }
+inline int get_trash_nesting(const PyThreadState* thread) { return thread->trash_delete_nesting; }
 inline void set_trash_nesting(PyThreadState* thread, int value) {
     thread->trash_delete_nesting = value;
 }
@@ -73,23 +73,23 @@ inline void set_trash_nesting(PyThreadState* thread, int value) {
 // The event that a trace function or a tool is being called for; a debugger may jump at some only.
 #if PY_VERSION_HEX >= 0x030C0000
 inline constexpr int kNoEvent = -1;
-inline int get_event(PyThreadState* thread) { return thread->what_event; }
+inline int get_event(const PyThreadState* thread) { return thread->what_event; }
 inline void set_event(PyThreadState* thread, int event) { thread->what_event = event; }
 #else
 inline constexpr int kNoEvent = 0;
-inline int get_event(PyThreadState* thread) { return thread->tracing_what; }
+inline int get_event(const PyThreadState* thread) { return thread->tracing_what; }
 inline void set_event(PyThreadState* thread, int event) { thread->tracing_what = event; }
 #endif
 
 // The optimised trace that is being executed, borrowed. The interpreter destroys those that are out of
 // date but for the ones that threads name here; others would go below the stack that is to come back.
 #if PY_VERSION_HEX >= 0x030E0000
-inline PyObject* get_executor(PyThreadState* thread) { return thread->current_executor; }
+inline PyObject* get_executor(const PyThreadState* thread) { return thread->current_executor; }
 inline void set_executor(PyThreadState* thread, PyObject* executor) {
     thread->current_executor = executor;
 }
 #else
-inline PyObject* get_executor(PyThreadState*) { return nullptr; }
+inline PyObject* get_executor(const PyThreadState*) { return nullptr; }
 inline void set_executor(PyThreadState*, PyObject*) {}
 #endif
 

@@ -1,9 +1,11 @@
 #include "binding/module/functions.h"
+
+#include <type_traits>
+
 #include "binding/scheduling/enter.h"
 #include "binding/scheduling/run.h"
 #include "binding/scheduling/select.h"
 #include "binding/scheduling/sleep.h"
-#include "binding/scheduling/transfer.h"
 
 #include "binding/threads/current_manager.h"
 
@@ -28,11 +30,17 @@ namespace scheduler::binding {
 
 namespace {
 
-// A function without parameters. `Function` is PyObject* (*)(ModuleState&).
-template <PyObject* (*Function)(ModuleState&), const char* Name>
+// A function without parameters. `Function` is PyObject* (*)(ModuleState&) or PyObject* (*)(PyObject* module).
+template <auto Function, const char* Name>
 PyObject* no_parameters(PyObject* module, PyObject* const*, Py_ssize_t count) {
     if (!check_count(Name, count, 0, 0)) return nullptr;
-    return guard_memory([module] { return Function(state_of_module(module)); });
+    return guard_memory([module] {
+        if constexpr (std::is_invocable_v<decltype(Function), PyObject*>) {
+            return Function(module);
+        } else {
+            return Function(state_of_module(module));
+        }
+    });
 }
 
 // A function with one parameter. `Function` is PyObject* (*)(ModuleState&, PyObject*).
@@ -141,8 +149,8 @@ PyObject* select_function(PyObject* module, PyObject* const* args, Py_ssize_t co
 }
 // For scheduler.sync: raises what an earlier wait of the current tasklet holds back.
 PyObject* raise_held(ModuleState& state) { return none_if(enter_carefully(state) != nullptr); }
-PyObject* schedule_function(ModuleState& state) { return none_if(schedule(state, false)); }
-PyObject* schedule_remove(ModuleState& state) { return none_if(schedule(state, true)); }
+PyObject* schedule_function(PyObject* module) { return none_if(schedule(module, false)); }
+PyObject* schedule_remove(PyObject* module) { return none_if(schedule(module, true)); }
 
 PyObject* run_n_tasklets(ModuleState& state, PyObject* argument) {
     PyRef number = PyRef::steal(PyNumber_Index(argument));

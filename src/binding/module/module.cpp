@@ -96,6 +96,7 @@ int module_exec(PyObject* module) {
     *static_cast<ModuleState**>(PyModule_GetState(module)) = made;
     ModuleState& state = *made;
     static std::atomic<unsigned long> last_serial{0};
+    state.module = module;
     state.serial = ++last_serial;
     state.nested = true;
     state.stack_bytes = core::kDefaultStackBytes;
@@ -167,6 +168,7 @@ void module_free(void* module) {
     forget_state(state_of_module(object));
     unwatch_sub_interpreters(state_of_module(object).sub_interpreter_watcher);
     module_clear(object);
+    state_of_module(object).module = nullptr;
     state_of_module(object).release();
 }
 

@@ -44,6 +44,7 @@ struct ModuleState {
     PyObject* guard_key;  // of this module's guard in a thread's dictionary
     PyObject* cr_suspended;  // str: the name of a coroutine's attribute
     PyObject* timeout_name;  // str "timeout", as it is interned
+    core::RelaxedAtomic<PyObject*> module;  // borrowed; nullptr once it has gone
     unsigned long serial;  // of this module object, never given twice
     std::int64_t interpreter;  // its id
     int sub_interpreter_watcher;

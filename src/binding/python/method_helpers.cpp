@@ -93,6 +93,8 @@ PyRef type_text(PyTypeObject* type, const char* attribute) {
 
 }  // namespace
 
+void raise_no_memory() noexcept { PyErr_NoMemory(); }
+
 PyRef full_type_name(PyObject* self) {
     PyRef module = type_text(Py_TYPE(self), "__module__");
     if (!module) return {};

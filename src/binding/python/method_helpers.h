@@ -47,13 +47,17 @@ int int_argument(PyObject* argument);
 // "module.qualified_name" of the object's type, for repr().
 PyRef full_type_name(PyObject* self);
 
+// Sets MemoryError. Noexcept, so that whoever catches bad_alloc needs no registers for it.
+[[gnu::cold]] void raise_no_memory() noexcept;
+
 // Runs `call`, turning a lack of memory in C++ code into MemoryError.
 template <typename Call>
 PyObject* guard_memory(Call call) {
     try {
         return call();
     } catch (const std::bad_alloc&) {
-        return PyErr_NoMemory();
+        raise_no_memory();
+        return nullptr;
     }
 }
 
@@ -108,6 +112,9 @@ PyCFunction as_method(Function function) {
 // __reduce__: TypeError, before copyreg tries to construct one from the other.
 PyObject* refuse_to_pickle(PyObject* self, PyObject*);
 
-inline PyObject* none_if(bool ok) { return ok ? Py_NewRef(Py_None) : nullptr; }
+inline PyObject* none_if(bool ok) {
+    if (!ok) return nullptr;
+    Py_RETURN_NONE;  // not counted where it need not be
+}
 
 }  // namespace scheduler::binding

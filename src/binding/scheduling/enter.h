@@ -13,11 +13,13 @@ SCHED_ALWAYS_INLINE ManagerBody* enter(ModuleState& state) {
 }
 
 // The same for one that may give control away, which first raises what the current tasklet holds back.
-// No manager that has something to look at is found by the short way.
-ManagerBody* enter_carefully(ModuleState& state);
-SCHED_ALWAYS_INLINE ManagerBody* enter_to_switch(ModuleState& state) {
-    ManagerBody* manager = last_manager_if_right(state);
-    if (manager == nullptr) return enter_carefully(state);
+// No manager that has something to look at is found by the short way. `where`: ModuleState or module object.
+[[gnu::noinline]] ManagerBody* enter_carefully(ModuleState& state);
+[[gnu::noinline]] ManagerBody* enter_carefully(PyObject* module);
+template <typename Where>
+SCHED_ALWAYS_INLINE ManagerBody* enter_to_switch(Where&& where) {
+    ManagerBody* manager = last_manager_if_right(where);
+    if (manager == nullptr) return enter_carefully(where);
     return !manager->has_mail() ? manager : manager->catch_up_with_mail();
 }
 

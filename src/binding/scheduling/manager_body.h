@@ -66,7 +66,7 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     const ThreadKey thread_key;
     const unsigned long thread_id;  // threading.get_ident() of the owner thread
     // The OS thread that runs it now: where that has `last_manager`, and the C++ runtime's record of
-    // exceptions in flight there. The thread state of a sub-interpreter may move.
+    // exceptions in flight there. The thread state of a sub-interpreter may move. nullptr without one.
     ManagerBody** tls_slot = nullptr;
     // The same, or nullptr while must_look(): then no operation finds the manager by the short way, and
     // those that switch look first whether they may.
@@ -83,9 +83,7 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     PyRef failure;
     // In the middle of a switch: Python code that runs now must not switch.
     bool switching = false;
-    // The stack that is about to go on has frames that have to catch up with tools, see
-    // instrumentation.h.
-    bool tools_changed = false;
+    bool tools_changed = false;  // see catch_up_later()
     // The thread is ending: nobody gets an ordinary turn any more.
     bool ending = false;
     // The thread has been waiting and is about to take the GIL; it counts in ModuleState::attaching.
@@ -176,6 +174,12 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // Call it at one place for all cases: the processor predicts where a call returns to by the calls that
     // came before, and is right after a switch only if both stacks have made the same.
     bool suspend(core::Ending how);
+    // The same, inline: suspend.h.
+    bool suspend_here(core::Ending how);
+    // Its two ways. Leaves the current tasklet `self` for `to`, which has been suspended.
+    bool suspend_for(TaskletBody& self, TaskletBody& to);
+    // With everything that may come between.
+    bool suspend_carefully(core::Ending how);
     // Raises `exit` in a tasklet that is suspended, in no queue and no wait queue, and lets it run until it
     // is dead. One that suspends again and again is abandoned. Errors are reported as unraisable. No error
     // may be set.
@@ -321,6 +325,8 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
         stack_to_release_ = &tasklet;
         has_deferred_ = true;
     }
+    // The stack that is about to go on has frames that have to catch up with tools, see instrumentation.h.
+    void catch_up_later() { tools_changed = has_deferred_ = true; }
     bool has_deferred() const { return has_deferred_; }
     // Can one more reference be discarded without memory?
     bool has_room() const { return decrefs_.size() < decrefs_.capacity(); }

@@ -20,11 +20,6 @@ ManagerBody* enter_to_run(ModuleState& state) {
 
 }  // namespace
 
-bool schedule(ModuleState& state, bool remove) {
-    ManagerBody* manager = enter_to_switch(state);
-    return manager != nullptr && manager->suspend(remove ? Ending::kLeave : Ending::kRequeue);
-}
-
 bool run_all(ModuleState& state) {
     ManagerBody* manager = enter_to_run(state);
     if (manager == nullptr) return false;

@@ -4,7 +4,9 @@
 // that return bool: false with an error set. Arguments are borrowed unless "stolen".
 #pragma once
 
+#include "binding/scheduling/enter.h"
 #include "binding/scheduling/manager_body.h"
+#include "binding/scheduling/suspend.h"
 
 namespace scheduler::binding {
 
@@ -21,7 +23,13 @@ bool run_queue_limited(ManagerBody& manager, Set set) {
     return ok;
 }
 
-bool schedule(ModuleState& state, bool remove);
+// The current tasklet gives way, to the end of the queue or out of it. `where` as for enter_to_switch().
+template <typename Where>
+SCHED_ALWAYS_INLINE bool schedule(Where&& where, bool remove) {
+    ManagerBody* const manager = enter_to_switch(where);
+    return manager != nullptr &&
+           manager->suspend_here(remove ? core::Ending::kLeave : core::Ending::kRequeue);
+}
 bool run_all(ModuleState& state);
 // Main tasklet only: run_all() for `timeout` nanoseconds at most (core::kNever: no limit), and with
 // `threadblock` again and again, waiting meanwhile, until no live tasklet is left.

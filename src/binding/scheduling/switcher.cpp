@@ -12,6 +12,7 @@
 #include "binding/interp/interp_state.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/manager_body.h"
+#include "binding/scheduling/suspend.h"
 #include "core/check.h"
 
 namespace scheduler::binding {
@@ -36,44 +37,57 @@ CxxExceptions& cxx_exceptions(ManagerBody& manager) {
     return *static_cast<CxxExceptions*>(manager.cxx_globals);
 }
 
-void switch_with_exceptions(ManagerBody& manager, TaskletBody& from, TaskletBody& to);
+// Has the running stack nothing to take with it but its InterpState? One test for all that is rare.
+SCHED_ALWAYS_INLINE bool has_only_words(ManagerBody& manager) {
+    const CxxExceptions& exceptions = cxx_exceptions(manager);
+    return (reinterpret_cast<std::uintptr_t>(exceptions.caught) | exceptions.uncaught |
+            PassingState::find_any(manager.thread_state)) == 0;
+}
 
 // The interpreter is about to go on with `to`. A stack that nobody has run on yet does the rest itself.
-SCHED_ALWAYS_INLINE void restore_state(ManagerBody& manager, TaskletBody& to) {
+void restore_state(ManagerBody& manager, TaskletBody& to) {
     const InterpState* const words = std::exchange(to.suspended, nullptr);
     if (words != nullptr && !words->restore(manager.thread_state)) [[unlikely]] {
-        manager.tools_changed = true;
+        manager.catch_up_later();
     }
 }
 
-// Leaves the current stack for that of `to`; returns when somebody comes back. Whoever leaves prepares
-// all for whom he leaves to, who finds no C++ exceptions in flight, so that nothing is left to do on
-// arrival. The thread state's error indicator must be empty.
-SCHED_ALWAYS_INLINE void switch_to(ManagerBody& manager, TaskletBody& from, TaskletBody& to) {
-    SCHED_DCHECK(core::held_locks() == 0, "a lock is held across a switch");
-    SCHED_DCHECK(PyErr_Occurred() == nullptr, "an error is set across a switch");
-    const CxxExceptions& exceptions = cxx_exceptions(manager);
-    if (exceptions.caught != nullptr || exceptions.uncaught != 0) [[unlikely]] {
-        return switch_with_exceptions(manager, from, to);
-    }
-    InterpState words;
-    words.save(manager.thread_state);
-    from.suspended = &words;
-    from.prefetch_hint = words.prefetch_hint();
-    restore_state(manager, to);  // nothing else may run from here to the jump
-    core::Context::switch_to(from.context, to.context);
-    if (manager.tools_changed) [[unlikely]] {
-        manager.tools_changed = false;
+// The stack has just been entered.
+SCHED_ALWAYS_INLINE void catch_up_with_tools(ManagerBody& manager) {
+    if (std::exchange(manager.tools_changed, false)) [[unlikely]] {
         manager.state.instrumentation.catch_up(manager.thread_state);
     }
 }
 
-[[gnu::noinline]] void switch_with_exceptions(ManagerBody& manager, TaskletBody& from,
-                                              TaskletBody& to) {
-    const CxxExceptions own = std::exchange(cxx_exceptions(manager), {});
-    switch_to(manager, from, to);
-    // Those of another thread, perhaps: a sub-interpreter is not bound to one.
-    cxx_exceptions(manager) = own;
+// Leaves the current stack for that of `to`; returns when somebody comes back. Whoever leaves prepares
+// all for whom he leaves to, by `restore(manager, to)`.
+template <typename Restore>
+SCHED_ALWAYS_INLINE void switch_words(ManagerBody& manager, TaskletBody& from, TaskletBody& to,
+                                      Restore restore) {
+    SCHED_DCHECK(core::held_locks() == 0, "a lock is held across a switch");
+    SCHED_DCHECK(PyErr_Occurred() == nullptr, "an error is set across a switch");
+    InterpState words;
+    words.save(manager.thread_state);
+    from.suspended = &words;
+    from.prefetch_hint = words.prefetch_hint();
+    restore(manager, to);  // nothing else may run from here to the jump
+    core::Context::switch_to(from.context, to.context);
+}
+
+// The same with all that may come between: who comes to a stack finds no C++ exceptions in flight and no
+// passing state. The thread state's error indicator must be empty.
+[[gnu::noinline]] void switch_to(ManagerBody& manager, TaskletBody& from, TaskletBody& to) {
+    if (!has_only_words(manager)) {
+        const CxxExceptions exceptions = std::exchange(cxx_exceptions(manager), {});
+        const PassingState state(manager.thread_state);
+        switch_to(manager, from, to);
+        state.put_back(manager.thread_state);
+        // Those of another thread, perhaps: a sub-interpreter is not bound to one.
+        cxx_exceptions(manager) = exceptions;
+        return;
+    }
+    switch_words(manager, from, to, restore_state);
+    catch_up_with_tools(manager);
 }
 
 // ---- who is next
@@ -334,6 +348,12 @@ namespace {
     return self.raise_taken(std::move(pending));
 }
 
+// The same with tools to catch up with.
+[[gnu::noinline]] bool catch_up_and_raise(ManagerBody& manager, TaskletBody& self) {
+    catch_up_with_tools(manager);
+    return run_deferred_and_raise(manager, self);
+}
+
 bool wait_as_main(ManagerBody& manager) {
     for (;;) {
         if (!manager.run_queue(nullptr)) return false;
@@ -369,10 +389,9 @@ bool suspend_main(ManagerBody& manager, Ending how) {
     return false;
 }
 
-// Leaves `self` for `next`; control is back at the end.
-[[gnu::noinline]] bool suspend_for(ManagerBody& manager, TaskletBody& self, TaskletBody& next) {
+bool switch_and_raise(ManagerBody& manager, TaskletBody& self, TaskletBody& next) {
     switch_to(manager, self, next);
-    return (!manager.has_deferred() && !self.pending) || run_deferred_and_raise(manager, self);
+    return run_deferred_and_raise(manager, self);
 }
 
 // Gives the turn of the current tasklet to another one, and tells a trace of it.
@@ -386,41 +405,39 @@ TaskletBody* pass_traced_turn(ManagerBody& manager, Ending how) {
     return &body_of(*to);
 }
 
-// suspend() with everything that may come between.
-[[gnu::noinline]] bool suspend_carefully(ManagerBody& manager, Ending how) {
-    manager.follow_trace();
-    if (manager.current_is_main()) return suspend_main(manager, how);
-    if (how == Ending::kLeave && !manager.check_nothing_pending()) return false;
-    if (!manager.can_switch() && !manager.check_can_switch()) return false;
-    TaskletBody& self = manager.current_body();
-    const bool only_traced = manager.trace() != nullptr &&
-                             !manager.state.has_schedule_callbacks() && !manager.has_mail();
-    if (only_traced && how <= Ending::kBlock && !manager.is_timer_due()) {
-        TaskletBody* const to = pass_traced_turn(manager, how);
-        if (to != nullptr) return suspend_for(manager, self, *to);
-    }
-    TaskletBody& next = end_turn(manager, how);
-    if (&next != &self) return suspend_for(manager, self, next);
-    return run_deferred_and_raise(manager, self);
-}
-
-// Does nothing come between the end of one turn and the next one? The mail has been read just now, by
-// enter().
-SCHED_ALWAYS_INLINE bool is_quiet(ManagerBody& manager) {
-    return !manager.switching && !manager.is_timer_due() && !manager.state.watches_switches();
-}
-
 }  // namespace
 
-bool ManagerBody::suspend(Ending how) {
-    if (how <= Ending::kBlock && is_quiet(*this)) {
-        TaskletBody& self = current_body();
-        if (core::Tasklet* const to = pass_turn(how)) {
-            prefetch_behind(*to);
-            return suspend_for(*this, self, body_of(*to));
-        }
+// The plain way calls nothing but the jump, so that the registers that it needs are free.
+bool ManagerBody::suspend_for(TaskletBody& self, TaskletBody& to) {
+    const InterpState* const words = to.suspended;
+    if (!has_only_words(*this) || !words->is_up_to_date(thread_state)) [[unlikely]] {
+        return switch_and_raise(*this, self, to);
     }
-    return suspend_carefully(*this, how);
+    switch_words(*this, self, to, [words](ManagerBody& manager, TaskletBody& entered) {
+        entered.suspended = nullptr;
+        words->restore_words(manager.thread_state);
+    });
+    if (!has_deferred() && !self.pending) [[likely]]
+        return true;
+    return catch_up_and_raise(*this, self);
+}
+
+bool ManagerBody::suspend(Ending how) { return suspend_here(how); }
+
+bool ManagerBody::suspend_carefully(Ending how) {
+    follow_trace();
+    if (current_is_main()) return suspend_main(*this, how);
+    if (how == Ending::kLeave && !check_nothing_pending()) return false;
+    if (!can_switch() && !check_can_switch()) return false;
+    TaskletBody& self = current_body();
+    const bool only_traced = trace() != nullptr && !state.has_schedule_callbacks() && !has_mail();
+    if (only_traced && how <= Ending::kBlock && !is_timer_due()) {
+        TaskletBody* const ready = pass_traced_turn(*this, how);
+        if (ready != nullptr) return suspend_for(self, *ready);
+    }
+    TaskletBody& to = binding::end_turn(*this, how);
+    if (&to != &self) return switch_and_raise(*this, self, to);
+    return run_deferred_and_raise(*this, self);
 }
 
 void ManagerBody::unwind(TaskletBody& victim, PyRef exit) {

@@ -1,5 +1,4 @@
 #include "binding/threads/signal_pipe.h"
-#include "binding/scheduling/transfer.h"
 
 #include <fcntl.h>
 #include <poll.h>

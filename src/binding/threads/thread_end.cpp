@@ -100,6 +100,7 @@ void abandon_manager(ManagerBody& manager) {
     manager.main_body().suspended = nullptr;  // it lay on the stack of the thread that is gone
     manager.free_stacks();
     manager.thread_state = nullptr;
+    manager.tls_slot = manager.open_tls_slot = nullptr;
     --manager.state.managers;
 }
 
