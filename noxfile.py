@@ -147,8 +147,14 @@ def build(session: Session, one: Interpreter) -> None:
         session.run("cmake", "--build", place(one, "cmake"), "--target", "capi_tests")
 
 
+def is_alone(version: str) -> bool:
+    """No other interpreter keeps the cores busy, so all that it has to do goes on side by side."""
+    asked_for_more = IN_CI or words("PYTEST_ARGS") or version in words("FULL_TESTS_ON")
+    return words("PYTHON_VERSIONS") == [version] and not asked_for_more
+
+
 def test(session: Session, one: Interpreter, *files: str) -> None:
-    """tests/capi, and pytest against the installed module."""
+    """tests/capi, and pytest against the installed module; if it is alone, the counts beside them."""
     commands, suite = {}, f"{one.version} capi"
     if one.has_library:
         options = ("--label-regex", "capi", "--no-tests=error", "--output-on-failure", "-j2")
@@ -156,15 +162,16 @@ def test(session: Session, one: Interpreter, *files: str) -> None:
     else:
         must = IN_CI or one.version in words("REQUIRE_PYTHONS")
         not_run(suite, f"{one.path} has no libpython (--enable-shared)", must)
+    alone = is_alone(one.version) and not files
     if one.version in words("FULL_TESTS_ON"):
         commands[f"{one.version} pytest"] = pytest(one, *files)
-        alone = False
+    elif not alone:
+        commands[f"{one.version} pytest, not heavy"] = pytest(one, *LIGHT, *files)
     else:
-        # If no other interpreter keeps the cores busy, its own suites do.
-        alone = words("PYTHON_VERSIONS") == [one.version] and not (IN_CI or files or words("PYTEST_ARGS"))
-        for number, part in enumerate(suites.halves() if alone else [files], 1):
-            which = f", {number} of 2" if alone else ""
-            commands[f"{one.version} pytest, not heavy{which}"] = pytest(one, *LIGHT, *part)
+        if is_counted(one.version):
+            commands |= counting(one)
+        for number, part in enumerate(suites.halves(), 1):
+            commands[f"{one.version} pytest, not heavy, {number} of 2"] = pytest(one, *LIGHT, *part)
     run(session, commands, side_by_side=alone)
 
 
@@ -181,11 +188,21 @@ def fuzz(session: Session, one: Interpreter) -> None:
 
 def counts(session: Session, one: Interpreter) -> None:
     build(session, one)
+    run(session, counting(one))
+
+
+def is_counted(version: str) -> bool:
+    """What is counted differs little between release builds that have a GIL."""
+    return version[-1].isdigit()
+
+
+def counting(one: Interpreter) -> dict[str, Sequence[str]]:
+    """Nothing without Valgrind."""
     done = subprocess.run(["tools/system_packages.sh", "valgrind"], capture_output=True, text=True)
-    if done.returncode != 0:
-        not_run(f"{one.version} counts", " ".join(done.stderr.split()), IN_CI)
-    else:
-        run(session, {f"{one.version} counts": ("python", "tests/counts/count.py", *words("COUNTS_ARGS"))})
+    if done.returncode == 0:
+        return {f"{one.version} counts": ("python", "tests/counts/count.py", *words("COUNTS_ARGS"))}
+    not_run(f"{one.version} counts", " ".join(done.stderr.split()), IN_CI)
+    return {}
 
 
 def jit(session: Session, one: Interpreter) -> None:
@@ -269,15 +286,21 @@ def core(session: Session) -> None:
         run(session, {preset: (*fixed, "cmake", "--workflow", "--preset", preset)})
 
 
-def call(session: Session, names: list[str], job: str) -> list[str]:
-    """Calls nox for sessions with a job, side by side if it is tests; returns which of them succeeded."""
+def call(session: Session, names: list[str], job: str, log: str = "") -> list[str]:
+    """Calls nox for sessions with a job, side by side if it is tests; returns which of them succeeded.
+    With a log, what they print is shown when all have ended."""
     if not names:
         return []
-    report = ROOT / "build" / "nox.json"
+    report = ROOT / "build" / f"nox-{job}.json"
     parallel = min(suites.at_once(), len(names)) if job in ("test", "main") else 1
     report.unlink(missing_ok=True)
     again = (sys.executable, "-B", "-m", "nox", "--report", str(report), "--parallel", str(parallel))
-    session.run(*again, "--session", *names, "--", job, external=True, success_codes=range(256))
+    command = (*again, "--session", *names, "--", job)
+    if log:
+        command = ("bash", "-c", '"$@" >"$0" 2>&1', log, *command)
+    session.run(*command, external=True, success_codes=range(256))
+    if log:
+        print(Path(log).read_text(errors="replace"), flush=True)
     if not report.exists():  # it did not come to a session
         return []
     return [one["name"] for one in json.loads(report.read_text())["sessions"] if one["result"] == "success"]
@@ -295,21 +318,39 @@ def all_of(session: Session) -> None:
         session.error(f"No usable CPython {' or '.join(wanted_versions())} was found; one is needed.")
     os.environ["PYTHON_VERSIONS"] = " ".join(found)
     suites.forget_results()
-    # What is counted differs little between release builds that have a GIL.
-    fit = [f"tests-{version}" for version in found if version[-1].isdigit()]
+    fit = [f"tests-{version}" for version in found if is_counted(version)]
     counted = ["tests-3.12"] if "tests-3.12" in fit else fit[-1:]
+    if "counts" in session.posargs and not counted:
+        not_run("counts", "only on release builds with a GIL, and there is none", IN_CI)
     full = words("FULL_TESTS_ON")
     # The longest first, so that little is waited for in the end.
     longest_first = sorted(found, key=lambda version: (version not in full, "t" not in version))
     left = [f"tests-{version}" for version in longest_first]
-    for job in session.posargs:
-        names = {"core": ["core"], "counts": counted}.get(job, left)
-        done = call(session, names, job)
+
+    def call_and_note(names: list[str], job: str, log: str = "") -> list[str]:
+        done = call(session, names, job, log)
         for name in {*names} - {*done}:  # perhaps before there was a suite
             (RESULTS / f"{name} -- {job}{suites.FAILED}").write_text("see above\n")
-        left = left if job == "core" else done
-    if "counts" in session.posargs and not counted:
-        not_run("counts", "only on release builds with a GIL, and there is none", IN_CI)
+        return done
+
+    jobs = list(session.posargs)
+    with ThreadPoolExecutor(1) as pool:
+        beside = None
+        if "core" in jobs and "test" in jobs and len(found) == 1 and is_alone(*found):
+            jobs = ["build", "test"]  # which counts as well
+            log = ROOT / "build" / "logs" / "core.log"
+            log.parent.mkdir(exist_ok=True)
+            print(f"The core's suite goes on beside what follows: {log}", flush=True)
+            beside = pool.submit(call_and_note, ["core"], "core", str(log))
+        for job in jobs:
+            if job == "core":
+                call_and_note(["core"], job)
+            elif job == "counts":
+                call_and_note(counted, job)
+            else:
+                left = call_and_note(left, job)
+        if beside:
+            beside.result()
     print(f"Interpreters: {', '.join(f'{one.release} ({one.root}{one.path})' for one in found.values())}")
     print(not_found)
     if not suites.report():

@@ -34,12 +34,20 @@ function(scheduler_precompile_headers target)
     endif()
 endfunction()
 
+# What is tested is in a library: the tests themselves need little optimisation, which takes long.
+function(scheduler_optimise_little target)
+    set_target_properties(${target} PROPERTIES
+        INTERPROCEDURAL_OPTIMIZATION_RELEASE OFF INTERPROCEDURAL_OPTIMIZATION_RELWITHDEBINFO OFF)
+    target_compile_options(${target} PRIVATE -O1)
+endfunction()
+
 # Without Python.
 function(scheduler_add_core_tests)
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/core/*_test.cpp")
     add_executable(core_tests ${sources})
     target_include_directories(core_tests PRIVATE tests/core)
     target_link_libraries(core_tests PRIVATE scheduler_core scheduler_options GTest::gtest_main)
+    scheduler_optimise_little(core_tests)
     scheduler_precompile_headers(core_tests)
     scheduler_discover_tests(core_tests core)
 
@@ -55,6 +63,7 @@ function(scheduler_add_core_tests)
     target_compile_definitions(core_plain_jump_tests PRIVATE SCHED_PLAIN_JUMP)
     target_link_libraries(core_plain_jump_tests PRIVATE
         scheduler_boost_context scheduler_options GTest::gtest_main)
+    scheduler_optimise_little(core_plain_jump_tests)
     scheduler_discover_tests(core_plain_jump_tests core PlainJump.)
 endfunction()
 
@@ -103,10 +112,7 @@ function(scheduler_add_capi_tests)
     target_link_libraries(capi_tests PRIVATE scheduler_options Python::Python GTest::gtest)
     # When libpython is static, modules find the interpreter's functions in the program.
     set_target_properties(capi_tests PROPERTIES ENABLE_EXPORTS ON C_EXTENSIONS OFF)
-    # What is tested is in the module: the tests themselves need no optimisation.
-    set_target_properties(capi_tests PROPERTIES
-        INTERPROCEDURAL_OPTIMIZATION_RELEASE OFF INTERPROCEDURAL_OPTIMIZATION_RELWITHDEBINFO OFF)
-    target_compile_options(capi_tests PRIVATE -O1)
+    scheduler_optimise_little(capi_tests)
     scheduler_precompile_headers(capi_tests)
     add_dependencies(capi_tests _scheduler)
     scheduler_discover_tests(capi_tests capi)
