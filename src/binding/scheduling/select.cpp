@@ -1,6 +1,7 @@
 #include "binding/scheduling/select.h"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <new>
@@ -190,12 +191,17 @@ bool add_cases(const ManagerBody& manager, std::span<PyObject* const> objects, C
     }
 }
 
+// A deque of exactly that type: the length is read where it lies. Receivers change it without a QueueGuard.
+Py_ssize_t length_of(PyObject* deque) {
+    auto& length = reinterpret_cast<PyVarObject*>(deque)->ob_size;
+    return std::atomic_ref(length).load(std::memory_order_relaxed);
+}
+
 // With the QueueGuards held.
 Selection look_and_enqueue(ManagerBody& manager, core::Wait& wait, Cases& cases, std::size_t first,
                            std::int64_t timeout, Obstacle& obstacle) {
     for (Case& one : cases.all) {
-        // A deque of exactly that type: the length is read where it lies.
-        if (one.items) one.core.is_ready = Py_SIZE(one.items.get()) > 0;
+        if (one.items) one.core.is_ready = length_of(one.items.get()) > 0;
     }
     return core::select(wait, cases.pointers, first, cases.locks, [&] {
         if (timeout == 0) return false;

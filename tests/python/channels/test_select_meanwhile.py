@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import threading
+
 import pytest
 
 import scheduler
@@ -75,3 +78,20 @@ def test_a_case_is_used_by_tasklets_of_two_threads():
     assert [a.receive(timeout=LATE) for _ in workers] == ["x", "x"]
     assert {worker.join()[1] for worker in workers} == {None}
     assert a.balance == b.balance == 0
+
+
+@pytest.mark.usefixtures("patient")
+def test_another_thread_receives_from_a_queue_that_is_looked_at():
+    """Neither waits beside an item, and none is lost or brought twice. `make tsan-module` sees the look."""
+    queue, other, each = scheduler.QueueChannel(), scheduler.channel(), 1000
+    queue.send_sequence(range(2 * each))
+    both = threading.Barrier(2)
+
+    def take(receive):
+        both.wait(LATE)
+        return [receive() for _ in range(each)]
+
+    worker = Worker(take, functools.partial(queue.receive, timeout=LATE))
+    selected = take(functools.partial(scheduler.select, other, queue, timeout=LATE))
+    assert {index for index, _ in selected} == {1}
+    assert sorted([value for _, value in selected] + worker.join()) == list(range(2 * each))
