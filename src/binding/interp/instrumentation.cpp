@@ -22,7 +22,7 @@ class Instrumenter {
     void instrument(PyCodeObject* code) {
         if (_Py_Instrument(code, interpreter_) != 0) PyErr_Clear();
     }
-    void finish() {}
+    static bool finish() { return false; }
 
   private:
     PyInterpreterState* const interpreter_;
@@ -48,9 +48,11 @@ class Instrumenter {
         if (!done) PyErr_Clear();
     }
 
-    void finish() {
-        if (!is_ours_) return;
+    // Does it count as a change?
+    bool finish() {
+        if (!is_ours_) return false;
         if (call("free_tool_id", "i", tool_) == nullptr) PyErr_Clear();
+        return PY_VERSION_HEX >= 0x030E0000;
     }
 
   private:
@@ -83,11 +85,13 @@ class Instrumenter {
         monitoring_ = PySys_GetObject("monitoring");
         if (monitoring_ == nullptr) return false;
         for (int tool = kTools - 1; tool >= 0; --tool) {
-            PyObject* const name = call("get_tool", "i", tool);
-            if (name != Py_None && name != nullptr) continue;
-            is_ours_ = name != nullptr && call("use_tool_id", "is", tool, "scheduler") != nullptr;
-            if (is_ours_) tool_ = tool;
-            return is_ours_;
+            const bool is_free = call("get_tool", "i", tool) == Py_None;
+            is_ours_ = is_free && call("use_tool_id", "is", tool, "scheduler") != nullptr;
+            if (is_ours_) {
+                tool_ = tool;
+                return true;
+            }
+            PyErr_Clear();  // another thread has just taken it
         }
         tool_ = kTools - 1;
         return true;
@@ -141,15 +145,17 @@ void Instrumentation::catch_up(PyThreadState* thread) {
         if (!has_code(frame)) continue;
         PyCodeObject* const code = code_of(frame);
         const std::atomic_ref version(code->_co_instrumentation_version);
-        if (is_current(version.load(std::memory_order_relaxed), current)) {
-            version.store(current, std::memory_order_release);
-        } else {
+        std::uintptr_t known = version.load(std::memory_order_relaxed);
+        if (!is_current(known, current)) {
             instrumenter.instrument(code);
+        } else if (known != current) {
+            // Unless another thread has had it instrumented for a later version meanwhile.
+            version.compare_exchange_strong(known, current, std::memory_order_release,
+                                            std::memory_order_relaxed);
         }
     }
     const std::uint64_t before = instrumentation_version(thread);
-    instrumenter.finish();
-    note_same(before, instrumentation_version(thread));
+    if (instrumenter.finish()) note_same(before, instrumentation_version(thread));
 }
 
 #else
