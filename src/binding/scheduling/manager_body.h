@@ -87,7 +87,8 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // The thread is ending: nobody gets an ordinary turn any more.
     bool ending = false;
     // The thread has been waiting and is about to take the GIL; it counts in ModuleState::attaching.
-    bool attaching = false;
+    // Whoever ends the interpreter below a daemon thread reads it.
+    core::RelaxedAtomic<bool> attaching = false;
     // Tasklets that are being unwound, each in the middle of the next.
     int unwindings = 0;
     HeldError held_error{*this};
