@@ -10,7 +10,7 @@ SHELL := bash
 NOX := tools/bootstrap.sh
 .DEFAULT_GOAL := help
 .PHONY: help demo test newer-pythons free-threaded test-core test-debug test-jit \
-	compile-free-threaded asan tsan asan-module fuzz counts \
+	compile-free-threaded asan tsan asan-module tsan-module fuzz counts \
 	package wheel types docs lint format bench clean clean-cache
 
 help:          # this list
@@ -23,6 +23,7 @@ test-debug: export PYTHON_VERSIONS ?= 3.11d 3.12d 3.13d 3.14d 3.15d
 test-jit compile-free-threaded: export PYTHON_VERSIONS ?= 3.14 3.15
 fuzz: export PYTHON_VERSIONS ?= 3.12 3.13t 3.15
 asan-module: export PYTHON_VERSIONS ?= 3.12
+tsan-module: export PYTHON_VERSIONS = 3.13t
 
 demo:                  ; @$(NOX) demo                           # install the module under build/, run an example
 test:                  ; @$(NOX) all -- core build test counts  # every suite on every supported interpreter found
@@ -32,6 +33,7 @@ test-core:             ; @$(NOX) core -- core                   # the core's sui
 asan:                  ; @$(NOX) core -- core-asan              # the same with AddressSanitizer and UBSan
 tsan:                  ; @$(NOX) core -- core-tsan              # the same with ThreadSanitizer
 asan-module:           ; @$(NOX) all -- compile_asan asan       # the module with ASan and UBSan: main suites, fuzz
+tsan-module:           ; @tools/free_threaded.sh --tsan && $(NOX) all -- compile_tsan tsan # with TSan, on a 3.13t with TSan
 fuzz:                  ; @$(NOX) all -- build fuzz              # random programs and events, for FUZZ_SECONDS (180)
 test-debug:            ; @$(NOX) all -- build main              # the main suites on debug builds of CPython
 compile-free-threaded: ; @$(NOX) all -- compile_free_threaded   # for 3.14t and 3.15t, which are not run

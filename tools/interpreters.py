@@ -51,9 +51,9 @@ class Interpreter:
     root: str = ""  # the directory of the Debian system that it belongs to, if not this machine's
 
 
-def cached(script: str) -> str:
+def cached(script: str, *options: str) -> str:
     """Where the script puts its interpreters."""
-    return subprocess.check_output([ROOT / "tools" / script, "--place"], text=True).strip()
+    return subprocess.check_output([ROOT / "tools" / script, *options, "--place"], text=True).strip()
 
 
 def inside(root: str) -> tuple[str, ...]:
