@@ -8,8 +8,6 @@
 
 namespace scheduler::binding {
 
-using core::Ending;
-
 namespace {
 
 ManagerBody* enter_to_run(ModuleState& state) {
