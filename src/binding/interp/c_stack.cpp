@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "binding/python/refs.h"
 #include "core/stack_pool.h"
 
 #if PY_VERSION_HEX >= 0x030E0000
@@ -126,10 +125,12 @@ namespace {
 bool jit_needs_stack() {
     if (PY_VERSION_HEX >= 0x030F0000) return false;
     PyObject* const jit = PySys_GetObject("_jit");
-    PyRef enabled =
-        PyRef::steal(jit != nullptr ? PyObject_CallMethod(jit, "is_enabled", nullptr) : nullptr);
+    PyObject* const answer =
+        jit != nullptr ? PyObject_CallMethod(jit, "is_enabled", nullptr) : nullptr;
+    const bool is_enabled = answer == Py_True;
+    Py_XDECREF(answer);
     PyErr_Clear();
-    return enabled.get() == Py_True;
+    return is_enabled;
 }
 
 }  // namespace
