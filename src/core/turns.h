@@ -118,11 +118,12 @@ SCHED_ALWAYS_INLINE Tasklet* ScheduleManager::pass_turn(Ending how) {
         return nullptr;
     }
     SCHED_DCHECK(trap_level_ == 0, "a turn is passed although a trap is set");
-    Tasklet* next = runnables_.front();
-    if (next == &self) {
+    QueueNode* place = runnables_.head()->next;
+    if (place == &self) {
         if (how == Ending::kBlock) return nullptr;  // served already
-        next = runnables_.after(&self);
+        place = self.next;
     }
+    Tasklet* const next = runnables_.at(place);
     if (next == nullptr || next->get_state() != TaskletState::kReady) return nullptr;
     SCHED_DCHECK(next->driving == 0, "the driver of a run loop is not running");
 
