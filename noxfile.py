@@ -372,12 +372,8 @@ def all_of(session: Session) -> None:
             print(f"The core's suite goes on beside what follows: {log}", flush=True)
             beside = pool.submit(call_and_note, ["core"], "core", str(log))
         for job in jobs:
-            if job == "core":
-                call_and_note(["core"], job)
-            elif job == "counts":
-                call_and_note(counted, job)
-            else:
-                left = call_and_note(left, job)
+            done = call_and_note({"core": ["core"], "counts": counted}.get(job, left), job)
+            left = left if job == "core" else done
         if beside:
             beside.result()
     print(f"Interpreters: {', '.join(f'{one.release} ({one.root}{one.path})' for one in found.values())}")

@@ -74,11 +74,14 @@ void InterpState::save(PyThreadState* thread) {
 
 const void* InterpState::prefetch_hint() const { return innermost(frames_); }
 
-bool InterpState::is_up_to_date(PyThreadState* thread) const {
+bool InterpState::has_same_tools(PyThreadState* thread) const {
     const std::uintptr_t word_before = instrumentation_word_;
+    return (instrumentation_word(thread) ^ word_before) < kVersionStep;
+}
+
+bool InterpState::is_up_to_date(PyThreadState* thread) const {
     return recursion_limit_ == recursion_limit(thread) &&
-           !(kSeesWholeFrames && generators_spared_) &&
-           (instrumentation_word(thread) ^ word_before) < kVersionStep;
+           !(kSeesWholeFrames && generators_spared_) && has_same_tools(thread);
 }
 
 void InterpState::restore_words(PyThreadState* thread) const {
@@ -105,8 +108,7 @@ bool InterpState::restore(PyThreadState* thread) const {
     const int limit = recursion_limit(thread);
     if (limit != recursion_limit_)
         *recursion_remaining(thread) = recursion_remaining_of(limit, thread);
-    const std::uintptr_t word_before = instrumentation_word_;
-    return (instrumentation_word(thread) ^ word_before) < kVersionStep;
+    return has_same_tools(thread);
 }
 
 // Where one count serves Python calls and C calls, a limit above what the stack has room for is

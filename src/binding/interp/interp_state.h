@@ -85,6 +85,8 @@ class InterpState {
     void cut_off(PyThreadState* thread);
 
   private:
+    // Are the events that tools want still those for which the frames were made ready?
+    bool has_same_tools(PyThreadState* thread) const;
     int recursion_remaining_of(int new_limit, PyThreadState* thread) const;
 
     void* frames_;  // 3.11, 3.12: the C frame; later: the innermost Python frame

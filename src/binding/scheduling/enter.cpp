@@ -3,10 +3,8 @@
 namespace scheduler::binding {
 
 ManagerBody* enter_carefully(ModuleState& state) {
-    ManagerBody* manager = last_manager;
-    const bool is_right = manager != nullptr && &manager->state == &state &&
-                          is_of_this_thread(*manager, &ManagerBody::tls_slot);
-    if (!is_right || manager->has_mail()) manager = enter(state);
+    ManagerBody* manager = last_manager_by(&ManagerBody::tls_slot, state);
+    if (manager == nullptr || manager->has_mail()) manager = enter(state);
     if (manager == nullptr) return nullptr;
     manager->follow_trace();
     return manager->held_error.check_none() ? manager : nullptr;

@@ -13,7 +13,7 @@ SCHED_ALWAYS_INLINE ManagerBody* enter(ModuleState& state) {
 }
 
 // The same for one that may give control away, which first raises what the current tasklet holds back.
-// No manager that has something to look at is found by the short way. `where`: ModuleState or module object.
+// No manager that has something to look at is found by the short way. `where`: see is_of().
 [[gnu::noinline]] ManagerBody* enter_carefully(ModuleState& state);
 [[gnu::noinline]] ManagerBody* enter_carefully(PyObject* module);
 template <typename Where>

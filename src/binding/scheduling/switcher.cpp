@@ -343,15 +343,10 @@ namespace {
 // The current tasklet has control again. run_deferred() may run Python, which has no part in what was
 // pending before.
 [[gnu::noinline]] bool run_deferred_and_raise(ManagerBody& manager, TaskletBody& self) {
+    catch_up_with_tools(manager);
     PyRef pending = std::move(self.pending);
     if (manager.has_deferred()) manager.run_deferred();
     return self.raise_taken(std::move(pending));
-}
-
-// The same with tools to catch up with.
-[[gnu::noinline]] bool catch_up_and_raise(ManagerBody& manager, TaskletBody& self) {
-    catch_up_with_tools(manager);
-    return run_deferred_and_raise(manager, self);
 }
 
 bool wait_as_main(ManagerBody& manager) {
@@ -419,7 +414,7 @@ bool ManagerBody::suspend_for(TaskletBody& self, TaskletBody& to) {
     });
     if (!has_deferred() && !self.pending) [[likely]]
         return true;
-    return catch_up_and_raise(*this, self);
+    return run_deferred_and_raise(*this, self);
 }
 
 bool ManagerBody::suspend(Ending how) { return suspend_here(how); }

@@ -9,26 +9,26 @@ namespace scheduler::binding {
 // Python thread state of this OS thread: every use compares.
 extern constinit thread_local ManagerBody* last_manager [[gnu::tls_model("initial-exec")]];
 
-// Is that the calling thread's manager? By its `tls_slot`, or by its `open_tls_slot`, which is empty while it has
-// something to look at.
-SCHED_ALWAYS_INLINE bool is_of_this_thread(const ManagerBody& manager,
-                                           ManagerBody** ManagerBody::* slot) {
-    return manager.*slot == &last_manager && is_current(manager.thread_state);
+// By the module's state, or by the module object, which need not be asked for its state then.
+inline bool is_of(const ManagerBody& manager, const ModuleState& state) {
+    return &manager.state == &state;
+}
+inline bool is_of(const ManagerBody& manager, PyObject* module) {
+    return manager.state.module == module;
 }
 
-// The calling thread's manager if it is the one used last, and has nothing to look at; nullptr else.
-SCHED_ALWAYS_INLINE ManagerBody* last_manager_if_right(const ModuleState& state) {
+// The calling thread's manager if it is the one used last. By its `tls_slot`, or by its `open_tls_slot`, which is
+// empty while it has something to look at; nullptr else. `where`: see is_of().
+template <typename Where>
+SCHED_ALWAYS_INLINE ManagerBody* last_manager_by(ManagerBody** ManagerBody::* slot, Where&& where) {
     ManagerBody* const manager = last_manager;
-    const bool is_right = manager != nullptr && &manager->state == &state &&
-                          is_of_this_thread(*manager, &ManagerBody::open_tls_slot);
+    const bool is_right = manager != nullptr && is_of(*manager, where) &&
+                          manager->*slot == &last_manager && is_current(manager->thread_state);
     return is_right ? manager : nullptr;
 }
-// The same by the module object, without asking CPython for its state.
-SCHED_ALWAYS_INLINE ManagerBody* last_manager_if_right(PyObject* module) {
-    ManagerBody* const manager = last_manager;
-    const bool is_right = manager != nullptr && manager->state.module == module &&
-                          is_of_this_thread(*manager, &ManagerBody::open_tls_slot);
-    return is_right ? manager : nullptr;
+template <typename Where>
+SCHED_ALWAYS_INLINE ManagerBody* last_manager_if_right(Where&& where) {
+    return last_manager_by(&ManagerBody::open_tls_slot, where);
 }
 
 // The calling thread's manager, made on demand; nullptr with an error set.
