@@ -87,6 +87,13 @@ class Channel {
     Rendezvous rendezvous_or_ask(Direction direction, Tasklet& self, Parcel& parcel,
                                  MayWait may_wait) SCHED_EXCLUDES(lock_);
 
+    // The same in fewer instructions for what is nearly always so: the partner is a tasklet of the same
+    // thread, or there is none and `self` may wait. kWouldBlock: it is otherwise, the channel is closing or has a
+    // buffer, or another thread holds the lock; nothing has happened.
+    template <Direction kDirection, typename MayWait>
+    Rendezvous try_rendezvous(Tasklet& self, Parcel& parcel, MayWait may_wait)
+        SCHED_EXCLUDES(lock_);
+
     // Takes a waiting tasklet out of the wait queue; it becomes kReady. False: it is not (or no longer)
     // waiting here; one that was served by another thread is queued by now, or, if it is main, running.
     // The parcel stays with it.
@@ -192,6 +199,11 @@ class Channel {
     // claimed.
     Served serve_locked(Waiter& waiter, Direction direction, Tasklet& self, Parcel& parcel)
         SCHED_REQUIRES(lock_);
+    // Moves the parcel, and takes `partner` out of its wait queue.
+    void serve_tasklet_locked(Tasklet& partner, Direction direction, Parcel& parcel)
+        SCHED_REQUIRES(lock_);
+    // The current tasklet stands in the wait queue from now on.
+    void block_locked(Tasklet& self, Parcel& parcel, bool sends) SCHED_REQUIRES(lock_);
     [[gnu::noinline]] Served serve_case_locked(SelectCase& waiter, Direction direction,
                                                Tasklet& self, Parcel& parcel) SCHED_REQUIRES(lock_);
     // The wait of the case, which has been claimed, is over.
@@ -246,11 +258,12 @@ class Channel {
     const WaitQueue& partners_of(Direction direction) const SCHED_REQUIRES(lock_) {
         return direction == Direction::kSend ? receivers_ : senders_;
     }
-    void unlink_locked(Waiter& waiter, WaitQueue& queue) SCHED_REQUIRES(lock_) {
+    SCHED_ALWAYS_INLINE void unlink_locked(Waiter& waiter, WaitQueue& queue) SCHED_REQUIRES(lock_) {
         queue.remove(waiter);
         update_closed_locked();
     }
-    void unlink_locked(Tasklet& tasklet, WaitQueue& queue) SCHED_REQUIRES(lock_) {
+    SCHED_ALWAYS_INLINE void unlink_locked(Tasklet& tasklet, WaitQueue& queue)
+        SCHED_REQUIRES(lock_) {
         tasklet.channel.store(nullptr, std::memory_order_relaxed);
         unlink_locked(static_cast<Waiter&>(tasklet), queue);
     }
@@ -302,12 +315,7 @@ SCHED_ALWAYS_INLINE Rendezvous Channel::rendezvous_or_ask(Direction direction, T
             }
             if (!may_wait()) return {RendezvousResult::kWouldBlock, nullptr};
             if (closing_) return {RendezvousResult::kClosing, nullptr};
-            self.manager->leave_queue_to_wait(self);
-            if (&parcel != &self.parcel) self.parcel = std::move(parcel);
-            self.channel.store(this, std::memory_order_release);
-            self.state.block();
-            self.sends = sending;
-            (sending ? senders_ : receivers_).push_back(self);
+            block_locked(self, parcel, sending);
             return {RendezvousResult::kEnqueued, nullptr};
         }
         served = serve_locked(*waiter, direction, self, parcel);
@@ -316,12 +324,42 @@ SCHED_ALWAYS_INLINE Rendezvous Channel::rendezvous_or_ask(Direction direction, T
     return finish(served);
 }
 
-SCHED_ALWAYS_INLINE Served Channel::serve_locked(Waiter& waiter, Direction direction, Tasklet& self,
-                                                 Parcel& parcel) {
-    if (waiter.is_case) [[unlikely]] {
-        return serve_case_locked(static_cast<SelectCase&>(waiter), direction, self, parcel);
-    }
-    auto& partner = static_cast<Tasklet&>(waiter);
+template <Direction kDirection, typename MayWait>
+SCHED_ALWAYS_INLINE Rendezvous Channel::try_rendezvous(Tasklet& self, Parcel& parcel,
+                                                       MayWait may_wait) {
+    constexpr bool kSends = kDirection == Direction::kSend;
+    if (!lock_.try_lock()) return {RendezvousResult::kWouldBlock, nullptr};
+    const Rendezvous match = [&]() __attribute__((always_inline)) -> Rendezvous {
+        if (closing_ || buffer_ != nullptr) return {RendezvousResult::kWouldBlock, nullptr};
+        Waiter* const first = (kSends ? receivers_ : senders_).front();
+        if (first == nullptr) {
+            if (!may_wait()) return {RendezvousResult::kWouldBlock, nullptr};
+            block_locked(self, parcel, kSends);
+            return {RendezvousResult::kEnqueued, nullptr};
+        }
+        auto* const partner = static_cast<Tasklet*>(first);
+        if (first->is_case || partner->manager != self.manager) {
+            return {RendezvousResult::kWouldBlock, nullptr};
+        }
+        serve_tasklet_locked(*partner, kDirection, parcel);
+        partner->state.leave_queue();
+        return {RendezvousResult::kMatched, partner};
+    }();
+    lock_.unlock();
+    return match;
+}
+
+SCHED_ALWAYS_INLINE void Channel::block_locked(Tasklet& self, Parcel& parcel, bool sends) {
+    self.manager->leave_queue_to_wait(self);
+    if (&parcel != &self.parcel) self.parcel = std::move(parcel);
+    self.channel.store(this, std::memory_order_release);
+    self.state.block();
+    self.sends = sends;
+    (sends ? senders_ : receivers_).push_back(self);
+}
+
+SCHED_ALWAYS_INLINE void Channel::serve_tasklet_locked(Tasklet& partner, Direction direction,
+                                                       Parcel& parcel) {
     if (direction == Direction::kSend) {
         unlink_locked(partner, receivers_);
         partner.parcel = std::move(parcel);
@@ -329,6 +367,15 @@ SCHED_ALWAYS_INLINE Served Channel::serve_locked(Waiter& waiter, Direction direc
         unlink_locked(partner, senders_);
         take_from_sender_locked(partner.parcel, parcel);
     }
+}
+
+SCHED_ALWAYS_INLINE Served Channel::serve_locked(Waiter& waiter, Direction direction, Tasklet& self,
+                                                 Parcel& parcel) {
+    if (waiter.is_case) [[unlikely]] {
+        return serve_case_locked(static_cast<SelectCase&>(waiter), direction, self, parcel);
+    }
+    auto& partner = static_cast<Tasklet&>(waiter);
+    serve_tasklet_locked(partner, direction, parcel);
     if (partner.manager == self.manager) {
         partner.state.leave_queue();
         return {.partner = &partner};

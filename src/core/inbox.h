@@ -13,11 +13,11 @@ class Inbox {
   public:
     // Any thread. Nothing to fetch? May be out of date at once, but sees all that was pushed before a
     // poster found the owner awake (see parking.h).
-    bool empty() const {
+    SCHED_ALWAYS_INLINE bool empty() const {
         const Tasklet* head = head_.load(std::memory_order_seq_cst);
         if (head == nullptr) [[likely]]
             return true;
-        return head == closed();
+        return is_closed(head);
     }
 
     // Any thread; only the poster that set mail::kPosted may call it. False: the inbox is closed.
@@ -47,6 +47,11 @@ class Inbox {
   private:
     // A marker that is never the address of a tasklet.
     Tasklet* closed() const { return reinterpret_cast<Tasklet*>(const_cast<Inbox*>(this)); }
+
+    // Not inline: every transfer and every yield asks whether there is mail.
+    [[gnu::noinline]] bool is_closed(const Tasklet* head) const {
+        return head == closed();
+    }
 
     static Tasklet* oldest_first(Tasklet* newest) {
         Tasklet* list = nullptr;

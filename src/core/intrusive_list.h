@@ -39,7 +39,10 @@ class IntrusiveList {
     // nullptr at the ends.
     T* front() const { return at(head_.next); }
     T* back() const { return at(head_.prev); }
-    T* at(Node* node) const { return node == &head_ ? nullptr : static_cast<T*>(node); }
+    T* at(Node* node) const {
+        if (node == nullptr) __builtin_unreachable();  // or the compiler tests for it
+        return node == &head_ ? nullptr : static_cast<T*>(node);
+    }
     T* after(const Node* node) const { return at(node->next); }
 
     void push_front(Node& entry) { insert_after(head_, entry); }

@@ -22,11 +22,12 @@
 // Data, or what a pointer points to, that is touched only while the capability is held.
 #define SCHED_GUARDED_BY(x) SCHED_THREAD_ANNOTATION(guarded_by(x))
 #define SCHED_PT_GUARDED_BY(x) SCHED_THREAD_ANNOTATION(pt_guarded_by(x))
-// Functions: the caller holds it; does not hold it; it is taken; it is given back; it is known
-// held.
+// Functions: the caller holds it; does not hold it; it is taken; it is taken if the result is this; it is
+// given back; it is known held.
 #define SCHED_REQUIRES(...) SCHED_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
 #define SCHED_EXCLUDES(...) SCHED_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 #define SCHED_ACQUIRE(...) SCHED_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
+#define SCHED_TRY_ACQUIRE(...) SCHED_THREAD_ANNOTATION(try_acquire_capability(__VA_ARGS__))
 #define SCHED_RELEASE(...) SCHED_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
 #define SCHED_ASSERT_CAPABILITY(x) SCHED_THREAD_ANNOTATION(assert_capability(x))
 #define SCHED_NO_THREAD_SAFETY_ANALYSIS SCHED_THREAD_ANNOTATION(no_thread_safety_analysis)
@@ -62,6 +63,17 @@ class SCHED_CAPABILITY("mutex") Lock {
             lock_contended();
         }
         count_held(+1);
+    }
+
+    // The same, but false at once if another thread holds it.
+    SCHED_ALWAYS_INLINE bool try_lock() SCHED_TRY_ACQUIRE(true) {
+        std::uint32_t state = kFree;
+        if (!state_.compare_exchange_strong(state, kLocked, std::memory_order_acquire,
+                                            std::memory_order_relaxed)) {
+            return false;
+        }
+        count_held(+1);
+        return true;
     }
 
     // Only the thread that holds it.

@@ -172,8 +172,9 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     // kBlock: it is in the wait queue of a channel. Main waits for other threads if nothing on its own can
     // unblock it, and fails with Deadlock if they do not. On failure the caller is out of the wait queue.
     //
-    // Call it at one place for all cases: the processor predicts where a call returns to by the calls that
-    // came before, and is right after a switch only if both stacks have made the same.
+    // Call it at one place for all cases, in a function that is not inlined into these: the processor predicts
+    // where a call returns to by the calls that came before, and is right after a switch only if both stacks
+    // have made the same.
     bool suspend(core::Ending how);
     // The same, inline: suspend.h.
     bool suspend_here(core::Ending how);

@@ -384,7 +384,8 @@ bool suspend_main(ManagerBody& manager, Ending how) {
     return false;
 }
 
-bool switch_and_raise(ManagerBody& manager, TaskletBody& self, TaskletBody& next) {
+[[gnu::noinline]] bool switch_and_raise(ManagerBody& manager, TaskletBody& self,
+                                        TaskletBody& next) {
     switch_to(manager, self, next);
     return run_deferred_and_raise(manager, self);
 }
@@ -419,7 +420,7 @@ bool ManagerBody::suspend_for(TaskletBody& self, TaskletBody& to) {
 
 bool ManagerBody::suspend(Ending how) { return suspend_here(how); }
 
-bool ManagerBody::suspend_carefully(Ending how) {
+[[gnu::noinline]] bool ManagerBody::suspend_carefully(Ending how) {
     follow_trace();
     if (current_is_main()) return suspend_main(*this, how);
     if (how == Ending::kLeave && !check_nothing_pending()) return false;

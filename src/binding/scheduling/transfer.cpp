@@ -8,6 +8,7 @@
 #include "binding/python/method_helpers.h"
 #include "binding/scheduling/callbacks.h"
 #include "binding/scheduling/enter.h"
+#include "binding/scheduling/suspend.h"
 #include "binding/scheduling/timed_wait.h"
 #include "binding/threads/current_manager.h"
 #include "binding/threads/park.h"
@@ -37,7 +38,7 @@ Transfer refuse_to_wait(ManagerBody& manager, Obstacle obstacle, bool closing) {
 
 // The caller gave control away and fails with the error that is set. What it wanted to send, or has
 // received, is dropped.
-void give_up_transfer(ManagerBody& manager, ChannelObject& channel) {
+[[gnu::noinline]] void give_up_transfer(ManagerBody& manager, ChannelObject& channel) {
     manager.drop_parcel(manager.current_body());
     manager.defer_decref(&channel.ob_base);
     ErrorStash stash;  // not while it is in the wait queue: on 3.11 this may start a collection
@@ -47,7 +48,7 @@ void give_up_transfer(ManagerBody& manager, ChannelObject& channel) {
 // The caller's suspension failed with the error that is set. Does its transfer succeed all the same,
 // for it is complete? Then a sender that was in the wait queue has nothing left, and a receiver has
 // something.
-bool succeeds_anyway(ManagerBody& manager, Direction direction, Ending how) {
+[[gnu::noinline]] bool succeeds_anyway(ManagerBody& manager, Direction direction, Ending how) {
     const bool is_empty = manager.current_body().parcel.empty();
     const bool is_complete = how != Ending::kBlock || is_empty == (direction == Direction::kSend);
     return is_complete && manager.held_error.hold();
@@ -55,19 +56,24 @@ bool succeeds_anyway(ManagerBody& manager, Direction direction, Ending how) {
 
 // Gives control away: in the wait queue until the transfer is done, or because the partner, which has
 // its parcel already, goes first. What the caller receives, or has received, lies in the tasklet
-// meanwhile, where the collector sees it. Both cases make one and the same call of suspend(), see
-// there.
-SCHED_ALWAYS_INLINE bool block_or_yield(ManagerBody& manager, ChannelObject& channel,
-                                        TaskletBody& self, Direction direction, Parcel& parcel,
-                                        Ending how) {
+// meanwhile, where the collector sees it.
+SCHED_ALWAYS_INLINE bool give_way(ManagerBody& manager, ChannelObject& channel, Direction direction,
+                                  Ending how) {
     Py_INCREF(&channel.ob_base);
-    if (how != Ending::kBlock) self.parcel = std::exchange(parcel, Parcel());
-    if (!manager.suspend(how) && !succeeds_anyway(manager, direction, how)) {
+    if (!manager.suspend_here(how) && !succeeds_anyway(manager, direction, how)) {
         give_up_transfer(manager, channel);
         return false;
     }
-    parcel = std::move(self.parcel);
     Py_DECREF(&channel.ob_base);
+    return true;
+}
+
+// The same for all but exchange() at one place, see ManagerBody::suspend().
+[[gnu::noinline]] bool block_or_yield(ManagerBody& manager, ChannelObject& channel,
+                                      TaskletBody& self, Direction direction, Parcel& parcel,
+                                      Ending how) {
+    if (!give_way(manager, channel, direction, how)) return false;
+    parcel = std::move(self.parcel);
     return true;
 }
 
@@ -115,17 +121,15 @@ bool is_refused_to_give_way(ManagerBody& manager, const core::Channel& channel,
     return !is_alone && !manager.check_can_switch();
 }
 
-// What comes before a transfer when it cannot begin at once. nullptr with an error set, and `parcel`
-// dropped.
-[[gnu::noinline]] ManagerBody* enter_transfer(ChannelObject& channel, Direction direction,
-                                              Parcel& parcel) {
+// What comes before a transfer. nullptr with an error set, and `parcel` dropped.
+ManagerBody* enter_transfer(ChannelObject& channel, Direction direction, Parcel& parcel) {
     ModuleState& state = *channel.state;
-    ManagerBody* manager = enter_carefully(state);
+    ManagerBody* manager = enter_to_switch(state);
     if (manager != nullptr && state.channel_callback) {
         call_channel_callback(state, &channel.ob_base, manager->current_body().object,
                               direction == Direction::kSend,
                               channel.channel.would_block(direction));
-        manager = enter_carefully(state);
+        manager = enter_to_switch(state);
     }
     if (manager != nullptr && !is_refused_to_give_way(*manager, channel.channel, direction)) {
         return manager;
@@ -135,8 +139,7 @@ bool is_refused_to_give_way(ManagerBody& manager, const core::Channel& channel,
 }
 
 // The transfer has not come about in that time.
-[[gnu::noinline]] Transfer time_out(ChannelObject& channel, Direction direction,
-                                    std::int64_t timeout) {
+Transfer time_out(ChannelObject& channel, Direction direction, std::int64_t timeout) {
     guard_memory([&]() -> PyObject* {
         const char* const what = direction == Direction::kSend ? "send()" : "receive()";
         PyRef who = describe(channel);
@@ -147,9 +150,8 @@ bool is_refused_to_give_way(ManagerBody& manager, const core::Channel& channel,
 }
 
 // A wait that its time has ended, or that of a scope.
-[[gnu::noinline]] Transfer fail_timed_out(ManagerBody& manager, ChannelObject& channel,
-                                          Direction direction, Parcel& parcel,
-                                          const TimedWait& wait, std::int64_t timeout) {
+Transfer fail_timed_out(ManagerBody& manager, ChannelObject& channel, Direction direction,
+                        Parcel& parcel, const TimedWait& wait, std::int64_t timeout) {
     manager.defer_decref(static_cast<PyObject*>(parcel.take_payload()));
     manager.run_deferred();
     if (!wait.ended_by_scope()) return time_out(channel, direction, timeout);
@@ -157,27 +159,16 @@ bool is_refused_to_give_way(ManagerBody& manager, const core::Channel& channel,
     return Transfer::kFailed;
 }
 
-// In the wait queue, until a partner or the time comes. Inline: see "What keeps a yield short" in internals.md.
-SCHED_ALWAYS_INLINE Transfer block_for(ManagerBody& manager, ChannelObject& channel,
-                                       TaskletBody& self, Direction direction, Parcel& parcel,
-                                       std::int64_t timeout) {
-    Py_INCREF(&channel.ob_base);
+// In the wait queue, until a partner or the time comes.
+Transfer block_for(ManagerBody& manager, ChannelObject& channel, TaskletBody& self,
+                   Direction direction, Parcel& parcel, std::int64_t timeout) {
+    const PyRef keep = PyRef::share(&channel.ob_base);
     TimedWait wait(manager, self, timeout, manager.clock().time_to_wait(timeout));
     const bool resumed = block_or_yield(manager, channel, self, direction, parcel, Ending::kBlock);
     wait.end();
-    if (resumed && !wait.timed_out) [[likely]] {
-        Py_DECREF(&channel.ob_base);
-        return Transfer::kDone;
-    }
-    PyRef keep = PyRef::steal(&channel.ob_base);
     if (!resumed) return Transfer::kFailed;
+    if (!wait.timed_out) return Transfer::kDone;
     return fail_timed_out(manager, channel, direction, parcel, wait, timeout);
-}
-
-// The same without a time of its own. Not inline: who is in no scope would have to save registers.
-[[gnu::noinline]] Transfer block_in_scope(ManagerBody& manager, ChannelObject& channel,
-                                          TaskletBody& self, Direction direction, Parcel& parcel) {
-    return block_for(manager, channel, self, direction, parcel, core::kNever);
 }
 
 // There is no transfer, perhaps with an error that is set.
@@ -189,40 +180,33 @@ void drop_unsent(ManagerBody& manager, Parcel& parcel) {
 }
 
 // Nobody is there, and the current tasklet may not wait. Sets the error.
-[[gnu::noinline]] Transfer refuse_transfer(ManagerBody& manager, ChannelObject& channel,
-                                           Direction direction, RendezvousResult result,
-                                           Obstacle obstacle, std::int64_t timeout) {
+Transfer refuse_transfer(ManagerBody& manager, ChannelObject& channel, Direction direction,
+                         RendezvousResult result, Obstacle obstacle, std::int64_t timeout) {
     const bool closing = result == RendezvousResult::kClosing || channel.channel.closing();
     if (timeout == 0 && !closing) return time_out(channel, direction, timeout);
     return refuse_to_wait(manager, obstacle, closing);
 }
 
-// transfer() from where its manager is known. `MayBeTraced`: it may be in a trace.
-template <bool MayBeTraced>
-SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& channel,
-                                         Direction direction, Parcel& parcel, ItemQueue queue,
-                                         std::int64_t timeout) {
-    // As values, which the compiler knows where there is no queue.
-    const bool has_queue = queue.deque != nullptr;
+// One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
+Transfer transfer(PyObject* object, Direction direction, Parcel& parcel, ItemQueue queue,
+                  std::int64_t timeout) {
+    ChannelObject& channel = channel_of(object);
+    ManagerBody* const manager = enter_transfer(channel, direction, parcel);
+    if (manager == nullptr) return Transfer::kFailed;
     const bool has_item = queue.item != nullptr;
-    const std::uint64_t time = MayBeTraced ? trace_time(*manager) : 0;
+    const std::uint64_t time = trace_time(*manager);
     TaskletBody& self = manager->current_body();
     Obstacle obstacle = Obstacle::kNone;
-    bool waits_freely = false;
     Rendezvous match{};
     Transfer queued = Transfer::kDone;
     {
-        QueueGuard guard(has_queue ? &channel.queue_mutex : nullptr);
-        if (has_queue && direction == Direction::kReceive) {
+        QueueGuard guard(queue.deque != nullptr ? &channel.queue_mutex : nullptr);
+        if (queue.deque != nullptr && direction == Direction::kReceive) {
             queued = use_queue(*manager, channel.channel, queue);
             if (queued != Transfer::kDone) return queued;
         }
-        // Inline, or each that waits pays for the call.
-        const auto may_wait = [&, has_item]() __attribute__((always_inline)) {
+        const auto may_wait = [&] {
             if (timeout == 0) return false;
-            const bool is_free = manager->waits_freely();
-            waits_freely = is_free && timeout == core::kNever;
-            if (is_free) return !has_item;
             obstacle = manager->find_obstacle(timeout == core::kNever ? WaitFor::kTransfer
                                                                       : WaitFor::kTransferOrTime);
             return !has_item && obstacle == Obstacle::kNone;
@@ -231,7 +215,7 @@ SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& ch
         if (has_item && match.result == RendezvousResult::kWouldBlock)
             queued = use_queue(*manager, channel.channel, queue);
     }
-    if (MayBeTraced) trace_transfer(*manager, time, channel.channel, direction, match);
+    trace_transfer(*manager, time, channel.channel, direction, match);
     Ending how = Ending::kBlock;
     switch (match.result) {
         case RendezvousResult::kMatched:
@@ -240,44 +224,23 @@ SCHED_ALWAYS_INLINE Transfer transfer_in(ManagerBody* manager, ChannelObject& ch
             if (core::Tasklet* const own = match.own_partner())
                 manager->make_runnable(*own, yields);
             if (!yields || !may_give_way(*manager)) return Transfer::kDone;
+            self.parcel = std::move(parcel);
             how = Ending::kRequeue;
             break;
         }
         case RendezvousResult::kBuffered:
             return Transfer::kDone;
         case RendezvousResult::kEnqueued:
-            if (waits_freely || (timeout == core::kNever && !self.is_in_scope())) break;
-            return timeout == core::kNever
-                       ? block_in_scope(*manager, channel, self, direction, parcel)
-                       : block_for(*manager, channel, self, direction, parcel, timeout);
+            if (timeout == core::kNever && !self.is_in_scope()) break;
+            return block_for(*manager, channel, self, direction, parcel, timeout);
         case RendezvousResult::kWouldBlock:
         case RendezvousResult::kClosing:
             drop_unsent(*manager, parcel);
             if (has_item) return queued;
             return refuse_transfer(*manager, channel, direction, match.result, obstacle, timeout);
     }
-    return block_or_yield(*manager, channel, self, direction, parcel, how) ? Transfer::kDone
-                                                                           : Transfer::kFailed;
-}
-
-// transfer() when it cannot begin at once, or is to be written into a trace.
-[[gnu::noinline]] Transfer transfer_carefully(ChannelObject& channel, Direction direction,
-                                              Parcel& parcel, ItemQueue queue,
-                                              std::int64_t timeout) {
-    ManagerBody* const manager = enter_transfer(channel, direction, parcel);
-    if (manager == nullptr) return Transfer::kFailed;
-    return transfer_in<true>(manager, channel, direction, parcel, queue, timeout);
-}
-
-// One side of a transfer. `parcel` is what a sender sends; done, it is what a receiver got.
-SCHED_ALWAYS_INLINE Transfer transfer(PyObject* object, Direction direction, Parcel& parcel,
-                                      ItemQueue queue, std::int64_t timeout) {
-    ChannelObject& channel = channel_of(object);
-    ManagerBody* manager = last_manager_if_right(*channel.state);
-    if (manager == nullptr || manager->has_mail() || channel.state->channel_callback) {
-        return transfer_carefully(channel, direction, parcel, queue, timeout);
-    }
-    return transfer_in<false>(manager, channel, direction, parcel, queue, timeout);
+    const bool is_done = block_or_yield(*manager, channel, self, direction, parcel, how);
+    return is_done ? Transfer::kDone : Transfer::kFailed;
 }
 
 bool ends_iteration(PyObject* channel, AtClose at_close) {
@@ -285,7 +248,7 @@ bool ends_iteration(PyObject* channel, AtClose at_close) {
 }
 
 // A transfer that is not done: nullptr.
-PyObject* fail(PyObject* channel, Transfer result, AtClose at_close) {
+[[gnu::noinline]] PyObject* fail(PyObject* channel, Transfer result, AtClose at_close) {
     // The channel may have been closed since the iteration last looked.
     if (result != Transfer::kClosing || ends_iteration(channel, at_close)) return nullptr;
     return refuse_closing(channel_of(channel).channel, *channel_of(channel).state);
@@ -317,12 +280,19 @@ PyObject* open_parcel(const ModuleState& state, Parcel& parcel) {
 
 namespace {
 
-SCHED_ALWAYS_INLINE PyObject* exchange_in(PyObject* channel, Parcel::Kind kind, PyObject* payload,
-                                          std::int64_t timeout, AtClose at_close) {
-    const Direction direction =
-        kind == Parcel::Kind::kEmpty ? Direction::kReceive : Direction::kSend;
-    Parcel parcel(kind, payload);
-    const Transfer result = transfer(channel, direction, parcel, ItemQueue(), timeout);
+constexpr Direction direction_of(Parcel::Kind kind) {
+    return kind == Parcel::Kind::kEmpty ? Direction::kReceive : Direction::kSend;
+}
+
+// Who gives control away, and why, in one register.
+struct Leaving {
+    Direction direction;
+    Ending how;
+};
+
+// What exchange() returns after a transfer.
+SCHED_ALWAYS_INLINE PyObject* end_exchange(PyObject* channel, Direction direction, Transfer result,
+                                           Parcel& parcel, AtClose at_close) {
     if (result != Transfer::kDone) return fail(channel, result, at_close);
     if (direction == Direction::kReceive) {
         if (at_close == AtClose::kStop && parcel.empty()) return nullptr;
@@ -333,15 +303,53 @@ SCHED_ALWAYS_INLINE PyObject* exchange_in(PyObject* channel, Parcel::Kind kind, 
     return Py_NewRef(Py_None);
 }
 
+// The rest of an exchange that gives control away. Not inline: one place for all, see ManagerBody::suspend(),
+// and what comes before has no registers to save for what follows a switch. What it calls is inline ("flatten"),
+// but for what is seldom called, which says so.
+[[gnu::noinline, gnu::flatten]] PyObject* give_way_and_end(ManagerBody& manager, PyObject* object,
+                                                           Leaving leaving) {
+    if (!give_way(manager, channel_of(object), leaving.direction, leaving.how)) return nullptr;
+    Parcel parcel = std::move(manager.current_body().parcel);
+    return end_exchange(object, leaving.direction, Transfer::kDone, parcel, AtClose::kRaise);
+}
+
 }  // namespace
 
-PyObject* exchange(PyObject* channel, Parcel::Kind kind, PyObject* payload) {
-    return exchange_in(channel, kind, payload, core::kNever, AtClose::kRaise);
+template <Parcel::Kind kKind>
+PyObject* exchange(PyObject* object, PyObject* payload) {
+    constexpr Direction kDirection = direction_of(kKind);
+    ChannelObject& channel = channel_of(object);
+    const ModuleState& state = *channel.state;
+    ManagerBody* const manager = last_manager_if_right(state);
+    if (manager == nullptr || manager->has_mail() || state.channel_callback) {
+        return exchange(object, kKind, payload);
+    }
+    TaskletBody& self = manager->current_body();
+    Parcel parcel(kKind, payload);
+    const Rendezvous match = channel.channel.try_rendezvous<kDirection>(
+        self, parcel, [manager] { return manager->waits_freely(); });
+    if (match.result == RendezvousResult::kEnqueued) {
+        return give_way_and_end(*manager, object, {kDirection, Ending::kBlock});
+    }
+    if (match.result != RendezvousResult::kMatched) {
+        parcel.take_payload();
+        return exchange(object, kKind, payload);
+    }
+    const bool yields = channel.channel.caller_yields(kDirection);
+    manager->make_runnable(*match.partner, yields);
+    if (!yields) return end_exchange(object, kDirection, Transfer::kDone, parcel, AtClose::kRaise);
+    self.parcel = std::move(parcel);
+    return give_way_and_end(*manager, object, {kDirection, Ending::kRequeue});
 }
+template PyObject* exchange<Parcel::Kind::kEmpty>(PyObject* channel, PyObject* payload);
+template PyObject* exchange<Parcel::Kind::kValue>(PyObject* channel, PyObject* payload);
 
 PyObject* exchange(PyObject* channel, Parcel::Kind kind, PyObject* payload, std::int64_t timeout,
                    AtClose at_close) {
-    return exchange_in(channel, kind, payload, timeout, at_close);
+    const Direction direction = direction_of(kind);
+    Parcel parcel(kind, payload);
+    const Transfer result = transfer(channel, direction, parcel, ItemQueue(), timeout);
+    return end_exchange(channel, direction, result, parcel, at_close);
 }
 
 bool send_or_queue(PyObject* channel, PyObject* deque, PyObject* item) {

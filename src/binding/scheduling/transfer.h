@@ -14,13 +14,13 @@ namespace scheduler::binding {
 enum class AtClose : bool { kRaise, kStop };
 
 // Sends `payload` (stolen): kValue, or kError for an exception instance that is raised in the receiver.
-// With kEmpty and nullptr receives: a new reference to what was received, or to None. One function for
-// both, see ManagerBody::suspend().
-PyObject* exchange(PyObject* channel, core::Parcel::Kind kind, PyObject* payload);
-// The same, apart, for what most calls do not ask costs them nothing then. `timeout`: for how many
-// nanoseconds it waits for a partner at most, and then raises TimeoutError; with 0 it does not wait.
+// With kEmpty and nullptr receives: a new reference to what was received, or to None. `timeout`: for how
+// many nanoseconds it waits for a partner at most, and then raises TimeoutError; with 0 it does not wait.
 PyObject* exchange(PyObject* channel, core::Parcel::Kind kind, PyObject* payload,
-                   std::int64_t timeout, AtClose at_close = AtClose::kRaise);
+                   std::int64_t timeout = core::kNever, AtClose at_close = AtClose::kRaise);
+// The same in fewer instructions for what nearly every call is: kValue or kEmpty, without a time-out.
+template <core::Parcel::Kind kKind>
+PyObject* exchange(PyObject* channel, PyObject* payload);
 
 // The channel is closing, and an operation would have to wait: plain ValueError, as programs for this API
 // expect, unless close(wake=True) has been called, which they do not know. Then ChannelClosed.

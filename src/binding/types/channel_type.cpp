@@ -126,7 +126,7 @@ PyObject* channel_repr(PyObject* self) { return describe(channel_of(self)).relea
 // ---- methods -----------------------------------------------------------------------------------
 
 // What send() and receive() were given. Returned by value, so that exchange() is called last and the caller's
-// frame is gone while it waits: see "What keeps a yield short" in internals.md.
+// frame is gone while it waits.
 struct TransferArguments {
     PyObject* value;       // of send()
     std::int64_t timeout;  // below 0: an error is set
@@ -163,7 +163,7 @@ template <std::size_t Count>
 
 PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
     if (names == nullptr && count == 1 && is_initialised<ChannelObject>(self)) [[likely]] {
-        return exchange(self, Kind::kValue, Py_NewRef(args[0]));
+        return exchange<Kind::kValue>(self, Py_NewRef(args[0]));
     }
     return send_for(self, args, count, names);
 }
@@ -179,7 +179,7 @@ PyObject* channel_send(PyObject* self, PyObject* const* args, Py_ssize_t count, 
 PyObject* channel_receive(PyObject* self, PyObject* const* args, Py_ssize_t count,
                           PyObject* names) {
     if (names == nullptr && count == 0 && is_initialised<ChannelObject>(self)) [[likely]] {
-        return exchange(self, Kind::kEmpty, nullptr);
+        return exchange<Kind::kEmpty>(self, nullptr);
     }
     return receive_for(self, args, count, names);
 }
