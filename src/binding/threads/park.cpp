@@ -27,6 +27,9 @@ constexpr std::int64_t kLookForOthers = kSecond;
 // looks for a signal that came just before the sleep, and goes on in a SignalPipe; or here, and looks
 // again each time, if there is none to be had.
 constexpr std::int64_t kLookForSignals = kSecond / 20;
+// A deadline that far away is for waits that are no deadlock and have no end: a clock that is stopped does not
+// move on to it.
+constexpr std::int64_t kTwoHundredYears = 200 * std::int64_t{365} * 86400 * kSecond;
 
 // Takes the GIL again. Not noexcept: while the interpreter finalises, it ends a daemon thread here.
 void attach(ManagerBody& manager, PyThreadState* thread) {
@@ -42,14 +45,34 @@ void attach(ManagerBody& manager, PyThreadState* thread) {
 
 enum class Waited : unsigned char { kWorkCame, kTimeout, kError };
 
+// Signal handlers run in the middle of a wait. What they may do to those who wait does not always queue a
+// tasklet: one that sends may serve main itself, and timeout.reschedule() moves a timer.
+class Waits {
+  public:
+    explicit Waits(const ManagerBody& manager)
+        : manager_(manager), main_(state_of_main()), deadline_(manager.next_deadline()) {}
+    bool have_changed() const {
+        return state_of_main() != main_ || manager_.next_deadline() != deadline_;
+    }
+
+  private:
+    core::TaskletState state_of_main() const { return manager_.main().get_state(); }
+
+    const ManagerBody& manager_;
+    const core::TaskletState main_;
+    const std::int64_t deadline_;
+};
+
 Waited park_here(ManagerBody& manager, std::int64_t deadline) {
     const bool looks_for_signals = manager.runs_signal_handlers();
+    const Waits waits(manager);
     for (bool is_long = false;;) {
         SignalPipe pipe;
         const bool has_pipe = is_long && looks_for_signals && pipe.open(manager.state);
         // A signal that came before does not end the sleep.
         if (PyErr_CheckSignals() != 0) return Waited::kError;
         if (manager.has_mail() || !manager.queue_empty()) return Waited::kWorkCame;
+        if (waits.have_changed()) return Waited::kWorkCame;
         core::Parking& parking = manager.parking();
         parking.announce();
         if (manager.has_mail()) {
@@ -174,8 +197,9 @@ bool ManagerBody::may_main_wait() const {
 
 std::int64_t ManagerBody::end_of_sleep() const {
     if (!has_timers()) return kNever;
-    if (clock().is_stopped()) return deadline_after(patience);
-    return clock().real_time_of(next_deadline());
+    if (!clock().is_stopped()) return clock().real_time_of(next_deadline());
+    const bool comes = next_deadline() - clock().time() < kTwoHundredYears;
+    return comes ? deadline_after(patience) : kNever;
 }
 
 void ManagerBody::skip_to_next_timer() {

@@ -394,6 +394,50 @@ def test_a_handler_may_serve_the_main_tasklet_by_a_tasklet(alarm, deadlock_timeo
 
 
 @pytest.mark.spec("DEC-3")
+@pytest.mark.parametrize("place", ["QueueChannel", "channel", "Event", "select", "scope"])
+def test_a_handler_may_serve_the_main_tasklet_itself(alarm, deadlock_timeout, place):
+    """No tasklet is queued by that, and no other thread wakes main."""
+    ch = scheduler.QueueChannel() if place == "QueueChannel" else channel(preference=1)
+    event, scope = scheduler.sync.Event(), scheduler.timeout(TIMEOUT)
+    is_served, is_back = threading.Event(), threading.Event()
+    nudged = scheduler.tasklet().bind(len, ("",))
+
+    def handler(*_):
+        if place == "scope":
+            scope.reschedule(0)
+        elif place in ("Event", "select"):
+            event.set()
+        else:
+            ch.send(True)
+        is_served.set()
+
+    def wait_in_scope():
+        with scope:
+            ch.receive()
+
+    waits = {
+        "Event": event.wait,
+        "select": lambda: scheduler.select(channel(), event) == (1, None),
+        "scope": lambda: outcome(wait_in_scope) is TimeoutError,
+    }
+
+    def nudge():
+        wait(is_served)
+        if not is_back.wait(TIMEOUT / 4):
+            nudged.insert()
+            return False
+        return True
+
+    deadlock_timeout(None)
+    watchdog = Worker(nudge)
+    alarm(scheduler.getmain(), handler)
+    assert waits.get(place, ch.receive)()
+    is_back.set()
+    assert watchdog.join()
+    nudged.kill()
+
+
+@pytest.mark.spec("DEC-3")
 def test_a_handler_must_not_switch_while_main_is_in_line(alarm, deadlock_timeout):
     ch = channel()
     texts = []
