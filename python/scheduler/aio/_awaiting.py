@@ -72,8 +72,9 @@ def _await_carefully(awaitable: Awaitable[T], timeout: float | None) -> T:
         check_timeout("timeout", timeout)
         host = host_of_tasklet("await_")
         if host is None:
+            background = _background.get()
             started = True
-            return _background.wait_for(awaitable, timeout)
+            return _background.wait_for(background, awaitable, timeout)
         if asyncio.isfuture(awaitable):
             if awaitable.get_loop() is not host.loop:
                 raise RuntimeError(f"this future belongs to another event loop: {awaitable!r}")

@@ -31,7 +31,12 @@ class _Background:
         self.poller = Poller(self.loop)
         self.loop.call_soon(self.poller.start)
         self.thread = threading.Thread(target=self._run, name="scheduler.aio", daemon=True)
-        self.thread.start()
+        try:
+            self.thread.start()
+        except BaseException:  # such as at the end of the interpreter
+            self.poller.close()
+            self.loop.close()
+            raise
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -91,9 +96,8 @@ def _forget() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
-def wait_for(awaitable: Awaitable[T], timeout: float | None) -> T:
+def wait_for(background: _Background, awaitable: Awaitable[T], timeout: float | None) -> T:
     """await_() for a tasklet of a thread without a loop."""
-    background = get()
     loop = background.loop
     if asyncio.isfuture(awaitable) and awaitable.get_loop() is not loop:
         raise RuntimeError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ import pytest
 import scheduler
 from scheduler import aio
 from scheduler.aio import _background
+from scheduler.testing import virtual_time
 from support.scheduling import queued
 from support.threads import in_thread
 from support.waiting import TIMEOUT, wait
@@ -98,6 +100,33 @@ def test_no_wait_for_it_is_a_deadlock(background, deadlock_timeout):
     task = queued(aio.await_, delayed(2, 0.05))
     scheduler.run(threadblock=True)
     assert task.result()[0] == 2
+
+
+@pytest.mark.spec("AIO-10")
+def test_virtual_time_does_not_end_a_wait_for_it(background):
+    with virtual_time() as clock:
+        sleeper = queued(scheduler.sleep, 3600)
+        assert aio.await_(delayed(1, 0.02))[0] == 1
+        task = queued(aio.to_thread, time.sleep, 0.02)
+        scheduler.run(threadblock=True)
+        assert not sleeper.alive and task.result() is None
+        with pytest.raises(TimeoutError, match="within 5 s"):
+            aio.await_(delayed(2, LATE), 5)
+        assert clock.now == 3605
+
+
+@pytest.mark.spec("AIO-10")
+def test_a_thread_that_cannot_be_started(background, monkeypatch, recwarn):
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="start new thread"):
+            aio.await_(delayed(1))
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
+    assert aio.await_(delayed(2))[0] == 2
 
 
 @pytest.mark.spec("AIO-10", "AIO-03")
