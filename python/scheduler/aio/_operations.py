@@ -11,7 +11,15 @@ from contextvars import Context
 from types import FunctionType
 from typing import Any, TypeVar
 
-from _scheduler import _get_bond, channel, getcurrent, tasklet
+from _scheduler import (
+    ChannelClosed,
+    TaskletExit,
+    _get_bond,
+    _ScopeExpired,
+    channel,
+    getcurrent,
+    tasklet,
+)
 
 from ._bond import Bond
 from ._host import Host, host_of_async_code
@@ -20,6 +28,8 @@ T = TypeVar("T")
 
 _END: Any = object()
 
+# What ends a wait for something to receive, and is not what was sent.
+_NOT_SENT = (CancelledError, TaskletExit, ChannelClosed, _ScopeExpired)
 
 _ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
@@ -121,7 +131,8 @@ async def receive(channel: channel[T]) -> T:
     """Receives from the channel, as channel.receive() does; only the Task waits.
 
     Cancelling it leaves the channel's line. What a sender has handed over by then is not lost: it is sent to
-    the channel again, by a tasklet that waits until somebody receives it.
+    the channel again, by a tasklet that waits until somebody receives it. If the channel has been closed
+    meanwhile it can still be received, as what was waiting when it was closed.
 
     Example:
         >>> import asyncio, scheduler
@@ -191,7 +202,30 @@ async def _take(function: Callable[[], T], channel: channel[T]) -> T:
         await bond
     except CancelledError:
         # Not lost: what a coroutine returns to somebody who has been cancelled nobody gets.
-        if bond.has_ended and bond.error is None and bond.value is not _END:
-            tasklet(channel.send)(bond.value)
+        if bond.has_ended and bond.value is not _END and not isinstance(bond.error, _NOT_SENT):
+            failed = bond.error is not None
+            send, value = (channel.send_exception, bond.error) if failed else (channel.send, bond.value)
+            tasklet(_send_again, name="send")(channel, send, value)
         raise
     return bond.take_outcome()  # type: ignore[no-any-return]
+
+
+def _send_again(channel: channel[Any], send: Callable[[Any], None], value: Any) -> None:
+    """Also if the channel is closed by now: who has sent it has been told that it was received."""
+    while True:
+        try:
+            send(value)
+            return
+        except ValueError:
+            if not channel.closing:
+                raise
+        # Nobody waited for it when it was refused: so those who do now have come in while it was open.
+        sender = tasklet(send)(value)
+        channel.open()
+        sender.resume()
+        channel.close(wake=not sender.alive)
+        try:
+            sender.result()
+            return
+        except ChannelClosed:
+            pass

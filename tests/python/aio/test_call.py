@@ -368,6 +368,84 @@ def test_a_cancelled_receive_never_loses_an_item(in_loop):
     in_loop(main)
 
 
+CHANNELS = [scheduler.channel, scheduler.QueueChannel, lambda: scheduler.buffered(1)]
+
+
+async def all_have_ended():
+    await until(lambda: all(task.is_main for task in scheduler.tasklets()))
+
+
+async def cancelled_with(channel, send, *then):
+    """A receive() that is cancelled when it has been given something."""
+    task = asyncio.create_task(aio.receive(channel))
+    await until(lambda: channel.balance < 0)
+    send()
+    for call in then:
+        call()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    await asyncio.sleep(0.001)
+
+
+@pytest.mark.spec("AIO-05")
+@pytest.mark.parametrize("kind", CHANNELS, ids=["channel", "QueueChannel", "buffered"])
+@pytest.mark.parametrize("wake", [False, True])
+def test_nor_does_one_whose_channel_is_closed_then(in_loop, kind, wake):
+    channel = kind()
+
+    def send():
+        queued(channel.send, "item").resume()
+
+    def close():
+        channel.close(wake=wake)
+
+    async def main():
+        await cancelled_with(channel, send, close)
+        close()  # others may still do so
+        await asyncio.sleep(0.001)
+        assert [item async for item in channel] == ["item"]
+        assert channel.closed
+        with pytest.raises(ValueError, match="closed"):
+            await aio.receive(channel)
+        await all_have_ended()
+
+    in_loop(main)
+
+
+@pytest.mark.spec("AIO-05")
+def test_nor_does_it_lose_an_exception(in_loop):
+    channel, sent = scheduler.channel(), KeyError("sent")
+
+    async def main():
+        await cancelled_with(channel, lambda: queued(channel.send_exception, sent).resume())
+        with pytest.raises(KeyError) as caught:
+            await aio.receive(channel)
+        assert caught.value is sent
+        await all_have_ended()
+
+    in_loop(main)
+
+
+@pytest.mark.spec("AIO-05")
+@pytest.mark.parametrize("end", ["close", "kill"])
+def test_the_end_of_a_cancelled_receive_is_not_sent(in_loop, end):
+    channel = scheduler.channel()
+
+    async def main():
+        def end_it():
+            if end == "close":
+                channel.close(wake=True)
+            else:
+                channel.clear()
+
+        await cancelled_with(channel, end_it)
+        await all_have_ended()
+        assert channel.balance == 0
+
+    in_loop(main)
+
+
 @pytest.mark.spec("AIO-06")
 def test_neither_tasklets_nor_callbacks_starve(in_loop):
     """Tasklets that yield for ever, and callbacks that call themselves for ever."""
