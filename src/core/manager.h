@@ -182,6 +182,7 @@ class ScheduleManager {
     void start_clock(bool anew) { clock_.start(anew); }
     void move_clock(std::int64_t time) {
         clock_.move_to(time);
+        told_deadline_ = kNever;  // fewer seconds are left now
         if (!has_timers()) return;
         turns_to_look_ = 1;
         if (in_event_loop_) wake_event_loop();

@@ -321,6 +321,30 @@ def test_a_tasklet_may_advance_and_is_late_itself(clock):
     assert log[0] == "advanced" and log[1:] == [5, ("slept", 5)]
 
 
+@pytest.mark.parametrize("by", ["the loop", "a tasklet"])
+def test_to_advance_wakes_a_loop_that_sleeps_until_a_deadline(clock, by):
+    sleepers = [started(scheduler.sleep, hours * HOUR) for hours in (1, 3)]
+    advancer = scheduler.tasklet().bind(clock.advance, (2 * HOUR,))
+    waker = os.eventfd(0, os.EFD_NONBLOCK)
+    scheduler.set_waker(waker)
+    try:
+        assert (scheduler.pump(), scheduler.next_deadline()) == (False, HOUR)
+        with pytest.raises(BlockingIOError):
+            os.eventfd_read(waker)
+        if by == "the loop":
+            clock.advance(2 * HOUR)
+        else:
+            advancer.resume()
+        assert os.eventfd_read(waker) == 1
+        assert (scheduler.pump(), scheduler.next_deadline()) == (False, HOUR)
+        assert [task.alive for task in sleepers] == [False, True]
+    finally:
+        scheduler.set_waker(None)
+        os.close(waker)
+        for task in [*sleepers, advancer]:
+            task.kill()
+
+
 @pytest.mark.parametrize("seconds", [-1, -1e-9, math.nan, math.inf, 1e18])
 def test_times_that_make_no_sense(clock, seconds):
     with pytest.raises(ValueError, match="seconds"):
