@@ -56,6 +56,9 @@ class virtual_time:
 
     Blocks nest: time stands still until the last one is left, and each clock counts from its own beginning.
 
+    Where an event loop, or another one that calls pump(), hosts the thread's tasklets, it is the loop that
+    sleeps: time does not jump there, and moves by advance() only.
+
     Parameters:
         patience: real seconds. When all tasklets of the thread wait, other threads have so long to send
             something, or end what they wait for in another way, before time jumps. What has been sent
