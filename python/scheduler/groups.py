@@ -24,6 +24,8 @@ from .timeouts import rearm, suspend
 
 # How often members that wait for what cannot come are killed before they are given up.
 _DEADLOCKS = 10
+# How often killing them may fail: one that is left out would be waited for without end.
+_FAILED_KILLS = 10
 # The list of members is looked through for dead ones when it has grown to that many, and twice as many.
 _MEMBERS = 100
 
@@ -197,10 +199,19 @@ class TaskletGroup:
             self._passed_on = error
 
     def _end(self, again: bool = False) -> None:
-        if again or not self._is_ending:
-            self._is_ending = True
-            for member in self._members.copy():
-                member.kill(pending=True)
+        if self._is_ending and not again:
+            return
+        self._is_ending = True
+        left = self._members[::-1]
+        failures = 0
+        while left and failures < _FAILED_KILLS:
+            try:
+                while left:
+                    left[-1].kill(pending=True)
+                    left.pop()
+            except BaseException as error:  # a signal handler's, or for want of memory
+                self._note(error)
+                failures += 1
 
     def _end_now(self) -> None:
         """A trap, a callback, or its own end, keeps the owner from waiting: members get a turn, if that

@@ -639,6 +639,30 @@ def test_control_c_while_a_member_runs():
     assert log == ["killed"]
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_what_comes_while_members_are_killed_spares_none(monkeypatch, error):
+    log, raised = [], []
+
+    class Member(scheduler.tasklet):
+        def kill(self, *args, **kwargs):
+            if not raised:
+                raised.append(error())
+                raise raised[0]
+            super().kill(*args, **kwargs)
+
+    monkeypatch.setattr(scheduler.groups, "tasklet", Member)
+    with pytest.raises(BaseException) as caught, Group() as group:
+        for _ in range(3):
+            group.start(sleep_for_ever, log)
+        scheduler.schedule()
+        raise KeyError
+    assert log == ["killed"] * 3
+    if error is KeyboardInterrupt:
+        assert caught.value is raised[0]
+    else:
+        assert kinds(caught.value) == [KeyError, MemoryError]
+
+
 def test_the_end_of_the_thread_of_a_group():
     other = RemoteThread().__enter__()
     log = []
