@@ -56,13 +56,16 @@ class timeout:
     _deadline: int | None = None  # by _clock(); None: no limit
     _outer: timeout | None = None
     _expired = False
+    _left = False
 
     def __init__(self, seconds: float | None) -> None:
         check_timeout("seconds", seconds)
         self._seconds = seconds
 
     def __repr__(self) -> str:
-        state = "expired" if self._expired else "new" if self._task is None else "entered"
+        state = "entered" if self._task is not None else "left" if self._left else "new"
+        if self._expired:
+            state = "expired"
         return f"<scheduler.timeout({self._seconds}) {state}>"
 
     @property
@@ -88,7 +91,7 @@ class timeout:
         self._seconds = seconds
 
     def __enter__(self) -> Self:
-        if self._task is not None or self._expired:
+        if self._task is not None or self._left:
             raise RuntimeError("a scope can be entered only once: make another one")
         self._deadline = deadline_after(self._seconds)
         self._task = getcurrent()
@@ -106,6 +109,7 @@ class timeout:
         if task is not getcurrent():
             raise RuntimeError("a scope must be left by the tasklet that has entered it")
         self._task = None
+        self._left = True
         innermost = _get_timeout_scope(task)
         outer = self._outer
         while outer is not None and outer._task is None:  # left before this one
@@ -125,16 +129,17 @@ def check_timeout(name: str, seconds: Any) -> None:
     """Raises TypeError or ValueError, in the words of the extension."""
     if seconds is None:
         return
-    if not isinstance(seconds, (int, float)) and not hasattr(type(seconds), "__float__"):
-        kind = type(seconds).__name__
-        raise TypeError(f"{name} must be a number of seconds or None, not {kind}")
-    if math.isnan(seconds) or seconds < 0:
+    kind = type(seconds)
+    if not hasattr(kind, "__float__") and not hasattr(kind, "__index__"):
+        raise TypeError(f"{name} must be a number of seconds or None, not {kind.__name__}")
+    number = float(seconds)
+    if math.isnan(number) or number < 0:
         raise ValueError(f"{name} must be 0 or more seconds, or None for no limit")
 
 
 def deadline_after(seconds: float | None) -> int | None:
     """So many seconds from now, by the clock of this thread's timers; None: never."""
-    if seconds is None or seconds > 1e9:  # more than 30 years
+    if seconds is None or (seconds := float(seconds)) > 1e9:  # more than 30 years
         return None
     return _clock() + math.ceil(seconds * 1e9)
 

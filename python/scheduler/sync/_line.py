@@ -20,19 +20,12 @@ from typing import TYPE_CHECKING, NoReturn
 from _scheduler import getcurrent
 
 from ..queue_channel import QueueChannel
+from ..timeouts import check_timeout
 
 
 def checked(timeout: float | None) -> float | None:
     """Raises TypeError or ValueError for what is neither None nor a number of seconds."""
-    if timeout is None:
-        return None
-    try:
-        wrong = math.isnan(timeout) or timeout < 0
-    except TypeError:
-        kind = type(timeout).__name__
-        raise TypeError(f"timeout must be a number of seconds or None, not {kind}") from None
-    if wrong:
-        raise ValueError("timeout must be 0 or more seconds, or None for no limit")
+    check_timeout("timeout", timeout)
     return timeout
 
 

@@ -257,7 +257,12 @@ def test_no_limit(seconds):
 
 def test_entered_twice():
     scope = scheduler.timeout(LATE)
+    assert repr(scope).endswith("new>")
     with scope, pytest.raises(RuntimeError, match="only once"):
+        assert repr(scope).endswith("entered>")
+        scope.__enter__()
+    assert repr(scope).endswith("left>")
+    with pytest.raises(RuntimeError, match="only once"):
         scope.__enter__()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
@@ -13,7 +15,7 @@ from support.exceptions import outcome
 from support.scheduling import queued
 
 NONSENSE = [math.nan, -1, -math.inf, "1"]
-SENSE = [math.inf, 1e18, True, 3, 1e300]
+SENSE = [math.inf, 1e18, True, 3, 1e300, Decimal("0.5"), Fraction(1, 3)]
 
 
 def error_of(seconds):
