@@ -205,7 +205,8 @@ async def _take(function: Callable[[], T], channel: channel[T]) -> T:
         if bond.has_ended and bond.value is not _END and not isinstance(bond.error, _NOT_SENT):
             failed = bond.error is not None
             send, value = (channel.send_exception, bond.error) if failed else (channel.send, bond.value)
-            tasklet(_send_again, name="send")(channel, send, value)
+            # At once: who receives next is to find it.
+            host.give_turn(tasklet(_send_again, name="send")(channel, send, value))
         raise
     return bond.take_outcome()  # type: ignore[no-any-return]
 
