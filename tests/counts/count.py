@@ -64,8 +64,8 @@ def do(options: argparse.Namespace) -> int:
         print("counts: Valgrind is missing (Debian, Ubuntu: apt-get install valgrind)")
         return 1
     if options.profile:
-        for job in options.profile:
-            print_profile(job)
+        for job, counted in measure.instructions(options.profile).items():
+            print_profile(job, counted)
         return 0
 
     figures, totals = count_all()
@@ -78,24 +78,24 @@ def do(options: argparse.Namespace) -> int:
 def count_all() -> tuple[gate.Figures, dict[str, float]]:
     """The figures, and for each job the instructions outside the module as well."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # each run is a process, on one core
-        instructions = {job: pool.submit(measure.instructions, job) for job in JOBS}
-        memory = {job: pool.submit(measure.memory, job) for job in (*JOBS, BLOCKED)}
+        instructions = pool.submit(measure.instructions, JOBS)
+        memory = pool.submit(measure.memory, JOBS)
+        blocked = pool.submit(measure.memory_to_the_end, BLOCKED)
         mappings = pool.submit(measure.added_mappings)
 
     figures: gate.Figures = {}
-    for job, counted in memory.items():
-        result = counted.result()
+    for job, counted in (memory.result() | {BLOCKED: blocked.result()}).items():
         figures[job] = {
-            "allocations": result.allocations,
-            "memory_calls": result.memory_calls,
+            "allocations": counted.allocations,
+            "memory_calls": counted.memory_calls,
         }
-        if job in instructions:
-            figures[job]["instructions"] = instructions[job].result().module
+    for job, executed in instructions.result().items():
+        figures[job]["instructions"] = executed.module
     figures[BLOCKED]["mappings"] = mappings.result()
     for numbers in figures.values():
         for kind, number in numbers.items():
             numbers[kind] = gate.rounded(kind, number)
-    return figures, {job: counted.result().total for job, counted in instructions.items()}
+    return figures, {job: executed.total for job, executed in instructions.result().items()}
 
 
 def print_table(figures: gate.Figures, totals: dict[str, float]) -> None:
@@ -108,8 +108,7 @@ def print_table(figures: gate.Figures, totals: dict[str, float]) -> None:
         print(f"{job:<32}" + "".join(f"{cell:>16}" for cell in cells))
 
 
-def print_profile(job: str) -> None:
-    counted = measure.instructions(job)
+def print_profile(job: str, counted: measure.Instructions) -> None:
     print(f"{job}: {counted.module:.1f} instructions per operation, {counted.total:.1f} in all")
     largest = sorted(counted.functions.items(), key=lambda item: -item[1])
     for function, count in largest[:PROFILED_FUNCTIONS]:

@@ -1,9 +1,15 @@
 """The jobs whose instructions, allocations and mappings are counted.
 
-    python jobs.py JOB OPERATIONS
+    python jobs.py OPERATIONS JOB...
 
-does a job's set-up, the same whatever OPERATIONS is, and then that many operations. What two runs
-with different numbers differ in is due to the operations alone.
+does each job three times: with a few operations, which fill pools and free lists and let the interpreter
+specialise, then with OPERATIONS and with twice as many. The job's set-up is the same each time: what the
+last two differ in is due to the operations alone. A call of getppid(), which nothing else makes, tells
+Valgrind where each of them begins and ends.
+
+    python jobs.py OPERATIONS blocked
+
+blocks that many, once: they end with the program.
 
 Nothing here may allocate memory for each operation, or what the module allocates would not stand
 out: `repeat(None, n)` gives the loops their turns without making integers.
@@ -12,6 +18,7 @@ out: `repeat(None, n)` gives the loops their turns without making integers.
 import gc
 import sys
 from itertools import repeat
+from posix import getppid
 
 # The package only passes these on, but loading it takes more instructions than most jobs.
 import _scheduler as scheduler
@@ -124,12 +131,19 @@ JOBS = {
 
 def main() -> None:
     gc.disable()  # a collection comes at some number of allocations
-    job, operations = JOBS[sys.argv[1]], int(sys.argv[2])
+    operations, names = int(sys.argv[1]), sys.argv[2:]
     if operations % BATCH:
         sys.exit(f"{operations} is not a multiple of {BATCH}")
-    if sys.argv[1] != "blocked":
-        job(4 * BATCH)  # fills pools and free lists, and lets the interpreter specialise
-    job(operations)
+    if names == ["blocked"]:
+        blocked(operations)
+        return
+    for name in names:
+        job = JOBS[name]
+        job(4 * BATCH)
+        for times in (1, 2):
+            getppid()
+            job(times * operations)
+            getppid()
 
 
 if __name__ == "__main__":

@@ -137,6 +137,39 @@ def test_code_of_the_real_module() -> None:
     assert 0 < code.start < code.stop < 1 << 32
 
 
+# --------------------------------------------------------------------------- what a run is taken for
+
+LOG = """\
+SYSCALL[7,1](9) sys_mmap ( 0x0, 64, 3, 34, -1, 0 ) --> [pre-success] Success(0x10)
+--7-- malloc(64) = 0x10
+SYSCALL[7,1](110) sys_getppid ()[sync] --> Success(0x1)
+--7-- calloc(1,64) = 0x20
+--7-- realloc(0x20,128) = 0x30
+--7-- free(0x30)
+SYSCALL[7,1](110) sys_getppid ()[sync] --> Success(0x1)
+SYSCALL[7,1](110) sys_getppid ()[sync] --> Success(0x1)
+--7-- malloc(64) = 0x40
+--7-- realloc(0x0,64)malloc(64) = 0x50
+--7-- _ZnwmSt11align_val_t(size 64, al 64) = 0x60
+SYSCALL[7,1](28) sys_madvise ( 0x10, 64, 4 )[sync] --> Success(0x0)
+SYSCALL[7,1](110) sys_getppid ()[sync] --> Success(0x1)
+--7-- malloc(64) = 0x70
+"""
+
+
+def test_the_two_parts_of_a_job_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "_memory_log", lambda operations, *jobs: LOG)
+    counted = measure.memory(["yield"])["yield"]
+    assert counted.allocations == 2 / measure.OPERATIONS
+    assert counted.memory_calls == 1000 / measure.OPERATIONS
+
+
+def test_a_run_with_fewer_parts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "_memory_log", lambda operations, *jobs: LOG)
+    with pytest.raises(measure.MeasureError, match="4 calls of getppid"):
+        measure.memory(["yield", "spawn"])
+
+
 # ----------------------------------------------------------------------------------- the comparison
 
 FACTS = {"compiler": "GCC 12", "machine": "x86_64", "guard_pages": "madvise"}
@@ -254,7 +287,7 @@ def test_compilers_are_recognised() -> None:
 
 @pytest.mark.parametrize("job", jobs.JOBS)
 def test_each_job_runs(job: str) -> None:
-    command = [*measure.PYTHON, str(measure.JOBS), job, str(jobs.BATCH)]
+    command = [*measure.PYTHON, str(measure.JOBS), str(jobs.BATCH), job]
     done = subprocess.run(
         command, env=measure.ENVIRONMENT, capture_output=True, text=True, timeout=100
     )
