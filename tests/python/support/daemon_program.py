@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import scheduler
+import _scheduler as scheduler  # each child would take twice as long to end with all of the package
 
 EXIT_CODE = 7
 going = threading.Event()
@@ -238,6 +238,7 @@ def end_in_the_middle(work: list[Callable[[], None]], spins: int) -> None:
 
 
 def main(name: str, *spins: str) -> None:
+    gc.freeze()  # the last collections of each child need not copy what all of them have
     for number in spins:
         pid = os.fork()
         if pid == 0:
