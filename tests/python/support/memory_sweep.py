@@ -1,16 +1,18 @@
-"""Runs a scenario again and again; each time one allocation more succeeds before one fails.
+"""Runs scenarios again and again; each time one allocation more succeeds before one fails.
 
-    python -m support.memory_sweep KIND SCENARIO    in tests/python
+    python -m support.memory_sweep KIND SCENARIO...    in tests/python
 
 KIND is "object" (what CPython allocates), or "new", "mmap", "madvise", "mprotect" with the library of
 failing_memory preloaded. Ends when a run needed no more allocations. The result of each run must be success
-or MemoryError, nothing may be left over, and the module must be usable afterwards. Prints how many failed.
+or MemoryError, nothing may be left over, and the module must be usable afterwards. Prints how many failed
+of each scenario, which has a process of its own: no stacks are kept that another one has used.
 """
 
 from __future__ import annotations
 
 import _thread
 import gc
+import os
 import sys
 import time
 
@@ -251,6 +253,19 @@ def sweep(scenario, memory):
             return failures
 
 
+def main(kind, *names):
+    wrong = []
+    for name in names:
+        pid = os.fork()
+        if pid == 0:
+            memory = Objects() if kind == "object" else Calls(kind)
+            print(name, sweep(SCENARIOS[name], memory), flush=True)
+            return
+        if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
+            wrong.append(name)
+    if wrong:
+        sys.exit(f"failed: {' '.join(wrong)}")
+
+
 if __name__ == "__main__":
-    kind, name = sys.argv[1:]
-    print(sweep(SCENARIOS[name], Objects() if kind == "object" else Calls(kind)))
+    main(*sys.argv[1:])
