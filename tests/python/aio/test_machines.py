@@ -101,7 +101,15 @@ def test_processes_share_the_jobs_of_a_queue_group(host, server, connect):
     assert {name for name, _ in answers} == names
 
 
-@pytest.mark.parametrize("count, place", [(2, "before the result"), (3, "after the result")])
+# The loops are those of who asks, the places those of who does the jobs: each once.
+@pytest.mark.parametrize(
+    "factory, count, place",
+    [
+        pytest.param(PLAIN_AND_UVLOOP[0], 2, "before the result", id="before the result"),
+        pytest.param(PLAIN_AND_UVLOOP[-1], 3, "after the result", id="after the result"),
+    ],
+    indirect=["factory"],
+)
 def test_no_job_of_a_killed_process_is_lost(host, server, connect, count, place):
     numbers, held = range(30), 7
 
