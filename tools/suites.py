@@ -30,7 +30,7 @@ MAIN_PART = """attributes buffered callbacks channels channel_closing collecting
 SMOKE = "architecture module info examples example_programs".split()
 # Of pytest, ctest, tests/counts and the fuzz: the closing line, and how each names one thing that failed.
 CLOSING_LINE = re.compile(r"\d+ \w+.* in [\d.]+s\b|no tests ran|\d+% tests passed|(counts|fuzz|NOT RUN): ")
-FAILED_LINE = re.compile(r"(FAILED|ERROR) \S+|\s*\d+ - \S+ \(|RISE |repeat: ")
+FAILED_LINE = re.compile(r"(FAILED|ERROR) \S+|\[  FAILED  \] \S+ \(|\s*\d+ - \S+ \(|RISE |repeat: ")
 LINES_SHOWN = 10
 
 
