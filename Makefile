@@ -32,8 +32,8 @@ free-threaded:         ; @tools/free_threaded.sh                # build the free
 test-core:             ; @$(NOX) core -- core                   # the core's suite, without Python
 asan:                  ; @$(NOX) core -- core-asan              # the same with AddressSanitizer and UBSan
 tsan:                  ; @$(NOX) core -- core-tsan              # the same with ThreadSanitizer
-asan-module:           ; @$(NOX) all -- compile_asan asan       # the module with ASan and UBSan: main suites, fuzz
-tsan-module:           ; @tools/free_threaded.sh --tsan && $(NOX) all -- compile_tsan tsan # with TSan, on a 3.13t with TSan
+asan-module:           ; @$(NOX) all -- asan                    # the module with ASan and UBSan: main suites, fuzz
+tsan-module:           ; @tools/free_threaded.sh --tsan && $(NOX) all -- tsan # with TSan, on a 3.13t with TSan
 fuzz:                  ; @$(NOX) all -- build fuzz              # random programs and events, for FUZZ_SECONDS (180)
 test-debug:            ; @$(NOX) all -- build main              # the main suites on debug builds of CPython
 compile-free-threaded: ; @$(NOX) all -- compile_free_threaded   # for 3.14t and 3.15t, which are not run

@@ -224,16 +224,13 @@ def compile_free_threaded(session: Session, one: Interpreter) -> None:
     compile_as(session, one, "free-threaded", "-DCMAKE_CXX_FLAGS=-DPy_GIL_DISABLED=1")
 
 
-def compile_asan(session: Session, one: Interpreter) -> None:
-    compile_as(session, one, "asan", "-DSCHEDULER_SANITIZE=address", "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g")
-
-
-def compile_tsan(session: Session, one: Interpreter) -> None:
-    compile_as(session, one, "tsan", "-DSCHEDULER_SANITIZE=thread", "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g")
+def compile_sanitized(session: Session, one: Interpreter, name: str, sanitizer: str) -> None:
+    compile_as(session, one, name, f"-DSCHEDULER_SANITIZE={sanitizer}", "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g")
 
 
 def asan(session: Session, one: Interpreter) -> None:
     """With the module that has ASan and UBSan in it; the interpreter has not."""
+    compile_sanitized(session, one, "asan", "address")
     linked = subprocess.check_output(["ldd", *Path(place(one, "asan")).glob("_scheduler.*.so")], text=True)
     # Some take ten times as long. One limits the address space, of which ASan needs all; for each of
     # thousands of stacks ASan clears a MiB of its own.
@@ -255,7 +252,7 @@ def asan(session: Session, one: Interpreter) -> None:
 
 def tsan(session: Session, one: Interpreter) -> None:
     """With TSan in the module, and in an interpreter that takes the other one's packages."""
-    install(session, "test")
+    compile_sanitized(session, one, "tsan", "thread")
     entry = Path(interpreters.cached("free_threaded.sh", "--tsan"))
     python = ("tools/fixed_addresses.sh", str(entry / "bin" / "python3.13t"))
     known = Path(place(one, "tsan"), "suppressions.txt")
@@ -281,7 +278,7 @@ def tsan(session: Session, one: Interpreter) -> None:
     )
 
 
-JOBS = (build, test, main, fuzz, counts, jit, compile_free_threaded, compile_asan, asan, compile_tsan, tsan)
+JOBS = (build, test, main, fuzz, counts, jit, compile_free_threaded, asan, tsan)
 
 
 def define_session(one: Interpreter) -> None:
