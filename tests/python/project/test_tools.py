@@ -285,6 +285,7 @@ def test_test_files_are_found_by_their_names():
         ("3.12 pytest.failed", "FAILED a::b - why\n== 1 failed in 2s ==\n", False, "1 failed in 2s"),
         ("core.log", "100% tests passed, 0 tests failed out of 9\n\nTotal\n", True, "100% tests passed"),
         ("core.failed", "ninja: error\n", False, "no closing line"),
+        ("3.12 capi.failed", "[  FAILED  ] A.B (1 ms)\n88% tests passed\n", False, "88% tests passed"),
         ("core.log", "ended too early\n", False, "no closing line"),
         ("core.log", "", False, "no closing line"),
         ("3.12 fuzz.failed", "repeat: fuzz 7\nfuzz: 9 programs, 1 failed\n", False, "fuzz: 9 programs"),
