@@ -64,7 +64,8 @@ def test_a_fresh_interpreter_counts_from_zero(run_script):
         "QUEUE.receive()",
     ],
 )
-def test_operations_that_need_a_manager_create_it(operation):
+def test_operations_that_need_a_manager_create_it(operation, deadlock_timeout):
+    deadlock_timeout(0.05)  # which a channel waits for this thread
     before = managers()
     with RemoteThread() as other:
         names = {"scheduler": scheduler, "QUEUE": scheduler.channel()}

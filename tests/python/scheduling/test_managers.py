@@ -39,7 +39,11 @@ CREATES_MANAGER = {
 
 @pytest.mark.spec("S-01", "N-01", "D-59")
 @pytest.mark.parametrize("name", CREATES_MANAGER)
-def test_manager_is_made_on_demand(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_manager_is_made_on_demand(
+    name: str, capfd: pytest.CaptureFixture[str], deadlock_timeout: Callable[[float], None]
+) -> None:
+    deadlock_timeout(0.05)  # which a channel waits for this thread
+
     def in_new_thread() -> tuple[int, int]:
         before = scheduler.get_number_of_active_schedule_managers()
         CREATES_MANAGER[name]()

@@ -359,7 +359,11 @@ def test_p15_sent_exceptions_reach_main(method: str, mode: str, drain: Drain) ->
 
 @pytest.mark.spec("P-16", "R-03")
 @pytest.mark.parametrize("operation", ["receive", "send"])
-def test_p16_deadlock_after_the_queue_was_run(operation: str, mode: str) -> None:
+def test_p16_deadlock_after_the_queue_was_run(
+    operation: str, mode: str, deadlock_timeout: Callable[[float], None]
+) -> None:
+    deadlock_timeout(0.05)  # this thread might serve the other, which waits that long
+
     def check() -> None:
         log: list[int] = []
         channel = scheduler.channel()
