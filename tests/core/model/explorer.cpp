@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include "model_thread.h"
 #include "search.h"
@@ -47,10 +48,7 @@ class Explorer {
     Result run(const std::function<std::unique_ptr<Program>()>& make);
 
     // ---- on the stack of a model thread
-    void before_step(Thread& self, const Step& step) {
-        self.next = step;
-        back_to_driver(self);
-    }
+    void before_step(Thread& self, const Step& step);
     Wakeup wait(Thread& self, const void* word, bool has_deadline);
     void wake_any(const void* word);
     void wake_all(const void* word);
@@ -72,7 +70,9 @@ class Explorer {
     void start_threads(const Program& program);
     void run_once(const Program& program);
     bool go_to_next_steps();
+    bool are_at_next_steps() const;
     void take_turn(Thread& thread);
+    void note_step(const Thread& thread);
     void stop_waiting(Thread& thread);
     void wake(Thread& thread, Wakeup wakeup, const char* how);
     Thread* choose_thread();
@@ -92,6 +92,7 @@ class Explorer {
     std::vector<Thread*> threads_;
     std::vector<Line> log_;
     Thread* last_ = nullptr;  // took the last step
+    Thread* chosen_ = nullptr;  // for the next turn, if that is known already
     int preemptions_left_ = 0;
     unsigned asleep_ = 0;  // whose next step has been explored, with the same outcome, before
     bool redundant_ = false;
@@ -131,13 +132,14 @@ void Explorer::run_once(const Program& program) {
     const Unseen unseen;
     search_.restart();
     log_.clear();
-    last_ = nullptr;
+    last_ = chosen_ = nullptr;
     preemptions_left_ = options_.preemptions;
     asleep_ = 0;
     redundant_ = false;
     start_threads(program);
     while (go_to_next_steps()) {
-        Thread* const thread = choose_thread();
+        Thread* const known = std::exchange(chosen_, nullptr);
+        Thread* const thread = known != nullptr ? known : choose_thread();
         if (thread == nullptr) break;
         take_turn(*thread);
     }
@@ -154,6 +156,31 @@ bool Explorer::go_to_next_steps() {
     return failure_.empty();
 }
 
+bool Explorer::are_at_next_steps() const {
+    for (const Thread* thread : threads_) {
+        if (thread->ready() && thread->next.action == Action::kNothing) return false;
+    }
+    return true;
+}
+
+// Where the same thread goes on, which is most often, it need not leave its stack for that.
+void Explorer::before_step(Thread& self, const Step& step) {
+    self.next = step;
+    if (last_ == &self && log_.size() <= kMaxSteps && are_at_next_steps()) {
+        chosen_ = choose_thread();
+        if (chosen_ == &self) {
+            chosen_ = nullptr;
+            note_step(self);
+            return;
+        }
+    }
+    back_to_driver(self);
+}
+
+void Explorer::note_step(const Thread& thread) {
+    log_.push_back({thread.index, describe(thread.next.action), thread.next.word});
+}
+
 void Explorer::take_turn(Thread& thread) {
     if (log_.size() > kMaxSteps) return fail("the execution does not end");
     last_ = &thread;
@@ -161,7 +188,7 @@ void Explorer::take_turn(Thread& thread) {
         stop_waiting(thread);
         return;
     }
-    log_.push_back({thread.index, describe(thread.next.action), thread.next.word});
+    note_step(thread);
     switch_to(thread);
 }
 
@@ -180,7 +207,7 @@ Thread* Explorer::choose_thread() {
     const bool can_go_on = last_ != nullptr && (options & bit(last_->index)) != 0;
     int chosen = can_go_on ? last_->index : std::countr_zero(options);
     unsigned tried = 0;
-    if (!std::has_single_bit(enabled)) {
+    if ((enabled & (enabled - 1)) != 0) {  // more than one
         chosen = search_.choose(options, chosen);
         tried = search_.tried_at_last_choice();
     }
