@@ -35,7 +35,7 @@ PYTHON = (sys.executable, "-S", "-s", "-P")
 
 # What jobs.py does where a job begins and ends, and how often for each job.
 MARK, MARKS = "getppid", 4
-MARKED = re.compile(rf"^SYSCALL.*? sys_{MARK} .*", re.M)
+MARKED = re.compile(rf"^SYSCALL.*? sys_{MARK}\b.*", re.M)
 ALLOCATION = re.compile(r"^--\d+-- (?:realloc\(0x0,\d+\))?(?:malloc|calloc|memalign|_Zn\w+)\(", re.M)
 MEMORY_CALL = re.compile(r"^SYSCALL.*? sys_(?:mmap|munmap|mremap|mprotect|madvise) ", re.M)
 
