@@ -90,7 +90,7 @@ class Channel {
     // The same in fewer instructions for what is nearly always so: the partner is a tasklet of the same
     // thread, or there is none and `self` may wait. kWouldBlock: it is otherwise, the channel is closing or has a
     // buffer, or another thread holds the lock; nothing has happened.
-    template <Direction kDirection, typename MayWait>
+    template <Direction ToDo, typename MayWait>
     Rendezvous try_rendezvous(Tasklet& self, Parcel& parcel, MayWait may_wait)
         SCHED_EXCLUDES(lock_);
 
@@ -324,10 +324,10 @@ SCHED_ALWAYS_INLINE Rendezvous Channel::rendezvous_or_ask(Direction direction, T
     return finish(served);
 }
 
-template <Direction kDirection, typename MayWait>
+template <Direction ToDo, typename MayWait>
 SCHED_ALWAYS_INLINE Rendezvous Channel::try_rendezvous(Tasklet& self, Parcel& parcel,
                                                        MayWait may_wait) {
-    constexpr bool kSends = kDirection == Direction::kSend;
+    constexpr bool kSends = ToDo == Direction::kSend;
     if (!lock_.try_lock()) return {RendezvousResult::kWouldBlock, nullptr};
     const Rendezvous match = [&]() __attribute__((always_inline)) -> Rendezvous {
         if (closing_ || buffer_ != nullptr) return {RendezvousResult::kWouldBlock, nullptr};
@@ -341,7 +341,7 @@ SCHED_ALWAYS_INLINE Rendezvous Channel::try_rendezvous(Tasklet& self, Parcel& pa
         if (first->is_case || partner->manager != self.manager) {
             return {RendezvousResult::kWouldBlock, nullptr};
         }
-        serve_tasklet_locked(*partner, kDirection, parcel);
+        serve_tasklet_locked(*partner, ToDo, parcel);
         partner->state.leave_queue();
         return {RendezvousResult::kMatched, partner};
     }();

@@ -49,9 +49,7 @@ class Inbox {
     Tasklet* closed() const { return reinterpret_cast<Tasklet*>(const_cast<Inbox*>(this)); }
 
     // Not inline: every transfer and every yield asks whether there is mail.
-    [[gnu::noinline]] bool is_closed(const Tasklet* head) const {
-        return head == closed();
-    }
+    [[gnu::noinline]] bool is_closed(const Tasklet* head) const { return head == closed(); }
 
     static Tasklet* oldest_first(Tasklet* newest) {
         Tasklet* list = nullptr;

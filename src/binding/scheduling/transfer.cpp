@@ -268,6 +268,7 @@ PyObject* refuse_closing(const core::Channel& channel, const ModuleState& state)
 }
 
 PyObject* open_parcel(const ModuleState& state, Parcel& parcel) {
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.Move): only that of a sender is moved from
     const Parcel::Kind kind = parcel.kind();
     auto* payload = static_cast<PyObject*>(parcel.take_payload());
     if (kind == Parcel::Kind::kValue) return payload;
@@ -315,17 +316,17 @@ SCHED_ALWAYS_INLINE PyObject* end_exchange(PyObject* channel, Direction directio
 
 }  // namespace
 
-template <Parcel::Kind kKind>
+template <Parcel::Kind What>
 PyObject* exchange(PyObject* object, PyObject* payload) {
-    constexpr Direction kDirection = direction_of(kKind);
+    constexpr Direction kDirection = direction_of(What);
     ChannelObject& channel = channel_of(object);
     const ModuleState& state = *channel.state;
     ManagerBody* const manager = last_manager_if_right(state);
     if (manager == nullptr || manager->has_mail() || state.channel_callback) {
-        return exchange(object, kKind, payload);
+        return exchange(object, What, payload);
     }
     TaskletBody& self = manager->current_body();
-    Parcel parcel(kKind, payload);
+    Parcel parcel(What, payload);
     const Rendezvous match = channel.channel.try_rendezvous<kDirection>(
         self, parcel, [manager] { return manager->waits_freely(); });
     if (match.result == RendezvousResult::kEnqueued) {
@@ -333,12 +334,16 @@ PyObject* exchange(PyObject* object, PyObject* payload) {
     }
     if (match.result != RendezvousResult::kMatched) {
         parcel.take_payload();
-        return exchange(object, kKind, payload);
+        return exchange(object, What, payload);
     }
     const bool yields = channel.channel.caller_yields(kDirection);
     manager->make_runnable(*match.partner, yields);
-    if (!yields) return end_exchange(object, kDirection, Transfer::kDone, parcel, AtClose::kRaise);
-    self.parcel = std::move(parcel);
+    if constexpr (kDirection == Direction::kSend) {
+        if (!yields) return Py_NewRef(Py_None);
+    } else {
+        if (!yields) return open_parcel(state, parcel);
+        self.parcel = std::move(parcel);
+    }
     return give_way_and_end(*manager, object, {kDirection, Ending::kRequeue});
 }
 template PyObject* exchange<Parcel::Kind::kEmpty>(PyObject* channel, PyObject* payload);

@@ -19,7 +19,7 @@ enum class AtClose : bool { kRaise, kStop };
 PyObject* exchange(PyObject* channel, core::Parcel::Kind kind, PyObject* payload,
                    std::int64_t timeout = core::kNever, AtClose at_close = AtClose::kRaise);
 // The same in fewer instructions for what nearly every call is: kValue or kEmpty, without a time-out.
-template <core::Parcel::Kind kKind>
+template <core::Parcel::Kind What>
 PyObject* exchange(PyObject* channel, PyObject* payload);
 
 // The channel is closing, and an operation would have to wait: plain ValueError, as programs for this API
