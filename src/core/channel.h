@@ -199,9 +199,9 @@ class Channel {
     // claimed.
     Served serve_locked(Waiter& waiter, Direction direction, Tasklet& self, Parcel& parcel)
         SCHED_REQUIRES(lock_);
-    // Moves the parcel, and takes `partner` out of its wait queue.
-    void serve_tasklet_locked(Tasklet& partner, Direction direction, Parcel& parcel)
-        SCHED_REQUIRES(lock_);
+    // Moves the parcel to a receiver, or from a sender, which leaves the wait queue.
+    void give_locked(Tasklet& receiver, Parcel& parcel) SCHED_REQUIRES(lock_);
+    void take_locked(Tasklet& sender, Parcel& parcel) SCHED_REQUIRES(lock_);
     // The current tasklet stands in the wait queue from now on.
     void block_locked(Tasklet& self, Parcel& parcel, bool sends) SCHED_REQUIRES(lock_);
     [[gnu::noinline]] Served serve_case_locked(SelectCase& waiter, Direction direction,
@@ -341,7 +341,11 @@ SCHED_ALWAYS_INLINE Rendezvous Channel::try_rendezvous(Tasklet& self, Parcel& pa
         if (first->is_case || partner->manager != self.manager) {
             return {RendezvousResult::kWouldBlock, nullptr};
         }
-        serve_tasklet_locked(*partner, ToDo, parcel);
+        if constexpr (kSends) {
+            give_locked(*partner, parcel);
+        } else {
+            take_locked(*partner, parcel);
+        }
         partner->state.leave_queue();
         return {RendezvousResult::kMatched, partner};
     }();
@@ -358,15 +362,14 @@ SCHED_ALWAYS_INLINE void Channel::block_locked(Tasklet& self, Parcel& parcel, bo
     (sends ? senders_ : receivers_).push_back(self);
 }
 
-SCHED_ALWAYS_INLINE void Channel::serve_tasklet_locked(Tasklet& partner, Direction direction,
-                                                       Parcel& parcel) {
-    if (direction == Direction::kSend) {
-        unlink_locked(partner, receivers_);
-        partner.parcel = std::move(parcel);
-    } else {
-        unlink_locked(partner, senders_);
-        take_from_sender_locked(partner.parcel, parcel);
-    }
+SCHED_ALWAYS_INLINE void Channel::give_locked(Tasklet& receiver, Parcel& parcel) {
+    unlink_locked(receiver, receivers_);
+    receiver.parcel = std::move(parcel);
+}
+
+SCHED_ALWAYS_INLINE void Channel::take_locked(Tasklet& sender, Parcel& parcel) {
+    unlink_locked(sender, senders_);
+    take_from_sender_locked(sender.parcel, parcel);
 }
 
 SCHED_ALWAYS_INLINE Served Channel::serve_locked(Waiter& waiter, Direction direction, Tasklet& self,
@@ -375,7 +378,11 @@ SCHED_ALWAYS_INLINE Served Channel::serve_locked(Waiter& waiter, Direction direc
         return serve_case_locked(static_cast<SelectCase&>(waiter), direction, self, parcel);
     }
     auto& partner = static_cast<Tasklet&>(waiter);
-    serve_tasklet_locked(partner, direction, parcel);
+    if (direction == Direction::kSend) {
+        give_locked(partner, parcel);
+    } else {
+        take_locked(partner, parcel);
+    }
     if (partner.manager == self.manager) {
         partner.state.leave_queue();
         return {.partner = &partner};

@@ -268,7 +268,6 @@ PyObject* refuse_closing(const core::Channel& channel, const ModuleState& state)
 }
 
 PyObject* open_parcel(const ModuleState& state, Parcel& parcel) {
-    // NOLINTNEXTLINE(clang-analyzer-cplusplus.Move): only that of a sender is moved from
     const Parcel::Kind kind = parcel.kind();
     auto* payload = static_cast<PyObject*>(parcel.take_payload());
     if (kind == Parcel::Kind::kValue) return payload;
