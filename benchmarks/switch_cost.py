@@ -68,7 +68,7 @@ def instructions(job: str | None) -> float | None:
     sys.path.insert(0, str(HERE.parent / "tests" / "counts"))
     import measure as counts
 
-    return float(counts.instructions(job).module)
+    return float(counts.instructions([job])[job].module)
 
 
 def line(job: str, go: Path | str, options: argparse.Namespace) -> list[str]:
