@@ -37,15 +37,17 @@ void unlist_manager(ManagerBody& manager) {
 
 std::vector<ListedManager> managers_of(const ModuleState& state) {
     std::vector<ListedManager> found;
-    found.reserve(static_cast<std::size_t>(std::max(0L, long{state.managers})));
-    {
+    for (std::size_t room = 0;;) {
+        found.reserve(room);
         core::LockGuard guard(list_lock);  // no allocation while it is held
-        for (ManagerBody* m = managers.front(); m != nullptr && found.size() < found.capacity();
-             m = managers.after(m)) {
+        room = managers.size();
+        if (found.capacity() < room) continue;
+        for (ManagerBody* m = managers.front(); m != nullptr; m = managers.after(m)) {
             if (&m->state != &state) continue;
             // Before it drops its main tasklet a manager leaves the list.
             found.push_back({ManagerRef(*m), PyRef::share(m->main_body().object)});
         }
+        break;
     }
     std::reverse(found.begin(), found.end());
     return found;

@@ -13,7 +13,7 @@ import pytest
 import scheduler
 from support.object_counts import counters
 from support.scheduling import channel, queued, started
-from support.threads import RemoteThread, other  # noqa: F401 (`other` is a fixture)
+from support.threads import RemoteThread, Worker, in_thread, other  # noqa: F401 (`other` is a fixture)
 
 
 def dump(**options: Any) -> str:
@@ -46,6 +46,26 @@ def test_all_that_are_alive_are_there_and_no_others() -> None:
     for task in (waits, pauses, bound):
         task.kill()
     assert scheduler.tasklets() == []
+
+
+@pytest.mark.spec("H-01", "S-03")
+def test_none_is_left_out_while_threads_begin_and_end() -> None:
+    waits = started(scheduler.channel().receive)
+    ended: list[None] = []
+
+    def begin_and_end() -> None:
+        try:
+            for _ in range(100):
+                in_thread(scheduler.getcurrent)
+        finally:
+            ended.append(None)
+
+    workers = [Worker(begin_and_end) for _ in range(4)]
+    while len(ended) < len(workers):
+        assert waits in scheduler.tasklets()
+    for worker in workers:
+        worker.join()
+    waits.kill()
 
 
 @pytest.mark.spec("H-01", "S-03")

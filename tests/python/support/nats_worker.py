@@ -18,6 +18,7 @@ from typing import Any
 
 import nats
 from nats.js.api import ConsumerConfig
+from nats.js.errors import ServiceUnavailableError
 
 import scheduler
 from scheduler import aio
@@ -58,7 +59,8 @@ class Worker:
 
         def run() -> None:
             while True:
-                with contextlib.suppress(nats.errors.TimeoutError):
+                # Unavailable: a server that has just begun may not have got as far as to deliver.
+                with contextlib.suppress(nats.errors.TimeoutError, ServiceUnavailableError):
                     (message,) = aio.await_(queue.fetch(1, timeout=10))
                     self.do_job(message)
 
