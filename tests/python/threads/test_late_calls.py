@@ -119,6 +119,10 @@ def test_late_calls_leave_no_memory_behind(has_manager):
         gc.collect()
         return sys.getallocatedblocks()
 
+    def growth():
+        before = blocks_after(1)
+        return blocks_after(100) - before
+
     blocks_after(20)  # what is made once
-    before = blocks_after(1)
-    assert blocks_after(100) - before < 50
+    # A leak comes each time, what a thread of an earlier test leaves behind as it ends does not.
+    assert any(growth() < 50 for _ in range(3))
