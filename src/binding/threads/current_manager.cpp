@@ -63,14 +63,9 @@ ManagerBody* make_manager(ModuleState& state, PyObject* thread_dict) {
 }  // namespace
 
 ManagerBody* existing_manager_of_this_thread(ModuleState& state) {
-    if (ManagerBody* manager = last_manager_if_right(state)) return manager;
+    if (ManagerBody* last = last_manager_by(&ManagerBody::tls_slot, state)) return last;
     PyThreadState* const thread = this_thread_state();
     if (thread == nullptr) return nullptr;
-    ManagerBody* const last = last_manager;
-    if (last != nullptr && &last->state == &state && last->tls_slot == &last_manager &&
-        last->thread_state == thread) {
-        return last;
-    }
     ManagerBody* found = nullptr;
     if (!has_dictionary(thread)) {  // to ask for it would make one, which a dying thread leaks
         found = listed_manager_of_this_thread(state);
