@@ -57,21 +57,13 @@ class SCHED_CAPABILITY("mutex") Lock {
 
     // Any thread that does not hold it yet; waits for its turn.
     void lock() SCHED_ACQUIRE() {
-        std::uint32_t state = kFree;
-        if (!state_.compare_exchange_strong(state, kLocked, std::memory_order_acquire,
-                                            std::memory_order_relaxed)) {
-            lock_contended();
-        }
+        if (!take()) lock_contended();
         count_held(+1);
     }
 
     // The same, but false at once if another thread holds it.
     SCHED_ALWAYS_INLINE bool try_lock() SCHED_TRY_ACQUIRE(true) {
-        std::uint32_t state = kFree;
-        if (!state_.compare_exchange_strong(state, kLocked, std::memory_order_acquire,
-                                            std::memory_order_relaxed)) {
-            return false;
-        }
+        if (!take()) return false;
         count_held(+1);
         return true;
     }
@@ -90,6 +82,12 @@ class SCHED_CAPABILITY("mutex") Lock {
     enum State : std::uint32_t { kFree, kLocked, kContended };
 
     static constexpr int kSpins = spins(100);
+
+    SCHED_ALWAYS_INLINE bool take() {
+        std::uint32_t state = kFree;
+        return state_.compare_exchange_strong(state, kLocked, std::memory_order_acquire,
+                                              std::memory_order_relaxed);
+    }
 
     // A waiter always leaves kContended behind: it cannot know whether it was the last one, and one
     // wake-up too many is cheaper than one too few.
