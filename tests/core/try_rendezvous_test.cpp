@@ -25,7 +25,6 @@ constexpr int kValue = 42;
 class TryRendezvous : public testing::TestWithParam<bool> {
   protected:
     bool sends() const { return GetParam(); }
-    Direction direction() const { return sends() ? Direction::kSend : Direction::kReceive; }
     Direction opposite() const { return sends() ? Direction::kReceive : Direction::kSend; }
 
     Rendezvous attempt(TestTasklet& self, bool may_wait = true) {

@@ -70,10 +70,9 @@ SCHED_ALWAYS_INLINE bool give_way(ManagerBody& manager, ChannelObject& channel, 
 
 // The same for all but exchange() at one place, see ManagerBody::suspend().
 [[gnu::noinline]] bool block_or_yield(ManagerBody& manager, ChannelObject& channel,
-                                      TaskletBody& self, Direction direction, Parcel& parcel,
-                                      Ending how) {
+                                      Direction direction, Parcel& parcel, Ending how) {
     if (!give_way(manager, channel, direction, how)) return false;
-    parcel = std::move(self.parcel);
+    parcel = std::move(manager.current_body().parcel);
     return true;
 }
 
@@ -164,7 +163,7 @@ Transfer block_for(ManagerBody& manager, ChannelObject& channel, TaskletBody& se
                    Direction direction, Parcel& parcel, std::int64_t timeout) {
     const PyRef keep = PyRef::share(&channel.ob_base);
     TimedWait wait(manager, self, timeout, manager.clock().time_to_wait(timeout));
-    const bool resumed = block_or_yield(manager, channel, self, direction, parcel, Ending::kBlock);
+    const bool resumed = block_or_yield(manager, channel, direction, parcel, Ending::kBlock);
     wait.end();
     if (!resumed) return Transfer::kFailed;
     if (!wait.timed_out) return Transfer::kDone;
@@ -239,7 +238,7 @@ Transfer transfer(PyObject* object, Direction direction, Parcel& parcel, ItemQue
             if (has_item) return queued;
             return refuse_transfer(*manager, channel, direction, match.result, obstacle, timeout);
     }
-    const bool is_done = block_or_yield(*manager, channel, self, direction, parcel, how);
+    const bool is_done = block_or_yield(*manager, channel, direction, parcel, how);
     return is_done ? Transfer::kDone : Transfer::kFailed;
 }
 
@@ -248,7 +247,7 @@ bool ends_iteration(PyObject* channel, AtClose at_close) {
 }
 
 // A transfer that is not done: nullptr.
-[[gnu::noinline]] PyObject* fail(PyObject* channel, Transfer result, AtClose at_close) {
+PyObject* fail(PyObject* channel, Transfer result, AtClose at_close) {
     // The channel may have been closed since the iteration last looked.
     if (result != Transfer::kClosing || ends_iteration(channel, at_close)) return nullptr;
     return refuse_closing(channel_of(channel).channel, *channel_of(channel).state);
@@ -284,12 +283,6 @@ constexpr Direction direction_of(Parcel::Kind kind) {
     return kind == Parcel::Kind::kEmpty ? Direction::kReceive : Direction::kSend;
 }
 
-// Who gives control away, and why, in one register.
-struct Leaving {
-    Direction direction;
-    Ending how;
-};
-
 // What exchange() returns after a transfer.
 SCHED_ALWAYS_INLINE PyObject* end_exchange(PyObject* channel, Direction direction, Transfer result,
                                            Parcel& parcel, AtClose at_close) {
@@ -307,10 +300,10 @@ SCHED_ALWAYS_INLINE PyObject* end_exchange(PyObject* channel, Direction directio
 // and what comes before has no registers to save for what follows a switch. What it calls is inline ("flatten"),
 // but for what is seldom called, which says so.
 [[gnu::noinline, gnu::flatten]] PyObject* give_way_and_end(ManagerBody& manager, PyObject* object,
-                                                           Leaving leaving) {
-    if (!give_way(manager, channel_of(object), leaving.direction, leaving.how)) return nullptr;
+                                                           Direction direction, Ending how) {
+    if (!give_way(manager, channel_of(object), direction, how)) return nullptr;
     Parcel parcel = std::move(manager.current_body().parcel);
-    return end_exchange(object, leaving.direction, Transfer::kDone, parcel, AtClose::kRaise);
+    return end_exchange(object, direction, Transfer::kDone, parcel, AtClose::kRaise);
 }
 
 }  // namespace
@@ -329,7 +322,7 @@ PyObject* exchange(PyObject* object, PyObject* payload) {
     const Rendezvous match = channel.channel.try_rendezvous<kDirection>(
         self, parcel, [manager] { return manager->waits_freely(); });
     if (match.result == RendezvousResult::kEnqueued) {
-        return give_way_and_end(*manager, object, {kDirection, Ending::kBlock});
+        return give_way_and_end(*manager, object, kDirection, Ending::kBlock);
     }
     if (match.result != RendezvousResult::kMatched) {
         parcel.take_payload();
@@ -343,7 +336,7 @@ PyObject* exchange(PyObject* object, PyObject* payload) {
         if (!yields) return open_parcel(state, parcel);
         self.parcel = std::move(parcel);
     }
-    return give_way_and_end(*manager, object, {kDirection, Ending::kRequeue});
+    return give_way_and_end(*manager, object, kDirection, Ending::kRequeue);
 }
 template PyObject* exchange<Parcel::Kind::kEmpty>(PyObject* channel, PyObject* payload);
 template PyObject* exchange<Parcel::Kind::kValue>(PyObject* channel, PyObject* payload);

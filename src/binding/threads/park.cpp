@@ -71,8 +71,9 @@ Waited park_here(ManagerBody& manager, std::int64_t deadline) {
         const bool has_pipe = is_long && looks_for_signals && pipe.open(manager.state);
         // A signal that came before does not end the sleep.
         if (PyErr_CheckSignals() != 0) return Waited::kError;
-        if (manager.has_mail() || !manager.queue_empty()) return Waited::kWorkCame;
-        if (waits.have_changed()) return Waited::kWorkCame;
+        if (manager.has_mail() || !manager.queue_empty() || waits.have_changed()) {
+            return Waited::kWorkCame;
+        }
         core::Parking& parking = manager.parking();
         parking.announce();
         if (manager.has_mail()) {
