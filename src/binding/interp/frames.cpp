@@ -2,6 +2,9 @@
 
 #include <cstddef>
 
+#include "binding/interp/interpreter.h"
+#include "binding/interp/visibility.h"
+
 namespace scheduler::binding {
 
 namespace {
@@ -100,18 +103,46 @@ int visit_frames(_PyInterpreterFrame* innermost, visitproc visit, void* arg) {
     return 0;
 }
 
-bool spare_generators(_PyInterpreterFrame* innermost, bool spare) {
-    bool found = false;
+namespace {
+
+// Calls `function` with each generator whose frame is in the chain.
+template <typename Function>
+void for_each_generator(_PyInterpreterFrame* innermost, Function function) {
     for (auto* frame = innermost; frame != nullptr; frame = frame->previous) {
         if (frame->owner != FRAME_OWNED_BY_GENERATOR) continue;
-        found = true;
-        auto* const generator =
+        std::byte* const generator =
             reinterpret_cast<std::byte*>(frame) - offsetof(PyGenObject, gi_iframe);
-        // PyGC_Head::_gc_prev, see allow_finalizing_again().
-        auto& mark = reinterpret_cast<std::uintptr_t*>(generator)[-1];
-        mark = spare ? mark | 1 : mark & ~std::uintptr_t{1};
+        function(reinterpret_cast<PyObject*>(generator));
     }
+}
+
+}  // namespace
+
+bool spare_generators(_PyInterpreterFrame* innermost) {
+    bool found = false;
+    for_each_generator(innermost, [&found](PyObject* generator) {
+        forbid_finalizing(generator);
+        found = true;
+    });
     return found;
+}
+
+bool stop_sparing_generators(_PyInterpreterFrame* innermost) {
+    bool found = false;
+    for_each_generator(innermost, [&found](PyObject* generator) {
+        if (is_being_collected(generator)) {
+            found = true;
+        } else {
+            allow_finalizing_again(generator);
+        }
+    });
+    return found;
+}
+
+void visit_generators_being_collected(PyThreadState* thread, visitproc visit, void* arg) {
+    for_each_generator(innermost(get_frames(thread)), [visit, arg](PyObject* generator) {
+        if (is_being_collected(generator)) visit(generator, arg);
+    });
 }
 
 #if PY_VERSION_HEX >= 0x030E0000 && defined(Py_GIL_DISABLED)

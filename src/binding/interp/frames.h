@@ -19,9 +19,12 @@ inline PyCodeObject* code_of(_PyInterpreterFrame* frame) {
 int visit_frames(_PyInterpreterFrame* innermost, visitproc visit, void* arg);
 
 // Generators and coroutines that run on such a stack would be closed, which fails, if the collector found
-// them before it has found the tasklet: `spare` keeps it from that, until they run again. Returns whether
-// there are any.
-bool spare_generators(_PyInterpreterFrame* innermost, bool spare);
+// them before it has found the tasklet: it is kept from that until they run again. Returns whether there
+// are any.
+bool spare_generators(_PyInterpreterFrame* innermost);
+// They run again. Returns whether there are any that a collection has found which is not over: these stay
+// spared, see visit_generators_being_collected().
+bool stop_sparing_generators(_PyInterpreterFrame* innermost);
 
 // The same as visit_frames() for the list that c_stack_references() begins.
 int visit_c_stack_references(void* references, visitproc visit, void* arg);

@@ -103,12 +103,13 @@ void InterpState::restore_words(PyThreadState* thread) const {
 }
 
 bool InterpState::restore(PyThreadState* thread) const {
-    if (kSeesWholeFrames && generators_spared_) spare_generators(innermost(frames_), false);
+    const bool has_stayed_spared =
+        kSeesWholeFrames && generators_spared_ && stop_sparing_generators(innermost(frames_));
     restore_words(thread);
     const int limit = recursion_limit(thread);
     if (limit != recursion_limit_)
         *recursion_remaining(thread) = recursion_remaining_of(limit, thread);
-    return has_same_tools(thread);
+    return has_same_tools(thread) && !has_stayed_spared;
 }
 
 // Where one count serves Python calls and C calls, a limit above what the stack has room for is
@@ -182,7 +183,7 @@ PyObject* InterpState::frame(PyThreadState* thread) const {
 
 int InterpState::traverse(visitproc visit, void* arg) const {
     Py_VISIT(context_);
-    if (kSeesWholeFrames) generators_spared_ = spare_generators(innermost(frames_), true);
+    if (kSeesWholeFrames) generators_spared_ = spare_generators(innermost(frames_));
     const int result = visit_frames(innermost(frames_), visit, arg);
     if (result != 0) return result;
     const _PyErr_StackItem* handled = exc_info_;

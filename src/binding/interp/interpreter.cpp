@@ -80,23 +80,32 @@ bool holds_gil() {
 // the second one while all threads stand still, and until it is cleared the bits are the collector's.
 constexpr std::uint8_t kFinalized = 2;
 constexpr std::uint8_t kUnreachable = 4;
-bool is_found_by_collector(PyObject* object) {
+bool is_being_collected(PyObject* object) {
     return (_Py_atomic_load_uint8_relaxed(&object->ob_gc_bits) & kUnreachable) != 0;
 }
-void allow_finalizing_again(PyObject* object) {
+bool is_found_by_collector(PyObject* object) { return is_being_collected(object); }
+void mark_finalized(PyObject* object, std::uint8_t mark) {
     const std::uint8_t bits = _Py_atomic_load_uint8_relaxed(&object->ob_gc_bits);
-    if ((bits & (kFinalized | kUnreachable)) != kFinalized) return;
-    _Py_atomic_store_uint8_relaxed(&object->ob_gc_bits,
-                                   static_cast<std::uint8_t>(bits & ~kFinalized));
+    if ((bits & kUnreachable) != 0) return;
+    const auto marked = static_cast<std::uint8_t>((bits & ~kFinalized) | mark);
+    if (marked != bits) _Py_atomic_store_uint8_relaxed(&object->ob_gc_bits, marked);
 }
+void allow_finalizing_again(PyObject* object) { mark_finalized(object, 0); }
+void forbid_finalizing(PyObject* object) { mark_finalized(object, kFinalized); }
 #else
 // The collector holds a reference of its own, beside those of the cycle.
 bool is_found_by_collector(PyObject* object) { return Py_REFCNT(object) > 1; }
-// The second word before the object is PyGC_Head::_gc_prev, whose lowest bit says "finalized"
-// (_PyGC_PREV_MASK_FINALIZED in pycore_gc.h, which is not C++).
-void allow_finalizing_again(PyObject* object) {
-    reinterpret_cast<std::uintptr_t*>(object)[-1] &= ~std::uintptr_t{1};
+// The word before the object is PyGC_Head::_gc_prev; its lowest bits are _PyGC_PREV_MASK_FINALIZED and
+// _PyGC_PREV_MASK_COLLECTING of pycore_gc.h, which is not C++. While finalizers run the second one is set
+// in what the collection has found, and in nothing else.
+constexpr std::uintptr_t kFinalized = 1;
+constexpr std::uintptr_t kCollecting = 2;
+std::uintptr_t& collector_bits(PyObject* object) {
+    return reinterpret_cast<std::uintptr_t*>(object)[-1];
 }
+bool is_being_collected(PyObject* object) { return (collector_bits(object) & kCollecting) != 0; }
+void allow_finalizing_again(PyObject* object) { collector_bits(object) &= ~kFinalized; }
+void forbid_finalizing(PyObject* object) { collector_bits(object) |= kFinalized; }
 #endif
 
 #if PY_VERSION_HEX >= 0x030E0000

@@ -53,9 +53,14 @@ bool try_incref(PyObject* object);
 // In tp_finalize: has the collector found the object? Else its last reference is gone.
 bool is_found_by_collector(PyObject* object);
 
+// Is the object among what a collection has found, whose finalizers are being called?
+bool is_being_collected(PyObject* object);
+
 // CPython calls tp_finalize once in an object's life, so one that has survived it would be cleared
-// together with what it still needs. Afterwards it is called again. Owner thread of the tasklet.
+// together with what it still needs. Afterwards it is called again. Not while it is being collected. Owner
+// thread of the tasklet.
 void allow_finalizing_again(PyObject* object);
+void forbid_finalizing(PyObject* object);  // as if it had been
 
 // The calling thread's state, or nullptr without the GIL.
 PyThreadState* this_thread_state();

@@ -13,4 +13,8 @@ inline constexpr bool kSeesWholeFrames = true;
 inline constexpr bool kSeesWholeFrames = false;
 #endif
 
+// Calls `visit` with each generator on the running stack that a collection has found which is not over. It is
+// not to be finalised: see spare_generators().
+void visit_generators_being_collected(PyThreadState* thread, visitproc visit, void* arg);
+
 }  // namespace scheduler::binding

@@ -44,6 +44,9 @@ struct ModuleState {
     PyObject* guard_key;  // of this module's guard in a thread's dictionary
     PyObject* cr_suspended;  // str: the name of a coroutine's attribute
     PyObject* timeout_name;  // str "timeout", as it is interned
+    PyObject* survivors;  // list: see survivors.h
+    PyObject* collector_callbacks;  // gc.callbacks
+    PyObject* release_survivors;  // a function that is put there
     core::RelaxedAtomic<PyObject*> module;  // borrowed; nullptr once it has gone
     unsigned long serial;  // of this module object, never given twice
     std::int64_t interpreter;  // its id
@@ -108,6 +111,9 @@ struct ModuleState {
         Py_XDECREF(guard_key);
         Py_XDECREF(cr_suspended);
         Py_XDECREF(timeout_name);
+        Py_XDECREF(survivors);
+        Py_XDECREF(collector_callbacks);
+        Py_XDECREF(release_survivors);
         delete this;
     }
 

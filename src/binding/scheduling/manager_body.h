@@ -83,7 +83,7 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
     PyRef failure;
     // In the middle of a switch: Python code that runs now must not switch.
     bool switching = false;
-    bool tools_changed = false;  // see catch_up_later()
+    bool must_catch_up = false;  // see catch_up_later()
     // The thread is ending: nobody gets an ordinary turn any more.
     bool ending = false;
     // The thread has been waiting and is about to take the GIL; it counts in ModuleState::attaching.
@@ -327,8 +327,8 @@ struct ManagerBody : core::ScheduleManager, ManagerNode {
         stack_to_release_ = &tasklet;
         has_deferred_ = true;
     }
-    // The stack that is about to go on has frames that have to catch up with tools, see instrumentation.h.
-    void catch_up_later() { tools_changed = has_deferred_ = true; }
+    // The stack that is about to go on has frames that have to catch up, see InterpState::restore().
+    void catch_up_later() { must_catch_up = has_deferred_ = true; }
     bool has_deferred() const { return has_deferred_; }
     // Can one more reference be discarded without memory?
     bool has_room() const { return decrefs_.size() < decrefs_.capacity(); }

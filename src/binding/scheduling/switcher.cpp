@@ -12,6 +12,7 @@
 #include "binding/interp/interp_state.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/manager_body.h"
+#include "binding/scheduling/survivors.h"
 #include "binding/scheduling/suspend.h"
 #include "core/check.h"
 
@@ -53,9 +54,10 @@ void restore_state(ManagerBody& manager, TaskletBody& to) {
 }
 
 // The stack has just been entered.
-SCHED_ALWAYS_INLINE void catch_up_with_tools(ManagerBody& manager) {
-    if (std::exchange(manager.tools_changed, false)) [[unlikely]] {
+SCHED_ALWAYS_INLINE void catch_up_frames(ManagerBody& manager) {
+    if (std::exchange(manager.must_catch_up, false)) [[unlikely]] {
         manager.state.instrumentation.catch_up(manager.thread_state);
+        keep_running_generators(manager.state, manager.thread_state);
     }
 }
 
@@ -87,7 +89,7 @@ SCHED_ALWAYS_INLINE void switch_words(ManagerBody& manager, TaskletBody& from, T
         return;
     }
     switch_words(manager, from, to, restore_state);
-    catch_up_with_tools(manager);
+    catch_up_frames(manager);
 }
 
 // ---- who is next
@@ -343,7 +345,7 @@ namespace {
 // The current tasklet has control again. run_deferred() may run Python, which has no part in what was
 // pending before.
 [[gnu::noinline]] bool run_deferred_and_raise(ManagerBody& manager, TaskletBody& self) {
-    catch_up_with_tools(manager);
+    catch_up_frames(manager);
     PyRef pending = std::move(self.pending);
     if (manager.has_deferred()) manager.run_deferred();
     return self.raise_taken(std::move(pending));

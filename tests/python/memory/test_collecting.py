@@ -17,7 +17,7 @@ import weakref
 import pytest
 
 import scheduler
-from support.interpreter import FINDS_BLOCKED
+from support.interpreter import FINDS_BLOCKED, HAS_GIL
 from support.scheduling import queued, started
 from support.threads import Worker, in_thread, other  # noqa: F401 (`other` is a fixture)
 from support.waiting import wait
@@ -722,6 +722,93 @@ def test_one_that_will_not_end_is_given_up(run_script):
         """
     )
     assert done.stdout == "True 1\n"
+
+
+class Errand:
+    """Garbage by itself, whose finalizer does something in the middle of the collection."""
+
+    def __init__(self, run):
+        self.me, self.run = self, run
+
+    def __del__(self):
+        self.run()
+
+
+class Box:
+    """What a tasklet needs."""
+
+    def __init__(self, diary):
+        self.channel, self.name, self.diary = scheduler.channel(), "untouched", diary
+
+
+def receive_and_yield(box):
+    while True:
+        yield box.channel.receive()
+
+
+def remove(box):
+    scheduler.schedule_remove()
+
+
+def receive(box):
+    box.channel.receive()
+
+
+def receive_below_a_generator(box):
+    next(box.generator)
+
+
+WAYS_TO_WAIT = [remove, *([receive, receive_below_a_generator] if FINDS_BLOCKED else [])]
+
+
+@pytest.mark.spec("DEC-16", "DEC-8", "T-18")
+@pytest.mark.skipif(not HAS_GIL, reason="without the GIL it is unwound though it has been queued")
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("wait", WAYS_TO_WAIT)
+def test_one_that_goes_on_and_waits_again_before_the_collection_is_over_is_not_cleared(
+    other, wait, elsewhere
+):
+    """The end of another one has queued it, so that it is not unwound. Finalizers are followed by a second
+    look at who is reachable: by then it is not, and its own has been called."""
+
+    def first(box):
+        try:
+            scheduler.schedule_remove()
+        finally:
+            box.channel.send(None) if box.task.blocked else box.task.insert()
+
+    def second(box):
+        wait(box)
+        box.diary.append("on again")
+        try:
+            wait(box)
+        finally:
+            box.diary.append(box.name)
+
+    def make():
+        box = Box(diary)
+        # The one that is unwound first: the one found first, or the one posted last.
+        jobs = (second, first) if elsewhere else (first, second)
+        box.tasks = {job: scheduler.tasklet(job)(box) for job in jobs}
+        box.task = box.tasks[second]
+        box.errand = Errand(run)
+        box.generator = receive_and_yield(box)
+        scheduler.run()
+        return weakref.ref(box.task)
+
+    def run():
+        other.call(scheduler.run) if elsewhere else scheduler.run()
+
+    diary = []
+    gc.disable()
+    task = other.call(make) if elsewhere else make()
+    gc.collect()
+    assert diary == ["on again"]
+    for _ in range(2):
+        gc.collect()
+        run()
+        assert diary == ["on again", "untouched"]
+    assert task() is None
 
 
 # ---- who collects, and where ---------------------------------------------------------------------------
