@@ -42,13 +42,8 @@ bool prepare_for_survivors(ModuleState& state) {
     return state.collector_callbacks != nullptr && state.release_survivors != nullptr;
 }
 
-void survive(ModuleState& state, PyObject* object) {
-    if (!is_being_collected(object)) {
-        allow_finalizing_again(object);
-        return;
-    }
+void hold_until_collection_ends(ModuleState& state, PyObject* object) {
     const ErrorStash stash;
-    // For want of memory: it is not finalised again, and stays as it is for as long as it waits.
     if (!is_called_after_collections(state.collector_callbacks, state.release_survivors) ||
         PyList_Append(state.survivors, object) < 0) {
         PyErr_Clear();
