@@ -67,8 +67,8 @@ class InterpState {
     // Whoever leaves a stack calls save(), and restore() for the one he leaves to; a fresh one calls
     // StackBase::enter(). Nothing may run between these, nor before the jump.
     void save(PyThreadState* thread);
-    // False: the frames of the stack have to catch up with tools (instrumentation.h), or with a collection
-    // (survivors.h).
+    // False: the frames of the stack have to catch up with tools (instrumentation.h), or there are generators
+    // for Survivors::add_running_generators().
     [[nodiscard]] bool restore(PyThreadState* thread) const;
     // Has nothing changed meanwhile that the stack depends on? Then restore_words() is all of it.
     bool is_up_to_date(PyThreadState* thread) const;

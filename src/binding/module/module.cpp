@@ -14,7 +14,6 @@
 #include "binding/python/refs.h"
 #include "binding/scheduling/manager_body.h"
 #include "binding/scheduling/select.h"
-#include "binding/scheduling/survivors.h"
 #include "binding/types/channel_type.h"
 #include "binding/types/tasklet_object.h"
 #include "core/context.h"
@@ -124,7 +123,7 @@ int module_exec(PyObject* module) {
                     state.channel_closed != nullptr &&
                     PyModule_AddObjectRef(module, "ChannelClosed", state.channel_closed) == 0 &&
                     add_types(module, state) && publish_table(module, state) &&
-                    register_at_exit(module) && prepare_for_survivors(state) &&
+                    register_at_exit(module) && state.survivors.prepare() &&
                     watch_sub_interpreters(thread_of_last_manager, state.sub_interpreter_watcher);
     return ok ? 0 : -1;
 }

@@ -12,6 +12,7 @@
 #include "binding/diagnostics/trace_switch.h"
 #include "binding/interp/instrumentation.h"
 #include "binding/python/refs.h"
+#include "binding/scheduling/survivors.h"
 #include "core/atomic.h"
 #include "core/intrusive_list.h"
 #include "core/lock.h"
@@ -44,9 +45,6 @@ struct ModuleState {
     PyObject* guard_key;  // of this module's guard in a thread's dictionary
     PyObject* cr_suspended;  // str: the name of a coroutine's attribute
     PyObject* timeout_name;  // str "timeout", as it is interned
-    PyObject* survivors;  // list: see survivors.h
-    PyObject* collector_callbacks;  // gc.callbacks
-    PyObject* release_survivors;  // a function that is put there
     core::RelaxedAtomic<PyObject*> module;  // borrowed; nullptr once it has gone
     unsigned long serial;  // of this module object, never given twice
     std::int64_t interpreter;  // its id
@@ -101,6 +99,8 @@ struct ModuleState {
     // The module object and everything that refers to this state.
     Counter users{1};
 
+    Survivors survivors;
+
     // With the GIL.
     void hold() { ++users; }
     void release() {
@@ -111,9 +111,6 @@ struct ModuleState {
         Py_XDECREF(guard_key);
         Py_XDECREF(cr_suspended);
         Py_XDECREF(timeout_name);
-        Py_XDECREF(survivors);
-        Py_XDECREF(collector_callbacks);
-        Py_XDECREF(release_survivors);
         delete this;
     }
 

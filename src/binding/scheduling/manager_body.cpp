@@ -3,7 +3,6 @@
 #include <cxxabi.h>
 
 #include "binding/diagnostics/overflow_report.h"
-#include "binding/scheduling/survivors.h"
 #include "binding/threads/current_manager.h"
 
 namespace scheduler::binding {
@@ -80,7 +79,7 @@ bool ManagerBody::unwind_one() {
     const bool is_garbage =
         in_cycle ? !kHasGil || !tasklet.scheduled() : !kHasGil || Py_REFCNT(orphan.get()) == 1;
     if (is_garbage) end_present_activation(tasklet);
-    if (tasklet.alive()) survive(state, orphan.get());
+    if (tasklet.alive()) state.survivors.add(orphan.get());
     orphan.reset();
     return true;
 }

@@ -1,30 +1,26 @@
 #include "binding/scheduling/survivors.h"
 
 #include "binding/interp/visibility.h"
-#include "binding/module/module.h"
 
 namespace scheduler::binding {
 
 namespace {
 
-// In gc.callbacks, which CPython calls before and after each collection with (phase, info).
-PyObject* release_survivors(PyObject* survivors, PyObject* arguments) {
-    const Py_ssize_t count = PyList_GET_SIZE(survivors);
+// CPython calls what is in gc.callbacks before and after each collection with (phase, info).
+PyObject* release_survivors(PyObject* held, PyObject* arguments) {
+    const Py_ssize_t count = PyList_GET_SIZE(held);
     if (count == 0 || PyTuple_GET_SIZE(arguments) == 0) Py_RETURN_NONE;
     PyObject* const phase = PyTuple_GET_ITEM(arguments, 0);
     if (!PyUnicode_Check(phase) || PyUnicode_CompareWithASCIIString(phase, "stop") != 0)
         Py_RETURN_NONE;
-    for (Py_ssize_t i = 0; i < count; ++i) allow_finalizing_again(PyList_GET_ITEM(survivors, i));
-    if (PyList_SetSlice(survivors, 0, count, nullptr) < 0) return nullptr;
+    for (Py_ssize_t i = 0; i < count; ++i) allow_finalizing_again(PyList_GET_ITEM(held, i));
+    if (PyList_SetSlice(held, 0, count, nullptr) < 0) return nullptr;
     Py_RETURN_NONE;
 }
-PyMethodDef release_survivors_method = {"_release_survivors", release_survivors, METH_VARARGS,
-                                        nullptr};
+PyMethodDef release_method = {"_release_survivors", release_survivors, METH_VARARGS, nullptr};
 
-// It is put into the list when it is needed; a program may have taken it out again. Runs no Python code,
-// which comparing with `==` would.
+// A program may have taken it out again. Runs no Python code, which comparing with `==` would.
 bool is_called_after_collections(PyObject* callbacks, PyObject* callback) {
-    if (!PyList_Check(callbacks)) return false;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(callbacks); ++i) {
         if (PyList_GET_ITEM(callbacks, i) == callback) return true;
     }
@@ -33,30 +29,33 @@ bool is_called_after_collections(PyObject* callbacks, PyObject* callback) {
 
 }  // namespace
 
-bool prepare_for_survivors(ModuleState& state) {
+bool Survivors::prepare() {
     const PyRef gc = PyRef::steal(PyImport_ImportModule("gc"));
-    state.survivors = PyList_New(0);
-    if (!gc || state.survivors == nullptr) return false;
-    state.collector_callbacks = PyObject_GetAttrString(gc.get(), "callbacks");
-    state.release_survivors = PyCFunction_New(&release_survivors_method, state.survivors);
-    return state.collector_callbacks != nullptr && state.release_survivors != nullptr;
+    if (!gc) return false;
+    held_.reset(PyList_New(0));
+    callbacks_.reset(PyObject_GetAttrString(gc.get(), "callbacks"));
+    if (!held_ || !callbacks_) return false;
+    release_.reset(PyCFunction_New(&release_method, held_.get()));
+    return static_cast<bool>(release_);
 }
 
-void hold_until_collection_ends(ModuleState& state, PyObject* object) {
+// Without memory it is not finalised again, and stays for as long as it waits.
+void Survivors::hold(PyObject* object) {
     const ErrorStash stash;
-    if (!is_called_after_collections(state.collector_callbacks, state.release_survivors) ||
-        PyList_Append(state.survivors, object) < 0) {
+    if (!PyList_Check(callbacks_.get()) ||
+        !is_called_after_collections(callbacks_.get(), release_.get()) ||
+        PyList_Append(held_.get(), object) < 0) {
         PyErr_Clear();
     }
 }
 
-void keep_running_generators(ModuleState& state, PyThreadState* thread) {
+void Survivors::add_running_generators(PyThreadState* thread) {
     if constexpr (kSeesWholeFrames) {
-        const auto keep = [](PyObject* generator, void* owner) {
-            survive(*static_cast<ModuleState*>(owner), generator);
+        const auto add_one = [](PyObject* generator, void* survivors) {
+            static_cast<Survivors*>(survivors)->add(generator);
             return 0;
         };
-        visit_generators_being_collected(thread, keep, &state);
+        visit_generators_being_collected(thread, add_one, this);
     }
 }
 

@@ -8,31 +8,35 @@
 
 #include <Python.h>
 
-#include "binding/interp/interpreter.h"
+#include "binding/python/refs.h"
 
 namespace scheduler::binding {
 
-struct ModuleState;
+// One for each interpreter.
+class Survivors {
+  public:
+    // Comes first. False, with an exception: no memory.
+    bool prepare();
 
-// For module_exec(). False, with an exception: no memory.
-bool prepare_for_survivors(ModuleState& state);
-
-// Afterwards `object` may be finalised again. Without memory it never is, and stays for as long as it waits.
-void hold_until_collection_ends(ModuleState& state, PyObject* object);
-
-// The finalizer of `object`, a tasklet that goes on, is to be called again, by the next collection or when the
-// last reference goes. On the tasklet's thread, or in its finalizer; the caller has a reference, or the
-// collector.
-inline void survive(ModuleState& state, PyObject* object) {
-    if (is_being_collected(object)) [[unlikely]] {
-        hold_until_collection_ends(state, object);
-    } else {
-        allow_finalizing_again(object);
+    // The finalizer of `object`, a tasklet that goes on, is to be called again, by the next collection or when
+    // the last reference goes. On the tasklet's thread, or in its finalizer; the caller has a reference, or the
+    // collector.
+    void add(PyObject* object) {
+        if (is_being_collected(object)) [[unlikely]] {
+            hold(object);
+        } else {
+            allow_finalizing_again(object);
+        }
     }
-}
+    // The same for the generators on the running stack that have been spared, see spare_generators().
+    void add_running_generators(PyThreadState* thread);
 
-// The generators on the running stack have been spared, see spare_generators(). They are until the
-// collection is over that has found them: the stack may stop again by then.
-void keep_running_generators(ModuleState& state, PyThreadState* thread);
+  private:
+    void hold(PyObject* object);
+
+    PyRef held_;  // list
+    PyRef callbacks_;  // gc.callbacks, a list
+    PyRef release_;  // is put there when it is first needed
+};
 
 }  // namespace scheduler::binding

@@ -12,7 +12,6 @@
 #include "binding/interp/interp_state.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/manager_body.h"
-#include "binding/scheduling/survivors.h"
 #include "binding/scheduling/suspend.h"
 #include "core/check.h"
 
@@ -57,7 +56,7 @@ void restore_state(ManagerBody& manager, TaskletBody& to) {
 SCHED_ALWAYS_INLINE void catch_up_frames(ManagerBody& manager) {
     if (std::exchange(manager.must_catch_up, false)) [[unlikely]] {
         manager.state.instrumentation.catch_up(manager.thread_state);
-        keep_running_generators(manager.state, manager.thread_state);
+        manager.state.survivors.add_running_generators(manager.thread_state);
     }
 }
 

@@ -6,7 +6,6 @@
 #include "binding/diagnostics/tracing.h"
 #include "binding/python/errors.h"
 #include "binding/scheduling/manager_body.h"
-#include "binding/scheduling/survivors.h"
 #include "core/channel.h"
 
 namespace scheduler::binding {
@@ -200,7 +199,7 @@ void ManagerBody::make_activation(TaskletBody& tasklet, PyRef args, PyRef kwargs
     tasklet.kwargs = std::move(kwargs);
     if (!tasklet.alive()) {
         tasklet.state.become_new();
-        survive(state, tasklet.object);
+        state.survivors.add(tasklet.object);
         join_live_list(tasklet);
         if (core::Channel* joiners = tasklet.joiners.load()) joiners->open();
     }

@@ -13,7 +13,6 @@
 #include "binding/python/errors.h"
 #include "binding/scheduling/join.h"
 #include "binding/scheduling/manager_body.h"
-#include "binding/scheduling/survivors.h"
 #include "binding/types/tasklet_docs.h"
 
 namespace scheduler::binding {
@@ -154,7 +153,7 @@ void tasklet_finalize(PyObject* self) {
     ManagerBody& manager = *body.get_manager();
     const bool in_cycle = is_found_by_collector(self);
     if (in_cycle && kHasGil && body.scheduled()) {  // by the end of another one of the cycle
-        survive(manager.state, self);
+        manager.state.survivors.add(self);
         return;
     }
     if (!is_on_own_thread(body)) {
