@@ -163,6 +163,9 @@ PyRef call_contained(ManagerBody& manager, TaskletBody& tasklet, PyRef& containe
 }  // namespace
 
 PyObject* ManagerBody::run_activation(TaskletBody& tasklet) {
+    // The collector has found it before it ever ran, and somebody has brought it back since.
+    if (PyObject_GC_IsFinalized(tasklet.object) != 0) [[unlikely]]
+        state.survivors.add(tasklet.object);
     PyRef contained;
     PyRef result =
         tasklet.contained ? call_contained(*this, tasklet, contained) : call_target(tasklet);

@@ -811,6 +811,44 @@ def test_one_that_goes_on_and_waits_again_before_the_collection_is_over_is_not_c
     assert task() is None
 
 
+@pytest.mark.spec("DEC-16", "DEC-8", "T-18")
+@pytest.mark.parametrize("at_once", [False, True])
+def test_one_that_has_never_run_when_it_is_found_is_unwound_later_as_any_other(at_once):
+    """The finalizer had nothing to do."""
+
+    def first(box):
+        try:
+            scheduler.schedule_remove()
+        finally:
+            box.task.insert()
+
+    def second(box):
+        try:
+            box.diary.append("begins")
+            scheduler.schedule_remove()
+        finally:
+            box.diary.append(box.name)
+
+    def make():
+        box = Box(diary)
+        box.first = started(first, box)
+        box.task = scheduler.tasklet(second).bind(args=(box,))
+        box.errand = Errand(scheduler.run if at_once else int)
+        return weakref.ref(box.task)
+
+    diary = []
+    gc.disable()
+    task = make()
+    gc.collect()
+    scheduler.run()
+    assert diary == ["begins"]
+    for _ in range(2):
+        gc.collect()
+        scheduler.run()
+        assert diary == ["begins", "untouched"]
+    assert task() is None
+
+
 # ---- who collects, and where ---------------------------------------------------------------------------
 
 
