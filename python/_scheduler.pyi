@@ -75,3 +75,4 @@ from scheduler import (
 
 # Such as "Boost.Context 1_74": for `python -m scheduler --info`.
 _jump_library: Final[str]
+_endless_wait: Final[int]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from _scheduler import (
     TaskletExit,
     _can_wait,
+    _endless_wait,
     _get_timeout_scope,
     _ScopeExpired,
     channel,
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from ._host import Host
 
 T = TypeVar("T")
-
-# A wait with a time is no deadlock: that of a main tasklet for another thread's loop has this one, which is
-# so long that virtual_time() does not jump to its end (park.cpp).
-_VERY_LONG = 7e9
-
 
 async def wrap(awaitable: Awaitable[T]) -> T:
     """The awaitable as a coroutine."""
@@ -101,7 +97,8 @@ class RemoteSpot:
         self.gate: channel[None] = QueueChannel()
 
     def wait(self, timeout: float | None = None) -> None:
-        self.gate.receive(_VERY_LONG if timeout is None else timeout)
+        # With a time it is no deadlock if a main tasklet waits for another thread's loop.
+        self.gate.receive(_endless_wait if timeout is None else timeout)
 
     def release(self) -> None:
         self.gate.send(None)

@@ -14,6 +14,7 @@
 #include "binding/python/refs.h"
 #include "binding/scheduling/manager_body.h"
 #include "binding/scheduling/select.h"
+#include "binding/threads/park.h"
 #include "binding/types/channel_type.h"
 #include "binding/types/tasklet_object.h"
 #include "core/context.h"
@@ -82,6 +83,11 @@ bool register_at_exit(PyObject* module) {
         PyRef::steal(PyObject_CallMethod(atexit.get(), "register", "O", function.get())));
 }
 
+bool add_endless_wait(PyObject* module) {
+    const PyRef seconds = PyRef::steal(PyLong_FromLongLong(kEndlessWait / core::kSecond));
+    return seconds && PyModule_AddObjectRef(module, "_endless_wait", seconds.get()) == 0;
+}
+
 PyThreadState* thread_of_last_manager() {
     return last_manager != nullptr ? last_manager->thread_state : nullptr;
 }
@@ -120,7 +126,7 @@ int module_exec(PyObject* module) {
                     state.timeout_name != nullptr && state.tasklet_exit != nullptr &&
                     PyModule_AddObjectRef(module, "TaskletExit", state.tasklet_exit) == 0 &&
                     PyModule_AddStringConstant(module, "_jump_library", core::kJumpLibrary) == 0 &&
-                    state.channel_closed != nullptr &&
+                    add_endless_wait(module) && state.channel_closed != nullptr &&
                     PyModule_AddObjectRef(module, "ChannelClosed", state.channel_closed) == 0 &&
                     add_types(module, state) && publish_table(module, state) &&
                     register_at_exit(module) && state.survivors.prepare() &&

@@ -27,9 +27,6 @@ constexpr std::int64_t kLookForOthers = kSecond;
 // looks for a signal that came just before the sleep, and goes on in a SignalPipe; or here, and looks
 // again each time, if there is none to be had.
 constexpr std::int64_t kLookForSignals = kSecond / 20;
-// A deadline that far away is for waits that are no deadlock and have no end: a clock that is stopped does not
-// move on to it.
-constexpr std::int64_t kTwoHundredYears = 200 * std::int64_t{365} * 86400 * kSecond;
 
 // Takes the GIL again. Not noexcept: while the interpreter finalises, it ends a daemon thread here.
 void attach(ManagerBody& manager, PyThreadState* thread) {
@@ -199,7 +196,7 @@ bool ManagerBody::may_main_wait() const {
 std::int64_t ManagerBody::end_of_sleep() const {
     if (!has_timers()) return kNever;
     if (!clock().is_stopped()) return clock().real_time_of(next_deadline());
-    const bool comes = next_deadline() - clock().time() < kTwoHundredYears;
+    const bool comes = next_deadline() - clock().time() < kEndlessWait / 2;
     return comes ? deadline_after(patience) : kNever;
 }
 

@@ -7,6 +7,10 @@
 
 namespace scheduler::binding {
 
+// A wait with a time is no deadlock. One that long is for waits that are none and have no end: a clock that is
+// stopped does not move on to its deadline.
+inline constexpr std::int64_t kEndlessWait = 220 * std::int64_t{365} * 86400 * core::kSecond;
+
 // False, without an error, for a negative number and nan. More than there is room for is for ever
 // (core::kNever).
 bool to_nanoseconds(double seconds, std::int64_t* nanoseconds);
