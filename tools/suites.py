@@ -21,9 +21,9 @@ FAILED = ".failed"
 WITH_JIT = """channels frames kill leaks propagation python_state recursion references run_and_switch
     run_loops scenarios storm switching_anywhere threads throw tracing unwinding""".split()
 # The part of the suites that meets most of the module's C++, for interpreters that take long.
-MAIN_PART = """attributes buffered callbacks channels channel_closing collecting cxx_exceptions
-    exceptions frames groups join kill leaks lifecycle monitoring python_state queue_channel
-    recording references run_loops select select_meanwhile served_waits stack_size
+MAIN_PART = """attributes buffered callbacks channel_closing channels collecting cxx_exceptions
+    exceptions frames garbage_storm groups join kill leaks lifecycle monitoring python_state
+    queue_channel recording references run_loops select select_meanwhile served_waits stack_size
     switching_anywhere sync_waits thread_end threads throw timeout_scopes timeouts tracing unwinding
     waits""".split()
 # What a wheel has to pass: what is in it, and programs that use all of it.
