@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
 async def wrap(awaitable: Awaitable[T]) -> T:
     """The awaitable as a coroutine."""
     return await awaitable

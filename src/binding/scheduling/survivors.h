@@ -15,7 +15,7 @@ namespace scheduler::binding {
 // One for each interpreter.
 class Survivors {
   public:
-    // Comes first. False, with an exception: no memory.
+    // Comes first. False, with an exception: no memory, or no module `gc`.
     bool prepare();
 
     // The finalizer of `object`, a tasklet that goes on, is to be called again, by the next collection or when
@@ -35,8 +35,7 @@ class Survivors {
     void hold(PyObject* object);
 
     PyRef held_;  // list
-    PyRef callbacks_;  // gc.callbacks, a list
-    PyRef release_;  // is put there when it is first needed
+    PyRef release_;  // empties it; is put into gc.callbacks when it is first needed
 };
 
 }  // namespace scheduler::binding

@@ -148,12 +148,14 @@ void die_if_new(TaskletBody& body) {
 void tasklet_finalize(PyObject* self) {
     TaskletBody& body = body_of(self);
     if (body.bound_callable) warn_of_never_called(self);
+    Survivors& survivors = body.module_state.survivors;
+    if (body.has_turn() && !body.is_main) survivors.add(self);  // it has gone on since it was found
     if (!has_to_end_on_own_thread(body)) return;
     ErrorStash stash;
     ManagerBody& manager = *body.get_manager();
     const bool in_cycle = is_found_by_collector(self);
     if (in_cycle && kHasGil && body.scheduled()) {  // by the end of another one of the cycle
-        manager.state.survivors.add(self);
+        survivors.add(self);
         return;
     }
     if (!is_on_own_thread(body)) {
@@ -163,6 +165,7 @@ void tasklet_finalize(PyObject* self) {
     } else {
         manager.end_present_activation(body);
         manager.run_deferred();
+        if (body.alive()) survivors.add(self);
     }
 }
 

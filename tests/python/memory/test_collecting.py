@@ -812,6 +812,50 @@ def test_one_that_goes_on_and_waits_again_before_the_collection_is_over_is_not_c
 
 
 @pytest.mark.spec("DEC-16", "DEC-8", "T-18")
+@pytest.mark.skipif(not HAS_GIL, reason="without the GIL it is unwound though it has been queued")
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("wait", WAYS_TO_WAIT[:2])  # a generator that does not run is closed
+def test_one_that_has_its_turn_while_it_is_finalised_is_not_cleared_either(wait, at_once):
+    """It has been queued, and drives the tasklet in which the collector runs."""
+
+    def first(box):
+        try:
+            scheduler.schedule_remove()
+        finally:
+            box.task.insert()
+
+    def second(box):
+        scheduler.schedule_remove()
+        collecting.run()
+        box.diary.append("on again")
+        try:
+            wait(box)
+        finally:
+            box.diary.append(box.name)
+
+    def make():
+        box = Box(diary)
+        box.first = started(first, box)
+        box.errands = [Errand(scheduler.schedule_remove)]
+        box.task = started(second, box)
+        box.errands.append(Errand(scheduler.schedule_remove if at_once else int))
+        return weakref.ref(box.task)
+
+    diary = []
+    gc.disable()
+    collecting = queued(gc.collect)
+    task = make()
+    scheduler.run()
+    while collecting.alive:
+        collecting.run()
+    assert diary == ["on again"]
+    for _ in range(2):
+        gc.collect()
+        assert diary == ["on again", "untouched"]
+    assert task() is None
+
+
+@pytest.mark.spec("DEC-16", "DEC-8", "T-18")
 @pytest.mark.parametrize("at_once", [False, True])
 def test_one_that_has_never_run_when_it_is_found_is_unwound_later_as_any_other(at_once):
     """The finalizer had nothing to do."""

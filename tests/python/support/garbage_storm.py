@@ -85,6 +85,7 @@ WAYS_TO_WAIT = [
     lambda group, channel, rng: channel.send(group),
     lambda group, channel, rng: scheduler.schedule_remove(),
     lambda group, channel, rng: scheduler.schedule(),
+    lambda group, channel, rng: time.sleep(0.001),  # others go on in the middle of its turn
     lambda group, channel, rng: next(receive_all(channel)),
     join,
     receive_in_the_shared_generator,
@@ -218,13 +219,18 @@ def blow(seconds, seed):
     return count
 
 
+def note_unraisable(args):
+    # CPython fails to close a generator that somebody has entered since the collector found it.
+    if "generator already executing" not in str(args.exc_value):
+        error = traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback)
+        problems.append("".join(error))
+
+
 def main():
     seconds = float(sys.argv[1])
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.SystemRandom().randrange(10**6)
     sys.setswitchinterval(1e-5)
-    sys.unraisablehook = lambda args: problems.append(
-        "".join(traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback))
-    )
+    sys.unraisablehook = note_unraisable
     if seed % 2:
         gc.disable()
     print(f"seed {seed}", flush=True)
