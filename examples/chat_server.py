@@ -12,7 +12,7 @@ from contextlib import suppress
 import scheduler
 from scheduler import TaskletGroup, aio
 
-NAME_WITHIN, LINE_WITHIN = 2.0, 60.0  # seconds
+NAME_WITHIN, LINE_WITHIN, CLOSED_WITHIN = 2.0, 60.0, 2.0  # seconds
 guests: dict[str, scheduler.channel[str]] = {}  # what each is to read
 
 
@@ -30,7 +30,13 @@ def write(lines: scheduler.channel[str], writer: StreamWriter) -> None:
     except ConnectionError:
         pass  # the guest has gone
     finally:
-        writer.close()
+        hang_up(writer)
+
+
+def hang_up(writer: StreamWriter) -> None:
+    writer.close()
+    with suppress(TimeoutError, ConnectionError):  # the other side may have done so before
+        aio.await_(writer.wait_closed(), CLOSED_WITHIN)
 
 
 def serve(reader: StreamReader, lines: scheduler.channel[str]) -> None:
@@ -97,11 +103,11 @@ def talk(port: int) -> None:
     ann.hear(2)
     ann.say("Only me.")
     bob.hear(2)
-    bob.writer.close()
+    hang_up(bob.writer)
     ann.hear(2)
     cid.hear()
     for guest in guests:
-        guest.writer.close()
+        hang_up(guest.writer)
 
 
 if __name__ == "__main__":

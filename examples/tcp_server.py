@@ -6,6 +6,7 @@ It keeps words: `set tea 3` and `get tea`. Run as a program, it talks to itself 
 import asyncio
 import contextlib
 import functools
+from collections.abc import Iterator
 
 import scheduler
 from scheduler import aio
@@ -14,9 +15,20 @@ PATIENCE = 10.0  # seconds between two lines of a client
 Store = dict[str, str]
 
 
+@contextlib.contextmanager
+def closing(writer: asyncio.StreamWriter) -> Iterator[None]:
+    """Closes the connection in the end, and does not mind if the other side has done so before."""
+    try:
+        yield
+    finally:
+        writer.close()
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            aio.await_(writer.wait_closed(), timeout=PATIENCE)
+
+
 def serve(store: Store, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One client, from its first line to its last."""
-    with contextlib.closing(writer), contextlib.suppress(TimeoutError, ConnectionError):
+    with closing(writer), contextlib.suppress(TimeoutError, ConnectionError):
         while line := aio.await_(reader.readline(), timeout=PATIENCE):
             writer.write(answer(store, *line.decode().split()).encode() + b"\n")
             aio.await_(writer.drain(), timeout=PATIENCE)
@@ -33,7 +45,7 @@ def client(port: int, name: str) -> str:
     """The other side, for the demonstration."""
     reader, writer = aio.await_(asyncio.open_connection("127.0.0.1", port))
     answers = []
-    with contextlib.closing(writer):
+    with closing(writer):
         for line in (f"get {name}", f"set {name} 3", f"get {name}", "bye"):
             writer.write(line.encode() + b"\n")
             answers.append(aio.await_(reader.readline(), timeout=PATIENCE).decode().strip())
