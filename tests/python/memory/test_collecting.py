@@ -55,7 +55,8 @@ def collect(diary):
 
 def end_blocked():
     while waiting := [t for t in blocked() if not t.is_main]:
-        waiting.pop().kill()
+        while waiting:
+            waiting.pop().kill()
 
 
 # ---- shapes: each makes a blocked tasklet that nobody can reach, and calls `note` when that is unwound --

@@ -45,6 +45,7 @@ SHORTER = {
     "PATIENCE = 10.0": "PATIENCE = 2.0",
     "AGENTS = 5_000": "AGENTS = 20",
     "range(1, 51)": "range(1, 6)",
+    "agent, number) for number in range(100)": "agent, number) for number in range(10)",
 }
 # What is about the whole process, or about all threads.
 PROCESS_WIDE = re.compile(
