@@ -17,6 +17,7 @@ import weakref
 import pytest
 
 import scheduler
+from support.garbage_storm import Errand
 from support.interpreter import FINDS_BLOCKED, HAS_GIL
 from support.scheduling import queued, started
 from support.threads import Worker, in_thread, other  # noqa: F401 (`other` is a fixture)
@@ -725,16 +726,6 @@ def test_one_that_will_not_end_is_given_up(run_script):
     assert done.stdout == "True 1\n"
 
 
-class Errand:
-    """Garbage by itself, whose finalizer does something in the middle of the collection."""
-
-    def __init__(self, run):
-        self.me, self.run = self, run
-
-    def __del__(self):
-        self.run()
-
-
 class Box:
     """What a tasklet needs."""
 
@@ -759,6 +750,22 @@ def receive_below_a_generator(box):
     next(box.generator)
 
 
+def queue_its_partner(box):
+    """The tasklet that is unwound first."""
+    try:
+        scheduler.schedule_remove()
+    finally:
+        box.channel.send(None) if box.task.blocked else box.task.insert()
+
+
+def wait_again(wait, box):
+    box.diary.append("on again")
+    try:
+        wait(box)
+    finally:
+        box.diary.append(box.name)
+
+
 WAYS_TO_WAIT = [remove, *([receive, receive_below_a_generator] if FINDS_BLOCKED else [])]
 
 
@@ -772,24 +779,14 @@ def test_one_that_goes_on_and_waits_again_before_the_collection_is_over_is_not_c
     """The end of another one has queued it, so that it is not unwound. Finalizers are followed by a second
     look at who is reachable: by then it is not, and its own has been called."""
 
-    def first(box):
-        try:
-            scheduler.schedule_remove()
-        finally:
-            box.channel.send(None) if box.task.blocked else box.task.insert()
-
     def second(box):
         wait(box)
-        box.diary.append("on again")
-        try:
-            wait(box)
-        finally:
-            box.diary.append(box.name)
+        wait_again(wait, box)
 
     def make():
         box = Box(diary)
         # The one that is unwound first: the one found first, or the one posted last.
-        jobs = (second, first) if elsewhere else (first, second)
+        jobs = (second, queue_its_partner) if elsewhere else (queue_its_partner, second)
         box.tasks = {job: scheduler.tasklet(job)(box) for job in jobs}
         box.task = box.tasks[second]
         box.errand = Errand(run)
@@ -819,24 +816,14 @@ def test_one_that_goes_on_and_waits_again_before_the_collection_is_over_is_not_c
 def test_one_that_has_its_turn_while_it_is_finalised_is_not_cleared_either(wait, at_once):
     """It has been queued, and drives the tasklet in which the collector runs."""
 
-    def first(box):
-        try:
-            scheduler.schedule_remove()
-        finally:
-            box.task.insert()
-
     def second(box):
         scheduler.schedule_remove()
         collecting.run()
-        box.diary.append("on again")
-        try:
-            wait(box)
-        finally:
-            box.diary.append(box.name)
+        wait_again(wait, box)
 
     def make():
         box = Box(diary)
-        box.first = started(first, box)
+        box.first = started(queue_its_partner, box)
         box.errands = [Errand(scheduler.schedule_remove)]
         box.task = started(second, box)
         box.errands.append(Errand(scheduler.schedule_remove if at_once else int))
@@ -861,12 +848,6 @@ def test_one_that_has_its_turn_while_it_is_finalised_is_not_cleared_either(wait,
 def test_one_that_has_never_run_when_it_is_found_is_unwound_later_as_any_other(at_once):
     """The finalizer had nothing to do."""
 
-    def first(box):
-        try:
-            scheduler.schedule_remove()
-        finally:
-            box.task.insert()
-
     def second(box):
         try:
             box.diary.append("begins")
@@ -876,7 +857,7 @@ def test_one_that_has_never_run_when_it_is_found_is_unwound_later_as_any_other(a
 
     def make():
         box = Box(diary)
-        box.first = started(first, box)
+        box.first = started(queue_its_partner, box)
         box.task = scheduler.tasklet(second).bind(args=(box,))
         box.errand = Errand(scheduler.run if at_once else int)
         return weakref.ref(box.task)

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
-from support.places import PYTHON_TESTS
+from support.places import PYTHON_TESTS, PYTHONPATH
 from support.waiting import TIMEOUT
 
+PROGRAM = PYTHON_TESTS / "support" / "garbage_storm.py"
 SECONDS = 3
 
 
 @pytest.mark.timeout(4 * TIMEOUT)
 @pytest.mark.spec("DEC-16", "DEC-8", "T-18", "D-52")
-def test_whoever_still_runs_finds_what_it_needs():
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-m", "support.garbage_storm", str(SECONDS)],
-        cwd=PYTHON_TESTS,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=3 * TIMEOUT,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_whoever_still_runs_finds_what_it_needs(run_script):
+    done = run_script(PROGRAM, str(SECONDS), timeout=3 * TIMEOUT, env={"PYTHONPATH": PYTHONPATH})
     assert done.stderr == ""

@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import queue
 import random
 import sys
-import threading
 import time
 import traceback
 
 import scheduler
 from support.interpreter import FINDS_BLOCKED
-from support.waiting import TIMEOUT
+from support.threads import RemoteThread
 
 # Each time that all is collected ends one of those who end each other, at least.
 MOST_ROUNDS = 100
@@ -133,42 +131,11 @@ def run():
             scheduler.run()
 
 
-class Worker:
-    """A thread that does what it is told."""
-
-    def __init__(self):
-        self.jobs = queue.SimpleQueue()
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
-
-    def serve(self):
-        while (job := self.jobs.get()) is not None:
-            job()
-            del job
-
-    def call(self, function, *args):
-        done = threading.Event()
-
-        def job():
-            try:
-                function(*args)
-            except BaseException:
-                problems.append(traceback.format_exc())
-            finally:
-                done.set()
-
-        self.jobs.put(job)
-        if not done.wait(TIMEOUT):
-            problems.append(f"{function} hangs")
-
+class Worker(RemoteThread):
     def nudge(self):
         """Lets it run, for a moment without us."""
-        self.jobs.put(run)
+        self.tell(run)
         time.sleep(0.0005)
-
-    def end(self):
-        self.jobs.put(None)
-        self.thread.join(TIMEOUT)
 
 
 def add_tasks(group, rng, errands, count):
@@ -183,15 +150,9 @@ def add_tasks(group, rng, errands, count):
     run()
 
 
-def living():
-    tasks = [each for each in gc.get_objects() if issubclass(type(each), scheduler.tasklet)]
-    return [task for task in tasks if task.alive and not task.is_main]
-
-
-def blow(seconds, seed):
+def blow(seconds, seed, workers):
     """Makes groups on all threads, forgets them, and collects. Returns how many."""
     rng = random.Random(seed)
-    workers = [Worker() for _ in range(2)]
     errands = [run, *(worker.nudge for worker in workers)]
     calls = [lambda function, *args: function(*args), *(worker.call for worker in workers)]
     count = 0
@@ -207,15 +168,13 @@ def blow(seconds, seed):
             rng.choice(calls)(gc.collect)
         run()
     rounds = 0
-    while FINDS_BLOCKED and not problems and living():
+    while FINDS_BLOCKED and not problems and scheduler.tasklets(every_thread=True):
         rounds += 1
         if rounds > MOST_ROUNDS:
-            problems.extend(f"{task} is left" for task in living())
+            problems.extend(f"{task} is left" for task in scheduler.tasklets(every_thread=True))
         gc.collect()
         for call in calls:
             call(run)
-    for worker in workers:
-        worker.end()
     return count
 
 
@@ -234,7 +193,8 @@ def main():
     if seed % 2:
         gc.disable()
     print(f"seed {seed}", flush=True)
-    print(blow(seconds, seed), "groups")
+    with Worker() as one, Worker() as other:
+        print(blow(seconds, seed, [one, other]), "groups")
     print(*problems[:3], sep="\n")
     return len(problems) > 0
 

@@ -113,7 +113,12 @@ class RemoteThread:
 
     def post(self, function: Callable[..., Any], *args: Any) -> None:
         """Starts `function(*args)` in the thread; `outcome()` fetches its result later."""
-        self._jobs.put((function, args))
+        self._jobs.put((function, args, True))
+
+    def tell(self, function: Callable[..., Any], *args: Any) -> None:
+        """Starts `function(*args)` in the thread; nobody asks what came of it. May be called in a finalizer.
+        An error ends the thread."""
+        self._jobs.put((function, args, False))
 
     def outcome(self) -> Any:
         """Waits for the result of the oldest call not yet fetched."""
@@ -133,18 +138,24 @@ class RemoteThread:
 
     def _serve(self) -> None:
         # All but _do() is C code, from the end of one job to the next.
-        done = map(self._do, iter(self._jobs.get, None))
+        done = filter(None, map(self._do, iter(self._jobs.get, None)))
         collections.deque(map(self._finished.put, done), maxlen=0)
 
-    def _do(self, job: Any) -> None:
-        """The thread keeps nothing of the job alive by the time the test hears of the outcome."""
-        function, args = job
+    def _do(self, job: Any) -> bool:
+        """Returns whether there is an outcome to fetch. The thread keeps nothing of the job alive by the time
+        that the test hears of it."""
+        function, args, is_awaited = job
         try:
-            self._outcomes.append((True, function(*args)))
+            outcome = True, function(*args)
         except BaseException as error:
-            self._outcomes.append((False, error))
+            if not is_awaited:
+                raise
+            outcome = False, error
         finally:
             del job, function, args  # an error's traceback has this frame
+        if is_awaited:
+            self._outcomes.append(outcome)
+        return is_awaited
 
 
 @pytest.fixture
